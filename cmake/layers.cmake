@@ -1,0 +1,68 @@
+# One static library a layer, with the tests that lie beside its code.
+#
+#   millrace_layer(NAME [FOLDER src-folder] [DEPENDS layer...] [LIBRARIES lib...] [TEST_DEPENDS layer...])
+#
+# Sources are the *.cpp of the folder and, unless the folder belongs to another layer, of the folders below it;
+# *_test.cpp become the program NAME_tests. src/LAYERS says which layer may include which; tools/check_layers.py
+# holds the tree against it.
+
+set(MILLRACE_WARNINGS -Wall -Wextra -Wpedantic -Werror -Wshadow -Wnon-virtual-dtor -Wimplicit-fallthrough
+    -Wswitch-enum -Wno-missing-field-initializers)
+
+add_library(millrace_flags INTERFACE)
+target_include_directories(millrace_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
+target_compile_definitions(millrace_flags INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_SEPARATE_COMPILATION)
+target_compile_options(millrace_flags INTERFACE ${MILLRACE_WARNINGS} -fno-omit-frame-pointer)
+if(MILLRACE_SANITIZE)
+  target_compile_options(millrace_flags INTERFACE -fsanitize=${MILLRACE_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(millrace_flags INTERFACE -fsanitize=${MILLRACE_SANITIZE})
+  if(MILLRACE_SANITIZE MATCHES thread AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    target_compile_options(millrace_flags INTERFACE -Wno-tsan)  # g++ warns about every std::atomic_thread_fence
+  endif()
+  if(MILLRACE_SANITIZE MATCHES undefined AND CMAKE_CXX_COMPILER_ID STREQUAL Clang)
+    target_compile_options(millrace_flags INTERFACE -fno-sanitize=function)  # false reports with coroutines
+  endif()
+else()
+  target_compile_options(millrace_flags INTERFACE -fstack-protector-strong)
+endif()
+if(MILLRACE_FUZZ)
+  target_compile_options(millrace_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+if(MILLRACE_TESTS)
+  find_package(GTest REQUIRED)
+  enable_testing()
+endif()
+
+function(millrace_layer name)
+  cmake_parse_arguments(arg "" "FOLDER" "DEPENDS;LIBRARIES;TEST_DEPENDS" ${ARGN})
+  if(NOT arg_FOLDER)
+    set(arg_FOLDER ${name})
+  endif()
+  set(root ${CMAKE_SOURCE_DIR}/src/${arg_FOLDER})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${root}/*.cpp)
+  if(name STREQUAL runtime)
+    list(FILTER sources EXCLUDE REGEX "/runtime/os/")
+  endif()
+  list(FILTER sources EXCLUDE REGEX "/server/main\\.cpp$")
+  set(tests ${sources})
+  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
+
+  list(TRANSFORM arg_DEPENDS PREPEND millrace_)
+  list(TRANSFORM arg_TEST_DEPENDS PREPEND millrace_)
+  if(sources)
+    add_library(millrace_${name} STATIC ${sources})
+    target_link_libraries(millrace_${name} PUBLIC millrace_flags ${arg_DEPENDS} Boost::headers Threads::Threads ${arg_LIBRARIES})
+  else()
+    add_library(millrace_${name} INTERFACE)
+    target_link_libraries(millrace_${name} INTERFACE millrace_flags ${arg_DEPENDS} Boost::headers Threads::Threads ${arg_LIBRARIES})
+  endif()
+
+  if(MILLRACE_TESTS AND tests)
+    add_executable(${name}_tests ${tests})
+    target_link_libraries(${name}_tests PRIVATE millrace_${name} ${arg_TEST_DEPENDS} GTest::gtest_main)
+    add_test(NAME ${name}_tests COMMAND ${name}_tests)
+    set_tests_properties(${name}_tests PROPERTIES TIMEOUT 600)
+  endif()
+endfunction()
