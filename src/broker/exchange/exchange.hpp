@@ -1,0 +1,63 @@
+// One exchange on one shard's replica: routes by what its type looks at. Knows neither protocols nor queues' contents.
+//
+// A file for each type; make_exchange() knows them all. Thread: the shard's. Routing allocates nothing in the common
+// case, and the work for one message is bounded (kMaxTopicSteps).
+#pragma once
+
+#include <boost/container/small_vector.hpp>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/prng.hpp"
+#include "base/result.hpp"
+#include "broker/ids.hpp"
+#include "broker/message.hpp"
+#include "broker/specs.hpp"
+
+namespace millrace::broker {
+
+class Exchange;
+
+// Where a binding leads.
+struct Target {
+  QueueAddress queue;          // when exchange is null
+  Exchange* exchange = nullptr;
+  friend bool operator==(const Target&, const Target&) = default;
+};
+
+struct RoutingInput {
+  std::string_view routing_key;  // one of the message's keys; called once for each
+  const Message* message = nullptr;
+  const MessageFormats* formats = nullptr;
+  Prng* random = nullptr;        // for the random types
+};
+
+// Targets found; may hold repeats, which the router removes.
+using Targets = boost::container::small_vector<Target, 8>;
+
+class Exchange {
+ public:
+  explicit Exchange(ExchangeSpec spec) : spec_(std::move(spec)) {}
+  virtual ~Exchange() = default;
+
+  const ExchangeSpec& spec() const noexcept { return spec_; }
+
+  // An equal binding is there at most once; the caller sees to it.
+  virtual void bind(const Target& target, const BindingSpec& binding) = 0;
+  virtual void unbind(const Target& target, const BindingSpec& binding) = 0;
+  virtual void route(const RoutingInput& input, Targets& out) = 0;
+  // A binding this type cannot take: invalid or precondition_failed with RabbitMQ's text.
+  virtual result<void> check_binding(const BindingSpec& binding) const;
+
+ private:
+  ExchangeSpec spec_;
+};
+
+// Whether the type exists; "unknown exchange type 'x'" otherwise. Also checks the type's own arguments.
+result<void> check_exchange_type(const ExchangeSpec& spec);
+std::unique_ptr<Exchange> make_exchange(ExchangeSpec spec);
+
+}  // namespace millrace::broker

@@ -1,0 +1,53 @@
+// One vhost's exchanges, queues and bindings on one shard: a replica that is read without locks and changed by
+// definitions as they are committed.
+#pragma once
+
+#include <boost/container/small_vector.hpp>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "broker/exchange/exchange.hpp"
+#include "broker/specs.hpp"
+
+namespace millrace::broker {
+
+using QueueTargets = boost::container::small_vector<QueueAddress, 8>;
+
+class RoutingTable {
+ public:
+  RoutingTable(std::string vhost, const MessageFormats& formats, std::uint64_t random_seed);
+  ~RoutingTable();
+
+  // The default exchange "" is always there and routes to the queue named by the key.
+  void add_exchange(ExchangeSpec spec);
+  void remove_exchange(std::string_view name);  // with its bindings in both directions
+  Exchange* find_exchange(std::string_view name) noexcept;
+
+  void add_queue(std::string_view name, QueueAddress address);
+  void remove_queue(std::string_view name);     // with its bindings
+  const QueueAddress* find_queue(std::string_view name) const noexcept;
+
+  void bind(const BindingSpec& binding);
+  void unbind(const BindingSpec& binding);
+
+  // All queues the message goes to, each once, through exchange-to-exchange bindings (cycles are followed once) and,
+  // where an exchange finds nothing, its alternate exchange. `keys` are the routing key and CC/BCC.
+  void route(Exchange& exchange, std::span<const std::string_view> keys, const Message& message, QueueTargets& out);
+
+  // Rises with every change: what callers may keep of route() is valid for one version. See cacheable().
+  std::uint64_t version() const noexcept;
+  // Whether route() by one key alone depends on nothing but (exchange, key, version): default, direct, fanout and topic
+  // exchanges whose bindings lead only to such.
+  bool cacheable(const Exchange& exchange) const noexcept;
+
+  // An exchange's alternate exchange: its argument, or the policy's.
+  void set_alternate(std::string_view exchange, std::string alternate);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace millrace::broker
