@@ -1,0 +1,30 @@
+// A POSIX file behind runtime::File.
+#pragma once
+
+#include <string>
+
+#include "runtime/file_system.hpp"
+#include "runtime/os/descriptor.hpp"
+
+namespace millrace::runtime {
+
+class PosixFile final : public File {
+ public:
+  // `direct`: offsets, sizes and addresses must be multiples of kDirectAlignment, which is asserted.
+  PosixFile(Descriptor descriptor, std::string path, bool direct) noexcept;
+
+  using File::write;
+  result<void> write(std::uint64_t offset, std::span<const ByteView> parts) override;
+  result<std::size_t> read(std::uint64_t offset, std::span<std::uint8_t> out) override;
+  result<void> sync_data() override;
+  result<std::uint64_t> size() override;
+  result<void> truncate(std::uint64_t size) override;
+  result<void> allocate(std::uint64_t size) override;
+
+ private:
+  Descriptor descriptor_;
+  std::string path_;
+  bool direct_;
+};
+
+}  // namespace millrace::runtime

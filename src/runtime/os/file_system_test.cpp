@@ -1,0 +1,165 @@
+#include "runtime/os/file_system.hpp"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <filesystem>
+#include <numeric>
+
+#include "runtime/os/entropy.hpp"
+
+namespace millrace::runtime {
+namespace {
+
+class PosixFiles : public ::testing::Test {
+ protected:
+  PosixFiles() {
+    std::string pattern = ::testing::TempDir() + "millrace-files-XXXXXX";
+    directory = ::mkdtemp(pattern.data());
+  }
+  ~PosixFiles() override { std::filesystem::remove_all(directory); }
+
+  std::string at(const std::string& name) const { return directory + "/" + name; }
+  std::string text_of(File& file, std::uint64_t offset, std::size_t bytes) {
+    std::string text(bytes, '\0');
+    const auto got = file.read(offset, {reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
+    EXPECT_TRUE(got) << got.error().text;
+    text.resize(got ? *got : 0);
+    return text;
+  }
+
+  PosixFileSystem files;
+  std::string directory;
+};
+
+TEST_F(PosixFiles, reads_back_what_was_written_in_parts) {
+  auto file = files.open(at("a"), OpenMode::create_new);
+  ASSERT_TRUE(file) << file.error().text;
+  const ByteView parts[] = {as_bytes("one "), {}, as_bytes("two "), as_bytes("three")};
+  ASSERT_TRUE((*file)->write(3, parts));
+  ASSERT_TRUE((*file)->sync_data());
+  EXPECT_EQ(*(*file)->size(), 16u);
+  EXPECT_EQ(text_of(**file, 3, 100), "one two three");
+  EXPECT_EQ(text_of(**file, 0, 4), std::string("\0\0\0o", 4));
+  EXPECT_EQ(text_of(**file, 16, 4), "");
+  ASSERT_TRUE((*file)->truncate(6));
+  EXPECT_EQ(text_of(**file, 3, 100), "one");
+}
+
+TEST_F(PosixFiles, writes_more_parts_than_the_system_takes_at_once) {
+  std::vector<std::uint8_t> bytes(5000);
+  std::iota(bytes.begin(), bytes.end(), std::uint8_t{0});
+  std::vector<ByteView> parts;
+  for (std::size_t i = 0; i < bytes.size(); ++i) parts.emplace_back(&bytes[i], 1);
+  auto file = files.open(at("many"), OpenMode::create_new);
+  ASSERT_TRUE(file);
+  ASSERT_TRUE((*file)->write(0, parts));
+  EXPECT_EQ(text_of(**file, 0, 6000), as_text(bytes));
+}
+
+TEST_F(PosixFiles, goes_on_after_a_short_write_and_then_names_the_error) {
+  // A limit on the file's size makes the system write part of what is asked, then refuse.
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit old_limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old_limit), 0);
+  const rlimit limit{10, old_limit.rlim_max};
+  auto file = files.open(at("short"), OpenMode::create_new);
+  ASSERT_TRUE(file);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+  const ByteView parts[] = {as_bytes("123456"), as_bytes("7890ab"), as_bytes("cdefgh")};
+  const auto written = (*file)->write(0, parts);
+  ::setrlimit(RLIMIT_FSIZE, &old_limit);
+  std::signal(SIGXFSZ, old_handler);
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().code, Errc::io_error);
+  EXPECT_EQ(written.error().text, "cannot write '" + at("short") + "': File too large");
+  EXPECT_EQ(text_of(**file, 0, 100), "1234567890");
+}
+
+TEST_F(PosixFiles, direct_files_hold_aligned_pieces) {
+  auto* memory = static_cast<std::uint8_t*>(std::aligned_alloc(kDirectAlignment, 4 * kDirectAlignment));
+  fill_random({memory, 2 * kDirectAlignment});
+  {
+    auto file = files.open(at("direct"), OpenMode::create_direct);
+    ASSERT_TRUE(file) << file.error().text;
+    ASSERT_TRUE((*file)->write(0, ByteView{memory, 2 * kDirectAlignment}));
+  }
+  auto file = files.open(at("direct"), OpenMode::read_direct);
+  ASSERT_TRUE(file) << file.error().text;
+  auto got = (*file)->read(kDirectAlignment, {memory + 2 * kDirectAlignment, 2 * kDirectAlignment});
+  ASSERT_TRUE(got) << got.error().text;
+  EXPECT_EQ(*got, kDirectAlignment);
+  EXPECT_EQ(std::memcmp(memory + kDirectAlignment, memory + 2 * kDirectAlignment, kDirectAlignment), 0);
+  std::free(memory);
+}
+
+TEST_F(PosixFiles, open_modes_hold_what_they_say) {
+  EXPECT_EQ(files.open(at("a"), OpenMode::read).error().code, Errc::not_found);
+  EXPECT_EQ(files.open(at("a"), OpenMode::read_write).error().code, Errc::not_found);
+  EXPECT_EQ(files.open(at("a"), OpenMode::read_direct).error().code, Errc::not_found);
+  ASSERT_TRUE((*files.open(at("a"), OpenMode::create_new))->write(0, as_bytes("kept")));
+  const auto again = files.open(at("a"), OpenMode::create_new);
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, Errc::io_error);
+  EXPECT_EQ(again.error().text, "cannot create '" + at("a") + "': File exists");
+  EXPECT_FALSE(files.open(at("a"), OpenMode::create_direct));
+  EXPECT_EQ(text_of(**files.open(at("a"), OpenMode::create), 0, 9), "kept");
+  EXPECT_FALSE((*files.open(at("a"), OpenMode::read))->write(0, as_bytes("no")));
+}
+
+TEST_F(PosixFiles, renames_removes_and_lists_in_order) {
+  for (const char* name : {"b", "c", "a"}) ASSERT_TRUE(files.open(at(name), OpenMode::create_new));
+  ASSERT_TRUE(files.rename(at("c"), at("0")));
+  ASSERT_TRUE(files.remove(at("b")));
+  EXPECT_EQ(files.remove(at("b")).error().code, Errc::not_found);
+  EXPECT_EQ(*files.list(directory), (std::vector<std::string>{"0", "a"}));
+  EXPECT_TRUE(files.exists(at("a")));
+  EXPECT_FALSE(files.exists(at("b")));
+  EXPECT_TRUE(files.sync_directory(directory));
+  EXPECT_EQ(files.list(at("none")).error().code, Errc::not_found);
+  EXPECT_EQ(files.sync_directory(at("none")).error().code, Errc::not_found);
+}
+
+TEST_F(PosixFiles, makes_a_directory_with_its_parents) {
+  ASSERT_TRUE(files.create_directories(at("x/y/z")));
+  ASSERT_TRUE(files.create_directories(at("x/y/z")));
+  EXPECT_TRUE(files.exists(at("x/y/z")));
+  ASSERT_TRUE(files.open(at("f"), OpenMode::create_new));
+  const auto under_a_file = files.create_directories(at("f/g"));
+  ASSERT_FALSE(under_a_file);
+  EXPECT_EQ(under_a_file.error().text, "cannot create directory '" + at("f") + "': Not a directory");
+}
+
+TEST_F(PosixFiles, allocation_makes_room) {
+  auto file = files.open(at("big"), OpenMode::create_new);
+  ASSERT_TRUE((*file)->allocate(1u << 20));
+  EXPECT_EQ(*(*file)->size(), 1u << 20);
+  const auto free = files.free_bytes(directory);
+  ASSERT_TRUE(free);
+  EXPECT_GT(*free, 0u);
+}
+
+TEST_F(PosixFiles, a_full_disk_has_an_error_of_its_own) {
+  auto file = files.open("/dev/full", OpenMode::read_write);
+  ASSERT_TRUE(file);
+  const auto written = (*file)->write(0, as_bytes("no room"));
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().code, Errc::disk_full);
+  EXPECT_EQ(written.error().text, "cannot write '/dev/full': No space left on device");
+}
+
+TEST_F(PosixFiles, a_directory_is_locked_once_and_the_refusal_names_the_holder) {
+  auto lock = files.lock_directory(directory);
+  ASSERT_TRUE(lock) << lock.error().text;
+  const auto second = files.lock_directory(directory);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, Errc::resource_locked);
+  EXPECT_NE(second.error().text.find("pid " + std::to_string(::getpid())), std::string::npos) << second.error().text;
+  lock->reset();
+  EXPECT_TRUE(files.lock_directory(directory));
+}
+
+}  // namespace
+}  // namespace millrace::runtime
