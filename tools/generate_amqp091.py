@@ -193,14 +193,29 @@ namespace millrace::amqp091 {
 """
 
 TAIL = """\
+namespace wire {
+
+template <class Method>
+std::size_t method_frame_bytes(const Method& method) noexcept {
+  return kFrameOverhead + sizeof Method::id + method.argument_bytes();
+}
+
+template <class Method>
+std::uint8_t* put_method_frame(std::uint8_t* at, std::uint16_t channel, const Method& method) noexcept {
+  std::uint8_t* const size_at = at + kFrameHeaderBytes - 4;
+  at = put_frame_header(at, FrameType::method, channel, 0);
+  at = method.put_arguments(put(at, Method::id));
+  store_be(size_at, static_cast<std::uint32_t>(at - size_at - 4));
+  *at = kFrameEnd;
+  return at + 1;
+}
+
+}  // namespace wire
+
 // Writes the whole METHOD frame. Texts of type shortstr are cut at 255 bytes.
 template <class Method>
 void encode(Buffer& out, std::uint16_t channel, const Method& method) {
-  const std::size_t payload_bytes = 4 + method.argument_bytes();
-  std::uint8_t* at = out.extend(payload_bytes + kFrameOverhead);
-  at = wire::put_frame_header(at, FrameType::method, channel, static_cast<std::uint32_t>(payload_bytes));
-  at = wire::put(at, Method::id);
-  *method.put_arguments(at) = kFrameEnd;
+  wire::put_method_frame(out.extend(wire::method_frame_bytes(method)), channel, method);
 }
 
 enum class Parsed : std::uint8_t { ok, malformed, unknown_method };
