@@ -65,7 +65,11 @@ struct Argument {
   Value value;
 };
 
-// Our own binary form, for log records and snapshots. Depth is bounded by kMaxValueDepth; reading latches failure.
+// Agrees with ==: equal arguments hash alike, whatever their order and their numbers' widths.
+std::uint64_t hash(const Arguments& arguments) noexcept;
+
+// Our own binary form, for log records and snapshots. Depth is bounded by kMaxValueDepth (the outermost table is
+// depth 1): writing deeper values is a bug of whoever let them in, reading them latches failure.
 inline constexpr unsigned kMaxValueDepth = 32;
 void put_arguments(Buffer& out, const Arguments& arguments);
 Arguments read_arguments(Reader& in);
