@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Makes src/codec/amqp091/methods.hpp of protocol.txt beside it.
+"""Makes methods.hpp, and methods_test_fields.hpp for its tests, of src/codec/amqp091/protocol.txt.
 
-  generate_amqp091.py           writes the header
-  generate_amqp091.py --check   exit 1 if the header in the tree is not what would be written
+  generate_amqp091.py           writes the headers
+  generate_amqp091.py --check   exit 1 if a header in the tree is not what would be written
 
-The header is committed, so a build needs no Python.
+The headers are committed, so a build needs no Python.
 """
 
 import pathlib
@@ -12,7 +12,6 @@ import sys
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "src" / "codec" / "amqp091"
 SOURCE = FOLDER / "protocol.txt"
-TARGET = FOLDER / "methods.hpp"
 
 WIDTH = 110  # as .clang-format has it
 INTEGERS = {"octet": 8, "short": 16, "long": 32, "longlong": 64}
@@ -261,15 +260,46 @@ def generate(classes):
     return "\n".join(lines) + "\n"
 
 
+TEST_HEAD = """\
+// Every method and every field of every method, for tests that must leave none out. Made from protocol.txt by
+// tools/generate_amqp091.py; change those, not this.
+#pragma once
+
+#include "codec/amqp091/methods.hpp"
+
+namespace millrace::amqp091 {
+"""
+
+
+def generate_test_fields(classes):
+    lines = [TEST_HEAD]
+    every = [(f"{cn}::{camel(n)}", fields) for _, cn, methods in classes for _, n, _, fields in methods]
+    for name, fields in every:
+        lines += ["template <class Visitor>"]
+        if fields:
+            lines += [f"void for_each_field({name}& method, Visitor visit) {{"]
+            lines += [f"  visit(method.{snake(field)});" for field, _ in fields]
+            lines += ["}"]
+        else:
+            lines += [f"void for_each_field({name}&, Visitor) {{}}"]
+        lines += [""]
+    lines += ["template <class Visitor>", "void for_each_method(Visitor visit) {"]
+    lines += [f"  visit({name}{{}});" for name, _ in every]
+    lines += ["}", "", "}  // namespace millrace::amqp091"]
+    return "\n".join(lines) + "\n"
+
+
 def main():
-    text = generate(read_protocol(SOURCE.read_text()))
-    if sys.argv[1:] == ["--check"]:
-        if TARGET.read_text() != text:
-            sys.exit(f"{TARGET} is out of date: run tools/generate_amqp091.py")
-    elif sys.argv[1:]:
+    classes = read_protocol(SOURCE.read_text())
+    made = {"methods.hpp": generate(classes), "methods_test_fields.hpp": generate_test_fields(classes)}
+    if sys.argv[1:] not in ([], ["--check"]):
         sys.exit(__doc__)
-    else:
-        TARGET.write_text(text)
+    for name, text in made.items():
+        target = FOLDER / name
+        if not sys.argv[1:]:
+            target.write_text(text)
+        elif not target.exists() or target.read_text() != text:
+            sys.exit(f"{target} is out of date: run tools/generate_amqp091.py")
 
 
 if __name__ == "__main__":
