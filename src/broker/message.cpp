@@ -14,7 +14,13 @@ namespace {
 
 // docs/format/message.md
 constexpr std::uint8_t kPrefixVersion = 1;
-enum PrefixFlag : std::uint8_t { kDurable = 1, kTtl = 2, kTimestamp = 4, kAnnotations = 8, kKnownPrefixFlags = 15 };
+enum PrefixFlag : std::uint8_t {
+  kDurable = 1,
+  kTtl = 2,
+  kTimestamp = 4,
+  kAnnotations = 8,
+  kKnownPrefixFlags = 15
+};
 enum AnnotationFlag : std::uint8_t { kDropExpiration = 1, kMessageId = 2, kKnownAnnotationFlags = 3 };
 
 // The shortest death: six empty texts or zero numbers of one byte, an eight-byte time, a flag.
@@ -106,16 +112,20 @@ class InternalFormat final : public MessageFormat {
   std::optional<std::string> message_id(const Message&) const override { return std::nullopt; }
   std::optional<std::string> correlation_id(const Message&) const override { return std::nullopt; }
   std::optional<std::string> expiration_text(const Message&) const override { return std::nullopt; }
-  std::optional<std::string> property(const Message&, std::string_view) const override { return std::nullopt; }
+  std::optional<std::string> property(const Message&, std::string_view) const override {
+    return std::nullopt;
+  }
 };
 
 }  // namespace
 
 Ref<Message> Message::create(const Fields& fields, std::size_t body_bytes) {
-  MILLRACE_ASSERT(fields.exchange.size() <= std::numeric_limits<std::uint16_t>::max(), "a name is this long at most");
+  MILLRACE_ASSERT(fields.exchange.size() <= std::numeric_limits<std::uint16_t>::max(),
+                  "a name is this long at most");
   MILLRACE_ASSERT(fields.routing_key.size() <= std::numeric_limits<std::uint16_t>::max(),
                   "a routing key is this long at most");
-  MILLRACE_ASSERT(fields.header.size() <= std::numeric_limits<std::uint32_t>::max(), "sessions bound headers");
+  MILLRACE_ASSERT(fields.header.size() <= std::numeric_limits<std::uint32_t>::max(),
+                  "sessions bound headers");
   MILLRACE_ASSERT(body_bytes <= std::numeric_limits<std::uint32_t>::max(), "sessions bound bodies");
 
   const std::size_t trailing =
@@ -154,7 +164,9 @@ std::size_t Message::footprint() const noexcept {
   return annotations_ ? bytes + heap_bytes(*annotations_) : bytes;
 }
 
-void Message::operator delete(void* memory) noexcept { std::free(memory); }
+void Message::operator delete(void* memory) noexcept {
+  std::free(memory);
+}
 
 void put_message_prefix(Buffer& out, const Message& message) {
   std::uint8_t flags = message.durable() ? kDurable : 0;
@@ -202,7 +214,8 @@ Ref<Message> read_message(ByteView stored) {
 
   // What remains must be header and body exactly; in this order no sum can overflow.
   constexpr std::uint64_t kMaxPart = std::numeric_limits<std::uint32_t>::max();
-  if (in.failed() || header_bytes > in.remaining() || body_bytes != in.remaining() - header_bytes) return nullptr;
+  if (in.failed() || header_bytes > in.remaining() || body_bytes != in.remaining() - header_bytes)
+    return nullptr;
   if (header_bytes > kMaxPart || body_bytes > kMaxPart) return nullptr;
   fields.header = in.bytes(static_cast<std::size_t>(header_bytes));
   Ref<Message> message = Message::create(fields, in.rest());

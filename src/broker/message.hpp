@@ -1,7 +1,7 @@
 // A message: immutable once published, shared by reference, one allocation with its header block and body.
 //
-// It is kept as it came: `header` is the property block of the protocol it came in by, untouched, read through that
-// protocol's MessageFormat when something must be looked at.
+// It is kept as it came: `header` is the property block of the protocol it came in by, untouched, read
+// through that protocol's MessageFormat when something must be looked at.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ struct Death {
   std::string exchange;
   std::vector<std::string> routing_keys;
   std::int64_t count = 0;
-  std::int64_t time_s = 0;                       // of the first death for this (queue, reason)
+  std::int64_t time_s = 0;  // of the first death for this (queue, reason)
   std::optional<std::string> original_expiration;
 
   friend bool operator==(const Death&, const Death&) = default;
@@ -41,8 +41,8 @@ struct Annotations {
   // RabbitMQ's x-first-death-* and x-last-death-* headers follow from these.
   std::string first_death_queue, first_death_reason, first_death_exchange;
   std::string last_death_queue, last_death_reason, last_death_exchange;
-  bool drop_expiration = false;            // the publisher's expiration no longer applies
-  std::optional<std::string> message_id;   // stamped by the broker where the publisher gave none
+  bool drop_expiration = false;           // the publisher's expiration no longer applies
+  std::optional<std::string> message_id;  // stamped by the broker where the publisher gave none
 };
 
 class Message final : public RefCounted {
@@ -59,7 +59,8 @@ class Message final : public RefCounted {
     ByteView header;
   };
 
-  // Copies the fields; the body is left for the caller to fill through body_room() before it shares the message.
+  // Copies the fields; the body is left for the caller to fill through body_room() before it shares the
+  // message.
   static Ref<Message> create(const Fields& fields, std::size_t body_bytes);
   static Ref<Message> create(const Fields& fields, ByteView body);
 
@@ -82,7 +83,9 @@ class Message final : public RefCounted {
 
   // For the creator, before the message is shared.
   std::uint8_t* body_room() noexcept { return const_cast<std::uint8_t*>(body().data()); }
-  void annotate(std::unique_ptr<const Annotations> annotations) noexcept { annotations_ = std::move(annotations); }
+  void annotate(std::unique_ptr<const Annotations> annotations) noexcept {
+    annotations_ = std::move(annotations);
+  }
 
   static void operator delete(void* memory) noexcept;
 

@@ -1,5 +1,5 @@
-// One vhost's exchanges, queues and bindings on one shard: a replica that is read without locks and changed by
-// definitions as they are committed.
+// One vhost's exchanges, queues and bindings on one shard: a replica that is read without locks and changed
+// by definitions as they are committed.
 #pragma once
 
 #include <boost/container/small_vector.hpp>
@@ -26,23 +26,26 @@ class RoutingTable {
   Exchange* find_exchange(std::string_view name) noexcept;
 
   void add_queue(std::string_view name, QueueAddress address);
-  void remove_queue(std::string_view name);     // with its bindings
+  void remove_queue(std::string_view name);  // with its bindings
   const QueueAddress* find_queue(std::string_view name) const noexcept;
 
   void bind(const BindingSpec& binding);
   void unbind(const BindingSpec& binding);
 
-  // All queues the message goes to, each once, through exchange-to-exchange bindings (cycles are followed once) and,
-  // where an exchange finds nothing, its alternate exchange. `keys` are the routing key and CC/BCC.
-  void route(Exchange& exchange, std::span<const std::string_view> keys, const Message& message, QueueTargets& out);
+  // All queues the message goes to, each once, through exchange-to-exchange bindings (cycles are followed
+  // once) and, where an exchange finds nothing, its alternate exchange. `keys` are the routing key and
+  // CC/BCC. False, with `out` empty, when the work exceeds its bound (kMaxTopicSteps): the publish is to be
+  // refused, not taken for unroutable.
+  bool route(Exchange& exchange, std::span<const std::string_view> keys, const Message& message,
+             QueueTargets& out);
 
   // Rises with every change: what callers may keep of route() is valid for one version. See cacheable().
   std::uint64_t version() const noexcept;
-  // Whether route() by one key alone depends on nothing but (exchange, key, version): default, direct, fanout and topic
-  // exchanges whose bindings lead only to such.
+  // Whether route() by one key alone depends on nothing but (exchange, key, version): default, direct, fanout
+  // and topic exchanges whose bindings lead only to such.
   bool cacheable(const Exchange& exchange) const noexcept;
 
-  // An exchange's alternate exchange: its argument, or the policy's.
+  // An exchange's alternate exchange where it has no such argument: its policy's. Empty takes it back.
   void set_alternate(std::string_view exchange, std::string alternate);
 
  private:

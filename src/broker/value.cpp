@@ -25,10 +25,13 @@ char type_class(char type) noexcept {
     case 'I':
     case 'i':
     case 'l':
-    case 'L': return 'l';
+    case 'L':
+      return 'l';
     case 'f':
-    case 'd': return 'd';
-    default: return type;
+    case 'd':
+      return 'd';
+    default:
+      return type;
   }
 }
 
@@ -50,7 +53,9 @@ std::uint64_t mix(std::uint64_t z) noexcept {
   return z ^ (z >> 31);
 }
 
-std::uint64_t hash_text(std::string_view text) noexcept { return std::hash<std::string_view>{}(text); }
+std::uint64_t hash_text(std::string_view text) noexcept {
+  return std::hash<std::string_view>{}(text);
+}
 
 std::uint64_t hash_value(const Value& value) noexcept {
   const auto seed = static_cast<std::uint64_t>(type_class(value.type)) << 32;
@@ -138,7 +143,15 @@ void describe_nested(const Value& value, std::string& out) {
 }
 
 // The variant's alternative, as stored: numbers never change.
-enum class Kind : std::uint8_t { none = 0, boolean = 1, integer = 2, real = 3, text = 4, array = 5, table = 6 };
+enum class Kind : std::uint8_t {
+  none = 0,
+  boolean = 1,
+  integer = 2,
+  real = 3,
+  text = 4,
+  array = 5,
+  table = 6
+};
 
 void put_table(Buffer& out, const Arguments& arguments, unsigned depth);
 
@@ -183,8 +196,8 @@ void put_table(Buffer& out, const Arguments& arguments, unsigned depth) {
   }
 }
 
-// What the shortest element takes: a count that promises more than the bytes can hold is refused before any room is
-// made for it.
+// What the shortest element takes: a count that promises more than the bytes can hold is refused before any
+// room is made for it.
 constexpr std::size_t kLeastValueBytes = 2;
 constexpr std::size_t kLeastArgumentBytes = 3;
 
@@ -200,17 +213,26 @@ Value read_value(Reader& in, unsigned depth) {
   Value value;
   value.type = static_cast<char>(in.u8());
   switch (static_cast<Kind>(in.u8())) {
-    case Kind::none: return value;
+    case Kind::none:
+      return value;
     case Kind::boolean: {
       const std::uint8_t flag = in.u8();
       if (flag > 1) in.fail();
       value.data = flag == 1;
       return value;
     }
-    case Kind::integer: value.data = in.le<std::int64_t>(); return value;
-    case Kind::real: value.data = in.le<double>(); return value;
-    case Kind::text: value.data = std::string(in.sized_text()); return value;
-    case Kind::table: value.data = read_table(in, depth + 1); return value;
+    case Kind::integer:
+      value.data = in.le<std::int64_t>();
+      return value;
+    case Kind::real:
+      value.data = in.le<double>();
+      return value;
+    case Kind::text:
+      value.data = std::string(in.sized_text());
+      return value;
+    case Kind::table:
+      value.data = read_table(in, depth + 1);
+      return value;
     case Kind::array: {
       if (depth >= kMaxValueDepth) return in.fail(), value;
       const std::size_t count = read_count(in, kLeastValueBytes);
@@ -256,10 +278,18 @@ void Arguments::set(std::string key, Value value) {
   entries_.push_back({std::move(key), std::move(value)});
 }
 
-bool Arguments::empty() const noexcept { return entries_.empty(); }
-std::size_t Arguments::size() const noexcept { return entries_.size(); }
-std::vector<Argument>::const_iterator Arguments::begin() const noexcept { return entries_.begin(); }
-std::vector<Argument>::const_iterator Arguments::end() const noexcept { return entries_.end(); }
+bool Arguments::empty() const noexcept {
+  return entries_.empty();
+}
+std::size_t Arguments::size() const noexcept {
+  return entries_.size();
+}
+std::vector<Argument>::const_iterator Arguments::begin() const noexcept {
+  return entries_.begin();
+}
+std::vector<Argument>::const_iterator Arguments::end() const noexcept {
+  return entries_.end();
+}
 
 bool operator==(const Arguments& a, const Arguments& b) noexcept {
   if (a.size() != b.size()) return false;
@@ -278,12 +308,24 @@ std::uint64_t hash(const Arguments& arguments) noexcept {
   return sum;
 }
 
-Value Value::boolean(bool value) { return {'t', value}; }
-Value Value::integer(std::int64_t value, char type) { return {type, value}; }
-Value Value::real(double value) { return {'d', value}; }
-Value Value::text(std::string value) { return {'S', std::move(value)}; }
-Value Value::array(std::vector<Value> values) { return {'A', std::move(values)}; }
-Value Value::table(Arguments values) { return {'F', std::move(values)}; }
+Value Value::boolean(bool value) {
+  return {'t', value};
+}
+Value Value::integer(std::int64_t value, char type) {
+  return {type, value};
+}
+Value Value::real(double value) {
+  return {'d', value};
+}
+Value Value::text(std::string value) {
+  return {'S', std::move(value)};
+}
+Value Value::array(std::vector<Value> values) {
+  return {'A', std::move(values)};
+}
+Value Value::table(Arguments values) {
+  return {'F', std::move(values)};
+}
 
 std::optional<std::int64_t> Value::as_integer() const noexcept {
   const auto* integer = std::get_if<std::int64_t>(&data);
@@ -297,28 +339,47 @@ std::optional<bool> Value::as_boolean() const noexcept {
   return *flag;
 }
 
-const std::string* Value::as_text() const noexcept { return std::get_if<std::string>(&data); }
+const std::string* Value::as_text() const noexcept {
+  return std::get_if<std::string>(&data);
+}
 
 std::string_view Value::type_name() const noexcept {
   switch (type) {
-    case 'S': return "longstr";
-    case 'I': return "signedint";
-    case 'i': return "unsignedint";
-    case 'D': return "decimal";
-    case 'T': return "timestamp";
-    case 'F': return "table";
-    case 'A': return "array";
-    case 'b': return "byte";
-    case 'B': return "unsignedbyte";
-    case 'd': return "double";
-    case 'f': return "float";
+    case 'S':
+      return "longstr";
+    case 'I':
+      return "signedint";
+    case 'i':
+      return "unsignedint";
+    case 'D':
+      return "decimal";
+    case 'T':
+      return "timestamp";
+    case 'F':
+      return "table";
+    case 'A':
+      return "array";
+    case 'b':
+      return "byte";
+    case 'B':
+      return "unsignedbyte";
+    case 'd':
+      return "double";
+    case 'f':
+      return "float";
     case 'l':
-    case 'L': return "long";
-    case 's': return "short";
-    case 'u': return "unsignedshort";
-    case 't': return "bool";
-    case 'x': return "binary";
-    default: return "void";
+    case 'L':
+      return "long";
+    case 's':
+      return "short";
+    case 'u':
+      return "unsignedshort";
+    case 't':
+      return "bool";
+    case 'x':
+      return "binary";
+    default:
+      return "void";
   }
 }
 
@@ -338,8 +399,12 @@ bool operator==(const Value& a, const Value& b) noexcept {
   return a.data == b.data;
 }
 
-void put_arguments(Buffer& out, const Arguments& arguments) { put_table(out, arguments, 1); }
+void put_arguments(Buffer& out, const Arguments& arguments) {
+  put_table(out, arguments, 1);
+}
 
-Arguments read_arguments(Reader& in) { return read_table(in, 1); }
+Arguments read_arguments(Reader& in) {
+  return read_table(in, 1);
+}
 
 }  // namespace millrace::broker

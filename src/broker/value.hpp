@@ -1,5 +1,5 @@
-// Values of arguments and message headers, as the core looks at them: no protocol's encoding, but with the word for the
-// type that the client used, because error texts repeat it.
+// Values of arguments and message headers, as the core looks at them: no protocol's encoding, but with the
+// word for the type that the client used, because error texts repeat it.
 #pragma once
 
 #include <compare>
@@ -38,8 +38,8 @@ class Arguments {
 };
 
 struct Value {
-  // The AMQP field type octet of the client's encoding ('I' signedint, 'S' longstr, …; see Value::type_name). Other
-  // protocols use the octet that comes nearest.
+  // The AMQP field type octet of the client's encoding ('I' signedint, 'S' longstr, …; see Value::type_name).
+  // Other protocols use the octet that comes nearest.
   char type = 'V';
   std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<Value>, Arguments> data;
 
@@ -52,9 +52,9 @@ struct Value {
 
   std::optional<std::int64_t> as_integer() const noexcept;  // any integer width; not timestamps
   std::optional<bool> as_boolean() const noexcept;
-  const std::string* as_text() const noexcept;              // longstr or binary
-  std::string_view type_name() const noexcept;              // "signedint", "longstr", "bool", …
-  std::string describe() const;                             // for error texts: 1000, lazy, true
+  const std::string* as_text() const noexcept;  // longstr or binary
+  std::string_view type_name() const noexcept;  // "signedint", "longstr", "bool", …
+  std::string describe() const;                 // for error texts: 1000, lazy, true
 
   // Numbers compare by value whatever their width; all else by type class and content.
   friend bool operator==(const Value& a, const Value& b) noexcept;
@@ -68,8 +68,8 @@ struct Argument {
 // Agrees with ==: equal arguments hash alike, whatever their order and their numbers' widths.
 std::uint64_t hash(const Arguments& arguments) noexcept;
 
-// Our own binary form, for log records and snapshots. Depth is bounded by kMaxValueDepth (the outermost table is
-// depth 1): writing deeper values is a bug of whoever let them in, reading them latches failure.
+// Our own binary form, for log records and snapshots. Depth is bounded by kMaxValueDepth (the outermost table
+// is depth 1): writing deeper values is a bug of whoever let them in, reading them latches failure.
 inline constexpr unsigned kMaxValueDepth = 32;
 void put_arguments(Buffer& out, const Arguments& arguments);
 Arguments read_arguments(Reader& in);

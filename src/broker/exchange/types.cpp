@@ -1,0 +1,56 @@
+// The exchange types there are.
+#include <array>
+#include <string>
+
+#include "base/assert.hpp"
+#include "broker/exchange/direct.hpp"
+#include "broker/exchange/exchange.hpp"
+#include "broker/exchange/fanout.hpp"
+#include "broker/exchange/topic.hpp"
+
+namespace millrace::broker {
+namespace {
+
+struct Type {
+  std::string_view name;
+  std::unique_ptr<Exchange> (*make)(ExchangeSpec spec);
+  result<void> (*check)(const ExchangeSpec& spec);
+};
+
+template <class E>
+std::unique_ptr<Exchange> make(ExchangeSpec spec) {
+  return std::make_unique<E>(std::move(spec));
+}
+
+result<void> any_arguments(const ExchangeSpec&) {
+  return {};
+}
+
+constexpr std::array kTypes{
+    Type{"direct", make<DirectExchange>, any_arguments},
+    Type{"fanout", make<FanoutExchange>, any_arguments},
+    Type{"topic", make<TopicExchange>, any_arguments},
+};
+
+const Type* find_type(std::string_view name) noexcept {
+  for (const Type& type : kTypes) {
+    if (type.name == name) return &type;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+result<void> check_exchange_type(const ExchangeSpec& spec) {
+  const Type* type = find_type(spec.type);
+  if (type == nullptr) return fail(Errc::precondition_failed, "unknown exchange type '" + spec.type + "'");
+  return type->check(spec);
+}
+
+std::unique_ptr<Exchange> make_exchange(ExchangeSpec spec) {
+  const Type* type = find_type(spec.type);
+  MILLRACE_ASSERT(type != nullptr, "types are checked before exchanges are made");
+  return type->make(std::move(spec));
+}
+
+}  // namespace millrace::broker
