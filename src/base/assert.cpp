@@ -5,7 +5,8 @@
 
 namespace millrace {
 
-void assertion_failed(std::string_view expression, std::string_view reason, std::source_location where) noexcept {
+void assertion_failed(std::string_view expression, std::string_view reason,
+                      std::source_location where) noexcept {
   std::fprintf(stderr, "millrace: %s:%u: assertion failed: %.*s (%.*s)\n", where.file_name(), where.line(),
                static_cast<int>(expression.size()), expression.data(), static_cast<int>(reason.size()),
                reason.data());

@@ -1,4 +1,5 @@
-// Assertions that stay on in every build: a broken invariant stops the process before it can harm stored data.
+// Assertions that stay on in every build: a broken invariant stops the process before it can harm stored
+// data.
 //
 // Use result<T> for what the outside world can cause; MILLRACE_ASSERT only for what would be our own bug.
 #pragma once
@@ -14,8 +15,8 @@ namespace millrace {
 
 }  // namespace millrace
 
-#define MILLRACE_ASSERT(condition, reason)                                        \
-  do {                                                                            \
-    if (!(condition)) [[unlikely]]                                                \
-      ::millrace::assertion_failed(#condition, reason);                           \
+#define MILLRACE_ASSERT(condition, reason)              \
+  do {                                                  \
+    if (!(condition)) [[unlikely]]                      \
+      ::millrace::assertion_failed(#condition, reason); \
   } while (false)

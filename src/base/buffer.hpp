@@ -1,4 +1,5 @@
-// A growable byte buffer whose new room is not zeroed first: what sockets are read into and frames written into.
+// A growable byte buffer whose new room is not zeroed first: what sockets are read into and frames written
+// into.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +33,8 @@ class Buffer {
   std::size_t capacity() const noexcept { return capacity_; }
   ByteView view() const noexcept { return {data(), size()}; }
 
-  // Makes room for `bytes` more and returns where they go, uninitialised; call commit() with how many were written.
+  // Makes room for `bytes` more and returns where they go, uninitialised; call commit() with how many were
+  // written.
   std::uint8_t* reserve(std::size_t bytes) {
     if (capacity_ - end_ < bytes) make_room(bytes);
     return data_ + end_;

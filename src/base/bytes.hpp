@@ -20,7 +20,8 @@ inline std::string_view as_text(ByteView bytes) noexcept {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-static_assert(std::endian::native == std::endian::little, "the on-disk formats are written for little-endian hosts");
+static_assert(std::endian::native == std::endian::little,
+              "the on-disk formats are written for little-endian hosts");
 
 template <class T>
 T byte_swap(T value) noexcept {

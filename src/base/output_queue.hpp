@@ -1,5 +1,5 @@
-// What a connection is about to send: small pieces copied together, large bodies by reference, sent by one gathered
-// write. Owned by one thread.
+// What a connection is about to send: small pieces copied together, large bodies by reference, sent by one
+// gathered write. Owned by one thread.
 #pragma once
 
 #include <sys/uio.h>
@@ -36,8 +36,8 @@ class OutputQueue {
 
  private:
   struct Piece {
-    Buffer copied;                // sent first
-    ByteView shared;              // then this
+    Buffer copied;    // sent first
+    ByteView shared;  // then this
     Ref<const RefCounted> keep;
   };
   std::deque<Piece> pieces_;

@@ -1,5 +1,5 @@
-// A small seeded random generator (splitmix64) for simulation, jitter and hashing exchanges: the same seed gives the
-// same numbers on every platform, which std's distributions do not promise. Not for secrets.
+// A small seeded random generator (splitmix64) for simulation, jitter and hashing exchanges: the same seed
+// gives the same numbers on every platform, which std's distributions do not promise. Not for secrets.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
-// Reads fields from bytes, bounds checked. A read past the end yields zero or empty and latches failed(), so that a
-// decoder can read a whole structure and check once. Counts read from outside are to be held against remaining().
+// Reads fields from bytes, bounds checked. A read past the end yields zero or empty and latches failed(), so
+// that a decoder can read a whole structure and check once. Counts read from outside are to be held against
+// remaining().
 #pragma once
 
 #include <cstdint>

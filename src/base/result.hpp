@@ -47,6 +47,8 @@ class [[nodiscard]] result : public boost::system::result<T, Error> {
   using boost::system::result<T, Error>::result;
 };
 
-inline Error fail(Errc code, std::string text) { return Error{code, std::move(text)}; }
+inline Error fail(Errc code, std::string text) {
+  return Error{code, std::move(text)};
+}
 
 }  // namespace millrace

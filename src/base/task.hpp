@@ -1,4 +1,5 @@
-// A callable that can be moved but not copied, so that it may own what it needs. Empty after it was moved from.
+// A callable that can be moved but not copied, so that it may own what it needs. Empty after it was moved
+// from.
 //
 // The standard's std::move_only_function needs C++23; this is the part of it we use.
 #pragma once
@@ -20,8 +21,8 @@ class UniqueFunction<R(Args...)> {
   UniqueFunction() = default;
   UniqueFunction(std::nullptr_t) noexcept {}
   template <class F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, UniqueFunction> && std::is_invocable_r_v<R, F&, Args...>)
-  UniqueFunction(F&& callable)
+  requires(!std::is_same_v<std::remove_cvref_t<F>, UniqueFunction> && std::is_invocable_r_v<R, F&, Args...>)
+      UniqueFunction(F&& callable)
       : target_(std::make_unique<Holder<std::decay_t<F>>>(std::forward<F>(callable))) {}
 
   R operator()(Args... args) {

@@ -1,12 +1,14 @@
-// What a protocol's session may ask of the broker, and what it hears back. Sessions and the HTTP API reach the core by
-// this interface only, so that names, permissions and limits are checked in one place.
+// What a protocol's session may ask of the broker, and what it hears back. Sessions and the HTTP API reach
+// the core by this interface only, so that names, permissions and limits are checked in one place.
 //
-// Thread: a connection lives on one shard; every call and every callback is on that shard's thread. Completions
-// (`Done<T>`) are called exactly once, in the order of the calls for calls that change definitions; a completion may run
-// before the call returns, when all that is asked for is on this shard. After close() no callback comes.
+// Thread: a connection lives on one shard; every call and every callback is on that shard's thread.
+// Completions
+// (`Done<T>`) are called exactly once, in the order of the calls for calls that change definitions; a
+// completion may run before the call returns, when all that is asked for is on this shard. After close() no
+// callback comes.
 //
-// Errors are neutral (Errc with a text that names the object as RabbitMQ's texts do: "queue 'q' in vhost '/'"); the
-// session maps them to its protocol's codes.
+// Errors are neutral (Errc with a text that names the object as RabbitMQ's texts do: "queue 'q' in vhost
+// '/'"); the session maps them to its protocol's codes.
 #pragma once
 
 #include <cstdint>
@@ -35,20 +37,20 @@ struct Subject {
 };
 
 struct ConnectionInfo {
-  std::string protocol;        // for people: "AMQP 0-9-1"
-  std::string peer;            // "127.0.0.1:4711"
+  std::string protocol;  // for people: "AMQP 0-9-1"
+  std::string peer;      // "127.0.0.1:4711"
   bool peer_is_loopback = false;
-  std::string client_name;     // connection_name where the client gives one
+  std::string client_name;  // connection_name where the client gives one
 };
 
 struct QueueStatus {
   std::string name;
-  std::uint64_t messages = 0;   // ready
+  std::uint64_t messages = 0;  // ready
   std::uint32_t consumers = 0;
 };
 
 struct QueueDeclare {
-  std::string_view name;        // empty: the broker makes one up
+  std::string_view name;  // empty: the broker makes one up
   bool durable = false;
   bool exclusive = false;
   bool auto_delete = false;
@@ -87,12 +89,12 @@ struct Confirmation {
 
 struct Delivery {
   MessageRef message;
-  std::uint64_t seq = 0;              // names the message within its queue
-  std::uint32_t delivery_count = 0;   // how often it was delivered and came back before
+  std::uint64_t seq = 0;             // names the message within its queue
+  std::uint32_t delivery_count = 0;  // how often it was delivered and came back before
   bool redelivered = false;
-  bool show_delivery_count = false;   // quorum queues: x-delivery-count when above 0
-  bool stamped = false;               // the queue stamps: show `sequence` and `arrival_ms`
-  std::uint64_t sequence = 0;         // dense in the queue, from 1
+  bool show_delivery_count = false;  // quorum queues: x-delivery-count when above 0
+  bool stamped = false;              // the queue stamps: show `sequence` and `arrival_ms`
+  std::uint64_t sequence = 0;        // dense in the queue, from 1
   std::int64_t arrival_ms = 0;
 };
 
@@ -104,21 +106,22 @@ struct GotMessage {
 
 struct Consume {
   std::string_view queue;
-  ConsumerId id;                    // chosen by the session, unique in its connection
+  ConsumerId id;  // chosen by the session, unique in its connection
   bool no_ack = false;
   bool exclusive = false;
-  bool no_local = false;            // accepted and ignored, as RabbitMQ does
+  bool no_local = false;  // accepted and ignored, as RabbitMQ does
   std::int64_t priority = 0;
-  std::uint32_t credit = 0;         // messages the queue may send before grant() gives more
-  std::string tag;                  // for people: lists of consumers
+  std::uint32_t credit = 0;  // messages the queue may send before grant() gives more
+  std::string tag;           // for people: lists of consumers
   Arguments arguments;
 };
 
 enum class Settlement : std::uint8_t {
   ack,
-  reject,           // dead-letter or drop
-  requeue,          // the consumer gives it back: basic.nack, basic.recover
-  requeue_failed,   // the consumer failed on it: basic.reject with requeue; raises the delivery count of quorum queues
+  reject,          // dead-letter or drop
+  requeue,         // the consumer gives it back: basic.nack, basic.recover
+  requeue_failed,  // the consumer failed on it: basic.reject with requeue; raises the delivery count of
+                   // quorum queues
 };
 
 // Implemented by the session.
@@ -152,15 +155,16 @@ class Connection {
   virtual void check_exchange(std::string_view name, Done<void> done) = 0;  // passive declare
   virtual void delete_exchange(std::string_view name, bool if_unused, Done<void> done) = 0;
   // Bindings. Unbinding what is not bound succeeds.
-  virtual void bind(std::string_view source, std::string_view destination, bool to_exchange, std::string_view routing_key,
-                    Arguments arguments, Done<void> done) = 0;
+  virtual void bind(std::string_view source, std::string_view destination, bool to_exchange,
+                    std::string_view routing_key, Arguments arguments, Done<void> done) = 0;
   virtual void unbind(std::string_view source, std::string_view destination, bool to_exchange,
                       std::string_view routing_key, Arguments arguments, Done<void> done) = 0;
   // Queues. Deleting what does not exist succeeds with 0 messages.
   virtual void declare_queue(const QueueDeclare& declare, Done<QueueStatus> done) = 0;
   virtual void check_queue(std::string_view name, Done<QueueStatus> done) = 0;
   virtual void purge_queue(std::string_view name, Done<std::uint64_t> done) = 0;
-  virtual void delete_queue(std::string_view name, bool if_unused, bool if_empty, Done<std::uint64_t> done) = 0;
+  virtual void delete_queue(std::string_view name, bool if_unused, bool if_empty,
+                            Done<std::uint64_t> done) = 0;
 
   // Routes and enqueues. Synchronous: an error (not_found, access_refused) means nothing was done.
   virtual result<PublishOutcome> publish(const Publish& publish) = 0;
@@ -199,7 +203,8 @@ class Gate {
   virtual void authenticate(Credentials credentials, const ConnectionInfo& info, Done<Subject> done) = 0;
   // Checks the vhost, the user's access to it and the limits: not_allowed with RabbitMQ's text.
   virtual result<std::unique_ptr<Connection>> open(const Subject& subject, std::string_view vhost,
-                                                   const ConnectionInfo& info, ConnectionListener& listener) = 0;
+                                                   const ConnectionInfo& info,
+                                                   ConnectionListener& listener) = 0;
   virtual std::int64_t wall_ms() const noexcept = 0;
   virtual std::uint64_t max_message_bytes() const noexcept = 0;
 };

@@ -1,5 +1,5 @@
-// What is declared: vhosts, exchanges, queues, bindings, users, permissions, policies, limits. Plain values, as stored
-// in the definitions log and held in every shard's replica.
+// What is declared: vhosts, exchanges, queues, bindings, users, permissions, policies, limits. Plain values,
+// as stored in the definitions log and held in every shard's replica.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +27,9 @@ struct ExchangeSpec {
   bool auto_delete = false;
   bool internal = false;
   Arguments arguments;
-  QueueId store;     // the entity that keeps this exchange's delayed messages; 0 for types that keep none
-  ShardId owner;     // where exchanges that remember something (delayed, deduplicating, recent history) are worked
+  QueueId store;  // the entity that keeps this exchange's delayed messages; 0 for types that keep none
+  ShardId
+      owner;  // where exchanges that remember something (delayed, deduplicating, recent history) are worked
 };
 
 struct QueueSpec {
@@ -53,8 +54,8 @@ struct BindingSpec {
 
 struct UserSpec {
   std::string name;
-  std::string password;            // as access/password.hpp makes it; empty: cannot log in with a password
-  std::vector<std::string> tags;   // administrator, monitoring, policymaker, management, impersonator, …
+  std::string password;           // as access/password.hpp makes it; empty: cannot log in with a password
+  std::vector<std::string> tags;  // administrator, monitoring, policymaker, management, impersonator, …
 };
 
 // An empty pattern matches nothing but the empty name.
@@ -80,15 +81,15 @@ struct PolicySpec {
   std::string pattern;
   std::string apply_to = "all";  // all, exchanges, queues, classic_queues, quorum_queues, streams
   std::int64_t priority = 0;
-  Arguments definition;          // keys without the x- prefix: message-ttl, max-length, …
-  bool is_operator = false;      // an operator policy: only limits, and the stricter value wins
+  Arguments definition;      // keys without the x- prefix: message-ttl, max-length, …
+  bool is_operator = false;  // an operator policy: only limits, and the stricter value wins
 };
 
 struct LimitSpec {
-  bool of_user = false;          // else of a vhost
-  std::string subject;           // the user's or vhost's name
-  std::string limit;             // max-connections, max-channels, max-queues
-  std::int64_t value = -1;       // negative: removed
+  bool of_user = false;     // else of a vhost
+  std::string subject;      // the user's or vhost's name
+  std::string limit;        // max-connections, max-channels, max-queues
+  std::int64_t value = -1;  // negative: removed
 };
 
 }  // namespace millrace::broker

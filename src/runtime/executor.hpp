@@ -12,8 +12,9 @@ namespace millrace::runtime {
 class Executor {
  public:
   virtual ~Executor() = default;
-  // Runs the task on the shard's thread, after this turn. Callable from any thread; tasks posted by one thread run in
-  // the order posted. Tasks that are still queued when the executor stops are destroyed without being run.
+  // Runs the task on the shard's thread, after this turn. Callable from any thread; tasks posted by one
+  // thread run in the order posted. Tasks that are still queued when the executor stops are destroyed without
+  // being run.
   virtual void post(Task task) = 0;
 };
 
@@ -33,8 +34,8 @@ class Timers {
 class DiskExecutor {
  public:
   virtual ~DiskExecutor() = default;
-  // Does `work` on the disk thread, then `done` on the shard's thread. `work` must touch nothing that the shard's
-  // thread may change meanwhile.
+  // Does `work` on the disk thread, then `done` on the shard's thread. `work` must touch nothing that the
+  // shard's thread may change meanwhile.
   virtual void submit(Task work, Task done) = 0;
 };
 

@@ -1,8 +1,9 @@
-// Files as the storage layer sees them. runtime/os implements this over POSIX; src/simulation over memory, with power
-// cuts. Blocking: called from a disk thread, or from the shard's thread when it has nothing better to do.
+// Files as the storage layer sees them. runtime/os implements this over POSIX; src/simulation over memory,
+// with power cuts. Blocking: called from a disk thread, or from the shard's thread when it has nothing better
+// to do.
 //
-// Durability is POSIX's: written data survives a power cut only after File::sync_data; a created, renamed or removed
-// name only after sync_directory on its parent.
+// Durability is POSIX's: written data survives a power cut only after File::sync_data; a created, renamed or
+// removed name only after sync_directory on its parent.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +27,8 @@ class File {
   result<void> write(std::uint64_t offset, ByteView bytes) { return write(offset, {&bytes, 1}); }
   // Reads up to out.size() bytes; fewer only at the end of the file. Returns how many.
   virtual result<std::size_t> read(std::uint64_t offset, std::span<std::uint8_t> out) = 0;
-  // fdatasync. After an error the state of everything written since the last success is unknown: never retried, the
-  // caller ends the process.
+  // fdatasync. After an error the state of everything written since the last success is unknown: never
+  // retried, the caller ends the process.
   virtual result<void> sync_data() = 0;
   virtual result<std::uint64_t> size() = 0;
   virtual result<void> truncate(std::uint64_t size) = 0;
@@ -36,12 +37,13 @@ class File {
 };
 
 enum class OpenMode : std::uint8_t {
-  read,            // must exist
-  read_write,      // must exist
-  create,          // read and write; created when absent, content kept
-  create_new,      // read and write; must not exist
-  create_direct,   // as create_new, bypassing the page cache: offsets, sizes and addresses in multiples of 4096
-  read_direct,     // as read, bypassing the page cache, likewise aligned
+  read,           // must exist
+  read_write,     // must exist
+  create,         // read and write; created when absent, content kept
+  create_new,     // read and write; must not exist
+  create_direct,  // as create_new, bypassing the page cache: offsets, sizes and addresses in multiples of
+                  // 4096
+  read_direct,    // as read, bypassing the page cache, likewise aligned
 };
 
 inline constexpr std::size_t kDirectAlignment = 4096;

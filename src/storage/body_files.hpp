@@ -1,5 +1,5 @@
-// Bodies too large for a log record: each in a file of its own that its record names, written as the body arrives and
-// synced before the record is appended.
+// Bodies too large for a log record: each in a file of its own that its record names, written as the body
+// arrives and synced before the record is appended. docs/format/body-file.md has the bytes.
 #pragma once
 
 #include <cstdint>
@@ -20,13 +20,18 @@ using BodyFileId = Strong<struct BodyFileTag>;
 // Thread: the shard's.
 class BodyFiles {
  public:
+  // Owns the files body-* in the directory, which must exist. Opening removes half-written ones.
   static result<std::unique_ptr<BodyFiles>> open(runtime::ShardRuntime runtime, std::string directory);
   virtual ~BodyFiles() = default;
 
-  // Writes the whole body to a new file and syncs it and its name. `keep_alive` owns the bytes and is destroyed on the
-  // shard's thread afterwards.
+  // Writes the whole body to a new file and syncs it and its name. `keep_alive` owns the bytes and is
+  // destroyed on the shard's thread afterwards. Done in steps of 1 MiB, so that the log's commits get in
+  // between. Completes with disk_full or io_error when nothing was added; not at all when this object is
+  // destroyed first.
   virtual void write(ByteView body, Task keep_alive, UniqueFunction<void(result<BodyFileId>)> done) = 0;
+  // On the calling thread. Errors: not_found, io_error, corrupt.
   virtual result<Buffer> read_now(BodyFileId file) = 0;
+  // In the background; an absent one is ignored.
   virtual void remove(BodyFileId file) = 0;
   // Present after opening, in rising order: those that no record names are to be removed by the caller.
   virtual std::vector<BodyFileId> list() const = 0;

@@ -1,9 +1,10 @@
-// An index of (rank, position) pairs kept in rank order, most of it on disk: for delayed messages (rank = due time), and
-// for queues that serve by rank. A memtable takes new entries; when full it becomes a sorted run file; runs are merged
-// when there are many; only the head of each run is in memory. Entries of equal rank come out in order of position.
+// An index of (rank, position) pairs kept in rank order, most of it on disk: for delayed messages (rank = due
+// time), and for queues that serve by rank. A memtable takes new entries; when full it becomes a sorted run
+// file; runs are merged when there are many; only the head of each run is in memory. Entries of equal rank
+// come out in order of position.
 //
-// Rebuilt from what the log and the checkpoint say at start-up (insert() in any order), so its files need no sync and
-// are removed at open. Thread: the shard's.
+// Rebuilt from what the log and the checkpoint say at start-up (insert() in any order), so its files need no
+// sync and are removed at open. Thread: the shard's.
 #pragma once
 
 #include <cstdint>

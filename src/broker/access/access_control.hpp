@@ -1,9 +1,9 @@
-// Who may do what: users, permissions, topic permissions and limits, one replica a shard, the only place where
-// they are checked.
+// Who may do what: users, permissions, topic permissions and limits, one replica a shard, the only place
+// where they are checked.
 //
-// Patterns are PCRE2 with a match limit, searched unanchored; a malformed pattern or an exceeded limit denies; an empty
-// pattern matches only the empty name. Outcomes are cached for each (user, vhost, operation, name) and forgotten with
-// every change. Thread: the shard's. Texts are RabbitMQ's (rabbit_access_control).
+// Patterns are PCRE2 with a match limit, searched unanchored; a malformed pattern or an exceeded limit
+// denies; an empty pattern matches only the empty name. Outcomes are cached for each (user, vhost, operation,
+// name) and forgotten with every change. Thread: the shard's. Texts are RabbitMQ's (rabbit_access_control).
 #pragma once
 
 #include <cstdint>
@@ -37,12 +37,13 @@ class AccessControl {
   // -1: none.
   std::int64_t limit_of(bool user, std::string_view subject, std::string_view limit) const noexcept;
 
-  // access_refused: "configure access to queue 'q' in vhost '/' refused for user 'u'". The default exchange is checked
-  // as amq.default.
-  result<void> authorize(const Subject& subject, std::string_view vhost, ResourceKind kind, std::string_view name,
-                         Permission permission);
-  // "write access to topic 'rk' in exchange 'x' in vhost '/' refused for user 'u'". Allowed where the user has no topic
-  // permission for the exchange. {username} and {vhost} in the pattern stand for themselves as literals.
+  // access_refused: "configure access to queue 'q' in vhost '/' refused for user 'u'". The default exchange
+  // is checked as amq.default.
+  result<void> authorize(const Subject& subject, std::string_view vhost, ResourceKind kind,
+                         std::string_view name, Permission permission);
+  // "write access to topic 'rk' in exchange 'x' in vhost '/' refused for user 'u'". Allowed where the user
+  // has no topic permission for the exchange. {username} and {vhost} in the pattern stand for themselves as
+  // literals.
   result<void> authorize_topic(const Subject& subject, std::string_view vhost, std::string_view exchange,
                                std::string_view routing_key, Permission permission);
   // not_allowed: "access to vhost 'v' refused for user 'u'".

@@ -1,13 +1,13 @@
-// Passwords at rest: "{scheme}…" strings. New ones are PBKDF2-HMAC-SHA-256 with a random 16-byte salt; RabbitMQ's salted
-// SHA-256, SHA-512 and MD5 hashes are accepted as definitions files carry them.
+// Passwords at rest: "{scheme}…" strings. New ones are PBKDF2-HMAC-SHA-256 with a random 16-byte salt;
+// RabbitMQ's salted SHA-256, SHA-512 and MD5 hashes are accepted as definitions files carry them.
 //
-// Slow by design (kIterations): never on a shard's thread. Pure functions, any thread. Comparison takes the same time
-// wherever the difference is.
+// Slow by design (kIterations): never on a shard's thread. Pure functions, any thread. Comparison takes the
+// same time wherever the difference is.
 #pragma once
 
 #include <array>
-#include <memory>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,11 +23,13 @@ std::string hash_password(std::string_view password, std::span<const std::uint8_
                           unsigned iterations = kPasswordIterations);
 // False for a wrong password, and for a stored form that is empty or not understood.
 bool verify_password(std::string_view stored, std::string_view password);
-// From a definitions file: base64 hash and algorithm ("rabbit_password_hashing_sha256", …). invalid_argument otherwise.
+// From a definitions file: base64 hash and algorithm ("rabbit_password_hashing_sha256", …). invalid_argument
+// otherwise.
 result<std::string> import_rabbitmq_hash(std::string_view algorithm, std::string_view base64);
 
-// Remembers credentials that were verified, as a keyed MAC, so that a reconnect storm costs no key derivations. Keyed
-// anew at each start; bounded; the stored password is part of the key material, so a change forgets.
+// Remembers credentials that were verified, as a keyed MAC, so that a reconnect storm costs no key
+// derivations. Keyed anew at each start; bounded; the stored password is part of the key material, so a
+// change forgets.
 class VerifiedCredentials {
  public:
   static constexpr std::size_t kMaxEntries = 65536;

@@ -73,7 +73,8 @@ void fields(Io& io, C& c) {
     all(io, c.vhost, c.name);
   } else if constexpr (std::is_same_v<T, PutQueue>) {
     auto& q = c.queue;
-    all(io, q.vhost, q.name, q.durable, q.auto_delete, q.exclusive_owner, q.arguments, q.address.id, q.address.shard);
+    all(io, q.vhost, q.name, q.durable, q.auto_delete, q.exclusive_owner, q.arguments, q.address.id,
+        q.address.shard);
   } else if constexpr (std::is_same_v<T, DeleteQueue>) {
     all(io, c.vhost, c.name, c.address.id, c.address.shard);
   } else if constexpr (std::is_same_v<T, PutBinding> || std::is_same_v<T, DeleteBinding>) {

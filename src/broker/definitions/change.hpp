@@ -1,5 +1,5 @@
-// One change of the definitions: what the definitions log holds, what every shard's replica is brought up to date with,
-// and what a snapshot is a list of.
+// One change of the definitions: what the definitions log holds, what every shard's replica is brought up to
+// date with, and what a snapshot is a list of.
 #pragma once
 
 #include <variant>
@@ -10,30 +10,69 @@
 
 namespace millrace::broker {
 
-struct PutVhost { VhostSpec vhost; };
-struct DeleteVhost { std::string name; };
-struct PutExchange { ExchangeSpec exchange; };
-struct DeleteExchange { std::string vhost, name; };
-struct PutQueue { QueueSpec queue; };
-struct DeleteQueue { std::string vhost, name; QueueAddress address; };
-struct PutBinding { BindingSpec binding; };
-struct DeleteBinding { BindingSpec binding; };
-struct PutUser { UserSpec user; };
-struct DeleteUser { std::string name; };
-struct PutPermission { PermissionSpec permission; };
-struct DeletePermission { std::string user, vhost; };
-struct PutTopicPermission { TopicPermissionSpec permission; };
-struct DeleteTopicPermission { std::string user, vhost, exchange; };
-struct PutPolicy { PolicySpec policy; };
-struct DeletePolicy { std::string vhost, name; bool is_operator = false; };
-struct PutLimit { LimitSpec limit; };
+struct PutVhost {
+  VhostSpec vhost;
+};
+struct DeleteVhost {
+  std::string name;
+};
+struct PutExchange {
+  ExchangeSpec exchange;
+};
+struct DeleteExchange {
+  std::string vhost, name;
+};
+struct PutQueue {
+  QueueSpec queue;
+};
+struct DeleteQueue {
+  std::string vhost, name;
+  QueueAddress address;
+};
+struct PutBinding {
+  BindingSpec binding;
+};
+struct DeleteBinding {
+  BindingSpec binding;
+};
+struct PutUser {
+  UserSpec user;
+};
+struct DeleteUser {
+  std::string name;
+};
+struct PutPermission {
+  PermissionSpec permission;
+};
+struct DeletePermission {
+  std::string user, vhost;
+};
+struct PutTopicPermission {
+  TopicPermissionSpec permission;
+};
+struct DeleteTopicPermission {
+  std::string user, vhost, exchange;
+};
+struct PutPolicy {
+  PolicySpec policy;
+};
+struct DeletePolicy {
+  std::string vhost, name;
+  bool is_operator = false;
+};
+struct PutLimit {
+  LimitSpec limit;
+};
 // The next queue id to give out, so that ids of deleted queues are not given again.
-struct NextQueueId { std::uint64_t value = 1; };
+struct NextQueueId {
+  std::uint64_t value = 1;
+};
 
 // Stored on disk by index: new alternatives go at the end.
-using Change = std::variant<PutVhost, DeleteVhost, PutExchange, DeleteExchange, PutQueue, DeleteQueue, PutBinding,
-                            DeleteBinding, PutUser, DeleteUser, PutPermission, DeletePermission, PutTopicPermission,
-                            DeleteTopicPermission, PutPolicy, DeletePolicy, PutLimit, NextQueueId>;
+using Change =
+    std::variant<PutVhost, DeleteVhost, PutExchange, DeleteExchange, PutQueue, DeleteQueue, PutBinding,
+                 DeleteBinding, PutUser, DeleteUser, PutPermission, DeletePermission, PutTopicPermission,
+                 DeleteTopicPermission, PutPolicy, DeletePolicy, PutLimit, NextQueueId>;
 
 void put_change(Buffer& out, const Change& change);
 // Latches failure in the reader when malformed.

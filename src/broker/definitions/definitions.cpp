@@ -79,9 +79,13 @@ struct Overloaded : F... {
 
 }  // namespace
 
-bool VhostDefinitions::has_binding(const BindingSpec& binding) const { return bindings.contains(identity(binding)); }
+bool VhostDefinitions::has_binding(const BindingSpec& binding) const {
+  return bindings.contains(identity(binding));
+}
 
-bool VhostDefinitions::has_bindings_from(std::string_view exchange) const { return by_source.contains(exchange); }
+bool VhostDefinitions::has_bindings_from(std::string_view exchange) const {
+  return by_source.contains(exchange);
+}
 
 std::vector<BindingSpec> VhostDefinitions::bindings_to(std::string_view destination, bool to_exchange) const {
   return decoded(by_destination, destination_key(destination, to_exchange));
@@ -102,91 +106,95 @@ VhostDefinitions* Definitions::vhost(std::string_view name) {
 }
 
 void Definitions::apply(const Change& change) {
-  std::visit(
-      Overloaded{
-          [&](const PutVhost& c) { vhosts_[c.vhost.name].spec = c.vhost; },
-          [&](const DeleteVhost& c) {
-            vhosts_.erase(c.name);
-            std::erase_if(permissions_, [&](const auto& p) { return p.vhost == c.name; });
-            std::erase_if(topic_permissions_, [&](const auto& p) { return p.vhost == c.name; });
-            std::erase_if(limits_, [&](const auto& l) { return !l.of_user && l.subject == c.name; });
-          },
-          [&](const PutExchange& c) {
-            next_queue_id_ = std::max(next_queue_id_, c.exchange.store.value + 1);
-            if (auto* v = vhost(c.exchange.vhost)) v->exchanges.insert_or_assign(c.exchange.name, c.exchange);
-          },
-          [&](const DeleteExchange& c) {
-            auto* v = vhost(c.vhost);
-            if (!v) return;
-            for (const auto& b : v->bindings_from(c.name)) remove_binding(*v, b);
-            for (const auto& b : v->bindings_to(c.name, true)) remove_binding(*v, b);
-            v->exchanges.erase(c.name);
-          },
-          [&](const PutQueue& c) {
-            next_queue_id_ = std::max(next_queue_id_, c.queue.address.id.value + 1);
-            if (auto* v = vhost(c.queue.vhost)) v->queues.insert_or_assign(c.queue.name, c.queue);
-          },
-          [&](const DeleteQueue& c) {
-            auto* v = vhost(c.vhost);
-            if (!v) return;
-            const auto it = v->queues.find(c.name);
-            if (it == v->queues.end() || it->second.address.id != c.address.id) return;
-            for (const auto& b : v->bindings_to(c.name, false)) remove_binding(*v, b);
-            v->queues.erase(it);
-          },
-          [&](const PutBinding& c) {
-            if (auto* v = vhost(c.binding.vhost)) add_binding(*v, c.binding);
-          },
-          [&](const DeleteBinding& c) {
-            if (auto* v = vhost(c.binding.vhost)) remove_binding(*v, c.binding);
-          },
-          [&](const PutUser& c) { users_[c.user.name] = c.user; },
-          [&](const DeleteUser& c) {
-            users_.erase(c.name);
-            std::erase_if(permissions_, [&](const auto& p) { return p.user == c.name; });
-            std::erase_if(topic_permissions_, [&](const auto& p) { return p.user == c.name; });
-            std::erase_if(limits_, [&](const auto& l) { return l.of_user && l.subject == c.name; });
-          },
-          [&](const PutPermission& c) {
-            const auto& n = c.permission;
-            put_unique(permissions_, n, [&](const auto& p) { return p.user == n.user && p.vhost == n.vhost; });
-          },
-          [&](const DeletePermission& c) {
-            std::erase_if(permissions_, [&](const auto& p) { return p.user == c.user && p.vhost == c.vhost; });
-          },
-          [&](const PutTopicPermission& c) {
-            const auto& n = c.permission;
-            put_unique(topic_permissions_, n, [&](const auto& p) {
-              return p.user == n.user && p.vhost == n.vhost && p.exchange == n.exchange;
-            });
-          },
-          [&](const DeleteTopicPermission& c) {
-            std::erase_if(topic_permissions_, [&](const auto& p) {
-              return p.user == c.user && p.vhost == c.vhost && (c.exchange.empty() || p.exchange == c.exchange);
-            });
-          },
-          [&](const PutPolicy& c) {
-            auto* v = vhost(c.policy.vhost);
-            if (v) (c.policy.is_operator ? v->operator_policies : v->policies)[c.policy.name] = c.policy;
-          },
-          [&](const DeletePolicy& c) {
-            auto* v = vhost(c.vhost);
-            if (v) (c.is_operator ? v->operator_policies : v->policies).erase(c.name);
-          },
-          [&](const PutLimit& c) {
-            const auto& n = c.limit;
-            const auto same = [&](const auto& l) {
-              return l.of_user == n.of_user && l.subject == n.subject && l.limit == n.limit;
-            };
-            if (n.value < 0) {
-              std::erase_if(limits_, same);
-            } else {
-              put_unique(limits_, n, same);
-            }
-          },
-          [&](const NextQueueId& c) { next_queue_id_ = std::max(next_queue_id_, c.value); },
-      },
-      change);
+  std::visit(Overloaded{
+                 [&](const PutVhost& c) { vhosts_[c.vhost.name].spec = c.vhost; },
+                 [&](const DeleteVhost& c) {
+                   vhosts_.erase(c.name);
+                   std::erase_if(permissions_, [&](const auto& p) { return p.vhost == c.name; });
+                   std::erase_if(topic_permissions_, [&](const auto& p) { return p.vhost == c.name; });
+                   std::erase_if(limits_, [&](const auto& l) { return !l.of_user && l.subject == c.name; });
+                 },
+                 [&](const PutExchange& c) {
+                   next_queue_id_ = std::max(next_queue_id_, c.exchange.store.value + 1);
+                   if (auto* v = vhost(c.exchange.vhost))
+                     v->exchanges.insert_or_assign(c.exchange.name, c.exchange);
+                 },
+                 [&](const DeleteExchange& c) {
+                   auto* v = vhost(c.vhost);
+                   if (!v) return;
+                   for (const auto& b : v->bindings_from(c.name)) remove_binding(*v, b);
+                   for (const auto& b : v->bindings_to(c.name, true)) remove_binding(*v, b);
+                   v->exchanges.erase(c.name);
+                 },
+                 [&](const PutQueue& c) {
+                   next_queue_id_ = std::max(next_queue_id_, c.queue.address.id.value + 1);
+                   if (auto* v = vhost(c.queue.vhost)) v->queues.insert_or_assign(c.queue.name, c.queue);
+                 },
+                 [&](const DeleteQueue& c) {
+                   auto* v = vhost(c.vhost);
+                   if (!v) return;
+                   const auto it = v->queues.find(c.name);
+                   if (it == v->queues.end() || it->second.address.id != c.address.id) return;
+                   for (const auto& b : v->bindings_to(c.name, false)) remove_binding(*v, b);
+                   v->queues.erase(it);
+                 },
+                 [&](const PutBinding& c) {
+                   if (auto* v = vhost(c.binding.vhost)) add_binding(*v, c.binding);
+                 },
+                 [&](const DeleteBinding& c) {
+                   if (auto* v = vhost(c.binding.vhost)) remove_binding(*v, c.binding);
+                 },
+                 [&](const PutUser& c) { users_[c.user.name] = c.user; },
+                 [&](const DeleteUser& c) {
+                   users_.erase(c.name);
+                   std::erase_if(permissions_, [&](const auto& p) { return p.user == c.name; });
+                   std::erase_if(topic_permissions_, [&](const auto& p) { return p.user == c.name; });
+                   std::erase_if(limits_, [&](const auto& l) { return l.of_user && l.subject == c.name; });
+                 },
+                 [&](const PutPermission& c) {
+                   const auto& n = c.permission;
+                   put_unique(permissions_, n,
+                              [&](const auto& p) { return p.user == n.user && p.vhost == n.vhost; });
+                 },
+                 [&](const DeletePermission& c) {
+                   std::erase_if(permissions_,
+                                 [&](const auto& p) { return p.user == c.user && p.vhost == c.vhost; });
+                 },
+                 [&](const PutTopicPermission& c) {
+                   const auto& n = c.permission;
+                   put_unique(topic_permissions_, n, [&](const auto& p) {
+                     return p.user == n.user && p.vhost == n.vhost && p.exchange == n.exchange;
+                   });
+                 },
+                 [&](const DeleteTopicPermission& c) {
+                   std::erase_if(topic_permissions_, [&](const auto& p) {
+                     return p.user == c.user && p.vhost == c.vhost &&
+                            (c.exchange.empty() || p.exchange == c.exchange);
+                   });
+                 },
+                 [&](const PutPolicy& c) {
+                   auto* v = vhost(c.policy.vhost);
+                   if (v)
+                     (c.policy.is_operator ? v->operator_policies : v->policies)[c.policy.name] = c.policy;
+                 },
+                 [&](const DeletePolicy& c) {
+                   auto* v = vhost(c.vhost);
+                   if (v) (c.is_operator ? v->operator_policies : v->policies).erase(c.name);
+                 },
+                 [&](const PutLimit& c) {
+                   const auto& n = c.limit;
+                   const auto same = [&](const auto& l) {
+                     return l.of_user == n.of_user && l.subject == n.subject && l.limit == n.limit;
+                   };
+                   if (n.value < 0) {
+                     std::erase_if(limits_, same);
+                   } else {
+                     put_unique(limits_, n, same);
+                   }
+                 },
+                 [&](const NextQueueId& c) { next_queue_id_ = std::max(next_queue_id_, c.value); },
+             },
+             change);
 }
 
 bool Definitions::is_durable(const Change& change) const {
@@ -242,7 +250,11 @@ std::vector<Change> Definitions::make_snapshot(bool durable_only) const {
   return changes;
 }
 
-std::vector<Change> Definitions::durable_snapshot() const { return make_snapshot(true); }
-std::vector<Change> Definitions::snapshot() const { return make_snapshot(false); }
+std::vector<Change> Definitions::durable_snapshot() const {
+  return make_snapshot(true);
+}
+std::vector<Change> Definitions::snapshot() const {
+  return make_snapshot(false);
+}
 
 }  // namespace millrace::broker

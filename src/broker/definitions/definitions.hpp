@@ -1,4 +1,5 @@
-// The whole of what is declared, as plain data: the coordinator's authoritative copy, and what recovery rebuilds.
+// The whole of what is declared, as plain data: the coordinator's authoritative copy, and what recovery
+// rebuilds.
 //
 // Knows no routing and no queue contents. Thread: the coordinator's shard.
 #pragma once
@@ -46,7 +47,8 @@ class Definitions {
   const std::vector<LimitSpec>& limits() const noexcept { return limits_; }
   std::uint64_t next_queue_id() const noexcept { return next_queue_id_; }
 
-  // Whether the change must survive a restart: all but those of transient or exclusive queues and transient exchanges.
+  // Whether the change must survive a restart: all but those of transient or exclusive queues and transient
+  // exchanges.
   bool is_durable(const Change& change) const;
   // The changes that rebuild all that is durable, in an order that may be applied.
   std::vector<Change> durable_snapshot() const;

@@ -72,7 +72,8 @@ bool one_of(const Value& value, const std::array<std::string_view, N>& words) {
 
 std::optional<std::string> overflow(const Value& value, const Arguments& all) {
   if (auto wrong = text(value, all)) return wrong;
-  static constexpr std::array<std::string_view, 3> kWords{"drop-head", "reject-publish", "reject-publish-dlx"};
+  static constexpr std::array<std::string_view, 3> kWords{"drop-head", "reject-publish",
+                                                          "reject-publish-dlx"};
   if (!one_of(value, kWords)) return "invalid_overflow";
   return std::nullopt;
 }
@@ -98,7 +99,9 @@ std::optional<std::string> retry_type(const Value& value, const Arguments& all) 
   return std::nullopt;
 }
 
-std::optional<std::string> queue_type(const Value& value, const Arguments& all) { return text(value, all); }
+std::optional<std::string> queue_type(const Value& value, const Arguments& all) {
+  return text(value, all);
+}
 
 std::optional<std::string> number(const Value& value, const Arguments&) {
   if (!value.as_integer()) return unacceptable(value);
@@ -146,7 +149,8 @@ constexpr ArgumentRule kRules[] = {
 };
 
 const ArgumentRule* find_rule(std::string_view name) {
-  const auto it = std::find_if(std::begin(kRules), std::end(kRules), [&](const auto& r) { return r.name == name; });
+  const auto it =
+      std::find_if(std::begin(kRules), std::end(kRules), [&](const auto& r) { return r.name == name; });
   return it == std::end(kRules) ? nullptr : it;
 }
 
@@ -157,19 +161,21 @@ unsigned type_bit(const QueueSpec& queue) {
 
 Error inequivalent(std::string_view what, const std::string& where, const std::string& received,
                    const std::string& current) {
-  return fail(Errc::precondition_failed, "inequivalent arg '" + std::string(what) + "' for " + where + ": received " +
-                                             received + " but current is " + current);
+  return fail(Errc::precondition_failed, "inequivalent arg '" + std::string(what) + "' for " + where +
+                                             ": received " + received + " but current is " + current);
 }
 
-std::string quoted(bool value) { return value ? "'true'" : "'false'"; }
+std::string quoted(bool value) {
+  return value ? "'true'" : "'false'";
+}
 
 std::string described(const Value* value) {
   if (!value) return "none";
   return "the value '" + value->describe() + "' of type '" + std::string(value->type_name()) + "'";
 }
 
-result<void> check_argument_equivalent(std::string_view key, const std::string& where, const Arguments& existing,
-                                       const Arguments& asked) {
+result<void> check_argument_equivalent(std::string_view key, const std::string& where,
+                                       const Arguments& existing, const Arguments& asked) {
   const Value* now = existing.find(key);
   const Value* wanted = asked.find(key);
   if (!now && !wanted) return {};
@@ -234,12 +240,12 @@ result<void> check_queue_arguments(QueueSpec& queue, std::string_view default_ty
   }
   const std::string& type_name = *type->as_text();
   if (type_name == "stream") {
-    return fail(Errc::not_implemented,
-                "x-queue-type 'stream' for " + where + ": this broker has no streams yet; use 'classic' or 'quorum'");
+    return fail(Errc::not_implemented, "x-queue-type 'stream' for " + where +
+                                           ": this broker has no streams yet; use 'classic' or 'quorum'");
   }
   if (type_name != "classic" && type_name != "quorum") {
-    return fail(Errc::precondition_failed, "invalid arg 'x-queue-type' for " + where + ": {unacceptable_value,<<\"" +
-                                               type_name + "\">>}");
+    return fail(Errc::precondition_failed, "invalid arg 'x-queue-type' for " + where +
+                                               ": {unacceptable_value,<<\"" + type_name + "\">>}");
   }
   const bool is_quorum = type_name == "quorum";
   if (is_quorum) {
@@ -254,11 +260,13 @@ result<void> check_queue_arguments(QueueSpec& queue, std::string_view default_ty
     const ArgumentRule* rule = find_rule(argument.key);
     if (!rule) continue;  // unknown to every type: stored and ignored
     if ((rule->types & (is_quorum ? quorum : classic)) == 0) {
-      return fail(Errc::precondition_failed, "invalid arg '" + argument.key + "' for " + where + " of queue type " +
-                                                 (is_quorum ? "rabbit_quorum_queue" : "rabbit_classic_queue"));
+      return fail(Errc::precondition_failed,
+                  "invalid arg '" + argument.key + "' for " + where + " of queue type " +
+                      (is_quorum ? "rabbit_quorum_queue" : "rabbit_classic_queue"));
     }
     if (auto wrong = rule->check(argument.value, queue.arguments)) {
-      return fail(Errc::precondition_failed, "invalid arg '" + argument.key + "' for " + where + ": " + *wrong);
+      return fail(Errc::precondition_failed,
+                  "invalid arg '" + argument.key + "' for " + where + ": " + *wrong);
     }
   }
   if (const Value* version = queue.arguments.find("x-queue-version"); version && version->as_integer() != 2) {
@@ -307,7 +315,8 @@ result<void> check_exchange_equivalent(const ExchangeSpec& existing, const Excha
   return check_argument_equivalent("alternate-exchange", where, existing.arguments, asked.arguments);
 }
 
-QueueSettings queue_settings(const QueueSpec& queue, const PolicySpec* policy, const PolicySpec* operator_policy) {
+QueueSettings queue_settings(const QueueSpec& queue, const PolicySpec* policy,
+                             const PolicySpec* operator_policy) {
   const Lookup look(queue, policy, operator_policy);
   QueueSettings s;
   s.quorum = type_bit(queue) == quorum;
@@ -336,8 +345,8 @@ QueueSettings queue_settings(const QueueSpec& queue, const PolicySpec* policy, c
                     : retry == "returned" ? DelayedRetry::returned
                                           : DelayedRetry::disabled;
   s.delayed_retry_min_ms = look.least("delayed-retry-min").value_or(s.delayed_retry_min_ms);
-  s.delayed_retry_max_ms = std::max(look.least("delayed-retry-max").value_or(s.delayed_retry_max_ms),
-                                    s.delayed_retry_min_ms);
+  s.delayed_retry_max_ms =
+      std::max(look.least("delayed-retry-max").value_or(s.delayed_retry_max_ms), s.delayed_retry_min_ms);
   if (look.flag("message-deduplication") || look.first("deduplication-header")) {
     s.deduplication_header = look.text("deduplication-header").value_or("x-deduplication-header");
     s.cache_size = look.least("cache-size").value_or(0);

@@ -1,5 +1,6 @@
-// Queue arguments: which there are, what values they take, which queue types know them, and what they and the policies
-// amount to. The one table that declaring, redeclaring and policies go by. Texts are RabbitMQ's (rabbit_amqqueue).
+// Queue arguments: which there are, what values they take, which queue types know them, and what they and the
+// policies amount to. The one table that declaring, redeclaring and policies go by. Texts are RabbitMQ's
+// (rabbit_amqqueue).
 #pragma once
 
 #include <cstdint>
@@ -25,16 +26,16 @@ struct QueueSettings {
   Overflow overflow = Overflow::drop_head;
   std::optional<std::string> dead_letter_exchange;
   std::optional<std::string> dead_letter_routing_key;
-  std::uint8_t max_priority = 0;                 // 0: one level
+  std::uint8_t max_priority = 0;  // 0: one level
   bool single_active_consumer = false;
   std::optional<std::int64_t> delivery_limit;
   DelayedRetry delayed_retry = DelayedRetry::disabled;
   std::int64_t delayed_retry_min_ms = 1000;
   std::int64_t delayed_retry_max_ms = 60'000;
-  std::string deduplication_header;              // empty: the queue does not deduplicate
+  std::string deduplication_header;  // empty: the queue does not deduplicate
   std::int64_t cache_size = 0;
   std::optional<std::int64_t> cache_ttl_ms;
-  bool stamp = false;                            // message id, sequence, arrival time
+  bool stamp = false;  // message id, sequence, arrival time
 };
 
 // The limit of quorum queues that set none.
@@ -47,7 +48,8 @@ inline std::string exchange_text(std::string_view vhost, std::string_view name) 
   return "exchange '" + std::string(name) + "' in vhost '" + std::string(vhost) + "'";
 }
 
-// Fills in x-queue-type and refuses what the type does not allow: precondition_failed, or not_implemented for streams.
+// Fills in x-queue-type and refuses what the type does not allow: precondition_failed, or not_implemented for
+// streams.
 result<void> check_queue_arguments(QueueSpec& queue, std::string_view default_type);
 
 // Whether a redeclaration asks for the queue that is there: precondition_failed names the first difference.
@@ -55,6 +57,7 @@ result<void> check_queue_equivalent(const QueueSpec& existing, const QueueSpec& 
 result<void> check_exchange_equivalent(const ExchangeSpec& existing, const ExchangeSpec& asked);
 
 // The lowest number wins where an argument and a policy both bound; arguments win otherwise.
-QueueSettings queue_settings(const QueueSpec& queue, const PolicySpec* policy, const PolicySpec* operator_policy);
+QueueSettings queue_settings(const QueueSpec& queue, const PolicySpec* policy,
+                             const PolicySpec* operator_policy);
 
 }  // namespace millrace::broker

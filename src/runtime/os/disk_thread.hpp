@@ -10,8 +10,8 @@
 
 namespace millrace::runtime {
 
-// submit() may be called from any thread until stop(). Bound: none of its own; callers bound what they have in flight
-// (Log::kMaxUnflushedBytes, one segment write at a time, ...).
+// submit() may be called from any thread until stop(). Bound: none of its own; callers bound what they have
+// in flight (Log::kMaxUnflushedBytes, one segment write at a time, ...).
 class DiskThread final : public DiskExecutor {
  public:
   // `executor` is the shard's; it must outlive this object.
@@ -19,8 +19,8 @@ class DiskThread final : public DiskExecutor {
   ~DiskThread() override { stop(); }
 
   void submit(Task work, Task done) override;
-  // Does what is queued, posts its completions, and ends the thread. Nothing may be submitted after it began; stopping
-  // twice is fine.
+  // Does what is queued, posts its completions, and ends the thread. Nothing may be submitted after it began;
+  // stopping twice is fine.
   void stop();
 
  private:

@@ -15,8 +15,12 @@
 namespace millrace::runtime {
 namespace {
 
-bool aligned(std::uint64_t value) noexcept { return value % kDirectAlignment == 0; }
-bool aligned(const void* address) noexcept { return aligned(reinterpret_cast<std::uintptr_t>(address)); }
+bool aligned(std::uint64_t value) noexcept {
+  return value % kDirectAlignment == 0;
+}
+bool aligned(const void* address) noexcept {
+  return aligned(reinterpret_cast<std::uintptr_t>(address));
+}
 
 // Below IOV_MAX, so that the array fits on the stack comfortably; a gain beyond this is not measurable.
 constexpr std::size_t kMaxParts = 256;
@@ -72,7 +76,8 @@ result<std::size_t> PosixFile::read(std::uint64_t offset, std::span<std::uint8_t
       return system_error(errno, "read", path_);
     }
     total += static_cast<std::size_t>(got);
-    // A direct read that ends off the alignment met the end of the file; the system would refuse to go on from there.
+    // A direct read that ends off the alignment met the end of the file; the system would refuse to go on
+    // from there.
     if (got == 0 || (direct_ && !aligned(total))) break;
   }
   return total;

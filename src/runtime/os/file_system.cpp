@@ -29,7 +29,7 @@ Error system_error(int number, std::string_view verb, std::string_view path) {
 
 namespace {
 
-constexpr mode_t kFileMode = 0640;       // messages are nobody else's business
+constexpr mode_t kFileMode = 0640;  // messages are nobody else's business
 constexpr mode_t kDirectoryMode = 0750;
 
 int flags_of(OpenMode mode) {
@@ -88,8 +88,8 @@ result<std::unique_ptr<File>> PosixFileSystem::open(const std::string& path, Ope
   if (!descriptor) return descriptor.error();
   const bool direct = mode == OpenMode::create_direct || mode == OpenMode::read_direct;
   if (direct) {
-    // Asked for after opening, because open(2) with O_DIRECT may leave a new file behind when it refuses. A refusal
-    // (some file systems have no direct I/O) means the page cache, which is slower but as right.
+    // Asked for after opening, because open(2) with O_DIRECT may leave a new file behind when it refuses. A
+    // refusal (some file systems have no direct I/O) means the page cache, which is slower but as right.
     const int flags = ::fcntl(descriptor->get(), F_GETFL);
     if (flags >= 0) ::fcntl(descriptor->get(), F_SETFL, flags | O_DIRECT);
   }
@@ -135,7 +135,9 @@ result<std::vector<std::string>> PosixFileSystem::list(const std::string& path) 
   return names;
 }
 
-bool PosixFileSystem::exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+bool PosixFileSystem::exists(const std::string& path) {
+  return ::access(path.c_str(), F_OK) == 0;
+}
 
 result<void> PosixFileSystem::sync_directory(const std::string& path) {
   auto descriptor = open_descriptor(path, O_RDONLY | O_DIRECTORY);
@@ -156,10 +158,9 @@ result<std::unique_ptr<DirectoryLock>> PosixFileSystem::lock_directory(const std
   if (::flock(lock_file->get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return system_error(errno, "lock", path);
     const int pid = holder_of(*lock_file);
-    return fail(Errc::resource_locked,
-                "'" + path + "' is in use by another process" +
-                    (pid > 0 ? " (pid " + std::to_string(pid) + ")" : std::string()) +
-                    ": stop that one, or choose another directory");
+    return fail(Errc::resource_locked, "'" + path + "' is in use by another process" +
+                                           (pid > 0 ? " (pid " + std::to_string(pid) + ")" : std::string()) +
+                                           ": stop that one, or choose another directory");
   }
   write_holder(*lock_file);
   return std::unique_ptr<DirectoryLock>(std::make_unique<PosixDirectoryLock>(std::move(*lock_file)));

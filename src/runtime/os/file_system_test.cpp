@@ -156,7 +156,8 @@ TEST_F(PosixFiles, a_directory_is_locked_once_and_the_refusal_names_the_holder) 
   const auto second = files.lock_directory(directory);
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, Errc::resource_locked);
-  EXPECT_NE(second.error().text.find("pid " + std::to_string(::getpid())), std::string::npos) << second.error().text;
+  EXPECT_NE(second.error().text.find("pid " + std::to_string(::getpid())), std::string::npos)
+      << second.error().text;
   lock->reset();
   EXPECT_TRUE(files.lock_directory(directory));
 }
