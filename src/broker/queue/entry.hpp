@@ -1,0 +1,25 @@
+// One message in one queue, as long as it is in memory.
+#pragma once
+
+#include <cstdint>
+
+#include "broker/message.hpp"
+#include "storage/record.hpp"
+
+namespace millrace::broker {
+
+struct Entry {
+  MessageRef message;
+  std::uint64_t seq = 0;             // place in the queue, dense from 1
+  storage::Lsn lsn;                  // of its log record; 0: not logged
+  std::int64_t arrival_ms = 0;       // wall clock
+  std::int64_t expires_ms = kNever;  // wall clock
+  std::uint32_t delivery_count = 0;  // failed deliveries so far
+  bool redelivered = false;
+  bool persistent = false;  // its settlement must be logged
+  bool stored = false;      // a segment holds it
+
+  static constexpr std::int64_t kNever = INT64_MAX;
+};
+
+}  // namespace millrace::broker

@@ -1,0 +1,264 @@
+// A queue: messages in order, each settled by exactly one consumer. All kinds (FIFO, priority, single active
+// consumer, limited, expiring, dead-lettering, deduplicating, retrying later) are policies over this one
+// mechanism.
+//
+// Order. A queue has one lane for each priority level. Within a lane messages are served by sequence number:
+//
+//   returned   came back from a consumer; always older than what follows
+//   head       read back from segments
+//   runs       still in segments only: costs no memory for a message
+//   tail       in memory, in the log or transient
+//
+// A message leaves its lane when it is delivered and waits in `unacked` until it is settled, or in `delayed`
+// until it may be tried again. What is persistent is not delivered before the log says that it is durable.
+//
+// Thread: the owning shard's. Nothing here blocks; what takes time (reading a segment) ends in pump() later.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/buffer.hpp"
+#include "broker/connection.hpp"
+#include "broker/queue/arguments.hpp"
+#include "broker/queue/deduplication.hpp"
+#include "broker/queue/entry.hpp"
+#include "broker/specs.hpp"
+#include "storage/segments.hpp"
+
+namespace millrace::broker {
+
+class Queue;
+
+struct ConsumerKey {
+  ConnectionId connection;
+  ConsumerId consumer;  // 0: basic.get
+  friend bool operator==(const ConsumerKey&, const ConsumerKey&) = default;
+};
+
+// A consumer as its queue sees it.
+struct QueueConsumer {
+  ConsumerKey key;
+  ShardId shard;                        // where its session lives
+  ConnectionListener* local = nullptr;  // its session, when that is on this shard
+  bool no_ack = false;
+  bool exclusive = false;
+  std::int64_t priority = 0;
+  std::uint64_t credit = 0;  // messages that may still be sent to it
+  std::string tag;
+};
+
+enum class DeathReason : std::uint8_t { expired, rejected, maxlen, delivery_limit };
+std::string_view to_string(DeathReason reason) noexcept;
+
+// What a queue needs of its shard.
+class QueueHost {
+ public:
+  virtual ~QueueHost() = default;
+  virtual std::int64_t now_ms() const noexcept = 0;  // wall clock, as of this turn
+  virtual storage::Lsn durable() const noexcept = 0;
+  // Calls Queue::pump before the turn ends, once.
+  virtual void mark_dirty(Queue& queue) = 0;
+  // Calls Queue::on_deadline at or after the time, unless a later call moves it; kNever: no more.
+  virtual void set_deadline(Queue& queue, std::int64_t wall_ms) = 0;
+  virtual void deliver(QueueConsumer& consumer, Delivery&& delivery) = 0;
+  virtual void consumer_cancelled(const QueueConsumer& consumer) = 0;
+  // Logs at the end of the turn; the sequence numbers are gathered there, one record a queue.
+  virtual void log_settled(Queue& queue, std::uint64_t seq) = 0;
+  virtual void log_requeued(Queue& queue, const Entry& entry) = 0;
+  virtual void log_purged(Queue& queue, std::uint64_t through_seq) = 0;
+  // Takes the entry on: routes a copy by the queue's dead-letter exchange, then settles the original.
+  virtual void dead_letter(Queue& queue, Entry&& entry, DeathReason reason) = 0;
+  virtual void read_segment(storage::SegmentId segment, std::uint64_t offset, std::size_t bytes,
+                            storage::Segments::ReadDone done) = 0;
+  // Nothing of the run is needed any more.
+  virtual void run_released(const storage::SegmentRun& run) = 0;
+  // The last consumer of an auto-delete queue went, or x-expires passed: delete it.
+  virtual void queue_unused(Queue& queue) = 0;
+  // Message bytes in memory came or went.
+  virtual void memory_changed(std::int64_t bytes) = 0;
+  // The value of the message's header as text, for deduplication; empty when it has none.
+  virtual std::string header_text(const Message& message, std::string_view name) = 0;
+};
+
+// What recovery has put together for a queue before the queue exists.
+struct RecoveredQueue {
+  struct Run {
+    storage::SegmentRun run;
+    std::uint64_t next_offset = 0;    // where the unread part begins
+    std::uint64_t read_from_seq = 0;  // items before it are live only if `revived` names them
+  };
+  std::uint64_t next_seq = 1;
+  std::uint64_t delivered_through = 0;        // highest sequence ever given to a consumer
+  std::map<unsigned, std::vector<Run>> runs;  // by lane
+  boost::unordered_flat_map<std::uint64_t, std::uint32_t> revived;  // seq → delivery count
+  std::map<std::uint64_t, Entry> tail;
+  boost::unordered_flat_set<std::uint64_t> settled;
+  boost::unordered_flat_map<std::uint64_t, std::uint32_t> delivery_counts;
+  std::uint64_t purged_through = 0;
+};
+
+class Queue {
+ public:
+  Queue(QueueHost& host, QueueSpec spec, QueueSettings settings);
+  Queue(const Queue&) = delete;
+  ~Queue();
+
+  const QueueSpec& spec() const noexcept { return spec_; }
+  QueueId id() const noexcept { return spec_.address.id; }
+  const QueueSettings& settings() const noexcept { return settings_; }
+  void change_settings(QueueSettings settings);
+  std::string describe() const { return queue_text(spec_.vhost, spec_.name); }
+
+  void recover(RecoveredQueue&& recovered);
+
+  // --- publishing
+  // -------------------------------------------------------------------------------------------------
+  enum class Admission : std::uint8_t { accept, refuse, duplicate };
+  // Whether the message may come in. After `accept`, push() must follow with the sequence number taken here.
+  Admission admit(const Message& message);
+  std::uint64_t take_seq() noexcept { return next_seq_++; }
+  void push(MessageRef message, std::uint64_t seq, storage::Lsn lsn);
+
+  // --- consuming
+  // --------------------------------------------------------------------------------------------------
+  result<void> add_consumer(QueueConsumer consumer);
+  bool remove_consumer(const ConsumerKey& key);  // what it holds stays unsettled
+  void grant(const ConsumerKey& key, std::uint64_t credit);
+  // The next message, if one is ready in memory. `pending` is set when one must be read first: ask again
+  // after the next pump.
+  std::optional<GotMessage> get(ConnectionId connection, ShardId shard, bool no_ack, bool& pending);
+  void when_loaded(Task task) { waiting_gets_.push_back(std::move(task)); }
+  void settle(const ConsumerKey& key, std::span<const std::uint64_t> seqs, Settlement how);
+  // Everything the connection had here goes back.
+  void connection_closed(ConnectionId connection);
+
+  std::uint64_t purge();  // ready messages only
+  // The queue is being deleted: consumers are told, messages dropped.
+  void shut(bool notify_consumers);
+  bool closing() const noexcept { return closing_; }
+  void set_closing(bool closing) noexcept { closing_ = closing; }
+
+  // Delivers what can be delivered, applies limits, sets the next deadline.
+  void pump();
+  void on_deadline();
+  // Used by a client: puts x-expires off.
+  void touch();
+
+  std::uint64_t ready() const noexcept { return ready_; }
+  std::uint64_t ready_bytes() const noexcept { return ready_bytes_; }
+  std::uint64_t unsettled() const noexcept { return unacked_.size(); }
+  std::size_t consumers() const noexcept { return consumers_.size(); }
+  const std::vector<std::unique_ptr<QueueConsumer>>& consumer_list() const noexcept { return consumers_; }
+  std::uint64_t memory_bytes() const noexcept { return memory_bytes_; }
+  std::uint64_t delivered_through() const noexcept { return delivered_through_; }
+
+  // --- moving to segments
+  // ----------------------------------------------------------------------------------------- Adds what must
+  // be written so that the log through `through` is not needed for this queue, sorted by (entity, seq).
+  // Prefixes go to `prefixes` (whose addresses must not move: one Buffer a call), messages to `keep`.
+  struct Spill {
+    std::vector<storage::SegmentItem> items;
+    std::vector<MessageRef> keep;
+    std::deque<Buffer> prefixes;
+  };
+  void collect(storage::Lsn through, Spill& spill);
+  // The oldest in memory, about `bytes` of them, to give memory back.
+  void collect_oldest(std::uint64_t bytes, Spill& spill);
+  // The collected items of one lane are stored in the run.
+  void spilled(const storage::SegmentRun& run);
+  static std::uint64_t entity(QueueId queue, unsigned lane) noexcept { return queue.value << 8 | lane; }
+
+  // For the checkpoint; read_state's counterpart.
+  void put_state(Buffer& out) const;
+  static RecoveredQueue read_state(Reader& in);
+
+  // A dead-lettered entry that waits for another shard's confirmation.
+  void hold_transfer(Entry&& entry);
+  void finish_transfer(std::uint64_t seq);
+
+  // Scratch of the host: sequence numbers settled this turn.
+  std::vector<std::uint64_t> settled_this_turn;
+  bool dirty = false;
+  std::int64_t deadline_ms = Entry::kNever;
+
+ private:
+  struct Run {
+    storage::SegmentRun run;
+    std::uint64_t next_offset = 0;    // in the file, of the first item not read yet
+    std::uint64_t read_from_seq = 0;  // items before it are in memory or settled
+    std::uint64_t live = 0;           // items not settled
+    bool exhausted() const noexcept { return next_offset >= run.offset + run.bytes; }
+  };
+  struct Lane {
+    std::deque<Entry> returned;
+    std::deque<Entry> head;
+    std::deque<Run> runs;
+    std::size_t unread = 0;  // index of the first run that is not exhausted
+    std::deque<Entry> tail;
+    bool loading = false;
+  };
+  struct Unacked {
+    Entry entry;
+    ConsumerKey holder;
+  };
+
+  unsigned lane_of(const Message& message) const noexcept;
+  Lane& lane_for(const Entry& entry) { return lanes_[lane_of(*entry.message)]; }
+  bool deliverable(const Entry& entry) const noexcept { return entry.lsn <= host_.durable(); }
+  // The message to serve next, or null: none, or it must be read first (then reading has begun).
+  Entry* front(unsigned& lane);
+  Entry take(unsigned lane);
+  bool has_unread(const Lane& lane) const noexcept { return lane.unread < lane.runs.size(); }
+  void load(unsigned lane);
+  void loaded(unsigned lane, Buffer piece);
+  QueueConsumer* next_consumer();
+  void send(QueueConsumer& consumer, Entry&& entry);
+  Delivery make_delivery(const Entry& entry) const;
+  void give_back(Entry&& entry, bool failed);
+  void put_returned(Entry&& entry);
+  void die(Entry&& entry, DeathReason reason);
+  void settled(const Entry& entry);
+  void release_stored(const Entry& entry);
+  void drop_expired();
+  void enforce_limits();
+  void update_deadline();
+  void left_memory(const Entry& entry);
+  void account_ready(const Entry& entry, int sign) noexcept;
+  void for_each_pinned(const std::function<void(Entry&)>& visit);
+  void add_item(Spill& spill, const Entry& entry);
+  std::int64_t expiry_of(const Message& message, std::int64_t arrival_ms) const noexcept;
+
+  QueueHost& host_;
+  QueueSpec spec_;
+  QueueSettings settings_;
+  std::vector<Lane> lanes_;
+  boost::unordered_flat_map<std::uint64_t, Unacked> unacked_;
+  std::multimap<std::int64_t, Entry> delayed_;
+  boost::unordered_flat_map<std::uint64_t, Entry> transfers_;
+  boost::unordered_flat_set<std::uint64_t> skip_;                    // settled items of runs not read yet
+  boost::unordered_flat_map<std::uint64_t, std::uint32_t> revived_;  // unsettled items before read_from_seq
+  boost::unordered_flat_map<std::uint64_t, std::uint32_t> recovered_counts_;
+  std::vector<std::unique_ptr<QueueConsumer>> consumers_;  // by falling priority
+  std::size_t next_consumer_ = 0;
+  std::vector<Task> waiting_gets_;
+  DeduplicationWindow window_;
+  std::uint64_t next_seq_ = 1;
+  std::uint64_t delivered_through_ = 0;
+  std::uint64_t ready_ = 0;        // messages to be served, wherever they are
+  std::uint64_t ready_bytes_ = 0;  // their bodies
+  std::uint64_t memory_bytes_ = 0;
+  std::int64_t used_ms_ = 0;  // last use, for x-expires
+  std::uint64_t load_generation_ = 0;
+  bool had_consumer_ = false;
+  bool closing_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace millrace::broker
