@@ -1,0 +1,178 @@
+"""Fixtures of the end-to-end tests.
+
+    pytest                        against $MILLRACE_BINARY (default build/release/millrace)
+    pytest --peer rabbitmq        the same tests against Debian's rabbitmq-server, started and stopped by the tests
+    MILLRACE_PEER=amqp://... pytest    the same against a broker that is already running; what needs restarts is skipped
+"""
+
+import itertools
+import os
+import sys
+import uuid
+from pathlib import Path
+
+import pika
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from harness import definitions as definitions_file
+from harness.millrace import Millrace, binary_path
+from harness.pika_tools import parameters
+from harness.process import ExternalBroker
+from harness.rabbitmq import SERVER, RabbitMq
+
+
+def pytest_addoption(parser):
+    parser.addoption("--peer", choices=["rabbitmq"], help="run the tests against this broker instead of Millrace")
+
+
+def peer_kind(config):
+    if os.environ.get("MILLRACE_PEER"):
+        return "external"
+    return config.getoption("--peer")
+
+
+def pytest_configure(config):
+    if config.getoption("--peer") and not SERVER.exists():
+        raise pytest.UsageError(f"--peer rabbitmq needs {SERVER} (apt-get install rabbitmq-server)")
+    if not peer_kind(config) and not binary_path().exists():
+        raise pytest.UsageError(f"there is no {binary_path()}; build it or set MILLRACE_BINARY")
+
+
+def pytest_report_header(config):
+    kind = peer_kind(config)
+    if kind == "external":
+        return f"broker: {os.environ['MILLRACE_PEER']}"
+    return f"broker: {kind or binary_path()}"
+
+
+def pytest_collection_modifyitems(config, items):
+    if not peer_kind(config):
+        return
+    for item in items:
+        for mark in item.iter_markers("differs_from_310"):
+            item.add_marker(pytest.mark.xfail(reason=mark.args[0], strict=True))
+        for mark in item.iter_markers("millrace_only"):
+            item.add_marker(pytest.mark.skip(reason=mark.args[0]))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.failed:
+        for broker in item.funcargs.get("brokers_in_use", []):
+            report.sections.append(("broker log", broker.log_tail()))
+    return report
+
+
+def new_process(config, directory, options=(), definitions=None):
+    cls = RabbitMq if peer_kind(config) == "rabbitmq" else Millrace
+    return cls(directory, options, definitions)
+
+
+@pytest.fixture(scope="session")
+def shared_broker(request, tmp_path_factory):
+    if peer_kind(request.config) == "external":
+        yield ExternalBroker(pika.URLParameters(os.environ["MILLRACE_PEER"]))
+        return
+    process = new_process(request.config, tmp_path_factory.mktemp("broker"))
+    try:
+        yield process.start()
+        process.stop()
+    finally:
+        process.discard()
+
+
+@pytest.fixture(scope="module")
+def defined_broker(request, tmp_path_factory):
+    """The broker of a module that says by DEFINITIONS which users, vhosts, policies... its tests need."""
+    if peer_kind(request.config) == "external":
+        pytest.skip("an external peer does not import the definitions of a test")
+    directory = tmp_path_factory.mktemp("broker")
+    definitions = definitions_file.write(directory / "definitions.json", request.module.DEFINITIONS)
+    process = new_process(request.config, directory, definitions=definitions)
+    try:
+        yield process.start()
+        process.stop()
+    finally:
+        process.discard()
+
+
+@pytest.fixture
+def brokers_in_use():
+    return []
+
+
+@pytest.fixture
+def broker(request, brokers_in_use):
+    """The broker that most tests share; everything a test declares in it has a name of its own."""
+    scope = "defined_broker" if hasattr(request.module, "DEFINITIONS") else "shared_broker"
+    broker = request.getfixturevalue(scope)
+    brokers_in_use.append(broker)
+    return broker
+
+
+@pytest.fixture
+def own_broker(request, tmp_path, brokers_in_use):
+    """Makes a broker for this test alone: own_broker(options=[...], definitions={...}) starts it and returns it."""
+    if peer_kind(request.config) == "external":
+        pytest.skip("an external peer cannot be started, restarted or killed by a test")
+
+    processes = []
+
+    def make(options=(), definitions=None, start=True):
+        directory = tmp_path / f"broker{len(processes)}"
+        directory.mkdir()
+        if definitions is not None:
+            definitions = definitions_file.write(directory / "definitions.json", definitions)
+        process = new_process(request.config, directory, options, definitions)
+        processes.append(process)
+        brokers_in_use.append(process)
+        return process.start() if start else process
+
+    yield make
+    for process in processes:
+        process.discard()
+
+
+
+
+@pytest.fixture
+def connect(broker):
+    """Opens pika connections to the shared broker: connect(vhost=..., heartbeat=...)."""
+    connections = []
+
+    def open_connection(to=None, **more):
+        connection = pika.BlockingConnection(parameters(to or broker, **more))
+        connections.append(connection)
+        return connection
+
+    yield open_connection
+    for connection in connections:
+        close_quietly(connection)
+
+
+def close_quietly(connection):
+    try:
+        if connection.is_open:
+            connection.close()
+    except pika.exceptions.AMQPError:
+        pass  # the test ended with a channel or connection that the broker had closed
+
+
+@pytest.fixture
+def channel(connect):
+    return connect().channel()
+
+
+@pytest.fixture
+def name(request):
+    """Makes names that no other test uses: name() or name("dead-letters")."""
+    counter = itertools.count()
+    stem = f"{request.node.originalname}.{uuid.uuid4().hex[:6]}"
+
+    def make(suffix="q"):
+        return f"{stem}.{suffix}{next(counter)}"[-120:]
+
+    return make
