@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <type_traits>
 #include <utility>
 
 namespace millrace {
@@ -20,6 +21,10 @@ class Ref {
     ref.object_ = object;
     return ref;
   }
+  // To a base, or to const.
+  template <class U>
+  requires std::is_convertible_v<U*, T*> Ref(Ref<U> other)
+  noexcept : object_(other.detach()) {}
   Ref(const Ref& other) noexcept : Ref(other.object_) {}
   Ref(Ref&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
   Ref& operator=(Ref other) noexcept {
@@ -29,6 +34,9 @@ class Ref {
   ~Ref() {
     if (object_) object_->release();
   }
+
+  // The caller takes the count over; the reference is empty afterwards.
+  T* detach() noexcept { return std::exchange(object_, nullptr); }
 
   T* get() const noexcept { return object_; }
   T* operator->() const noexcept { return object_; }

@@ -15,6 +15,7 @@ struct Entry {
   std::int64_t arrival_ms = 0;       // wall clock
   std::int64_t expires_ms = kNever;  // wall clock
   std::uint32_t delivery_count = 0;  // failed deliveries so far
+  std::uint32_t returns = 0;         // times it came back, for whatever cause
   bool redelivered = false;
   bool persistent = false;  // its settlement must be logged
   bool stored = false;      // a segment holds it

@@ -29,6 +29,7 @@
 #include "broker/queue/arguments.hpp"
 #include "broker/queue/deduplication.hpp"
 #include "broker/queue/entry.hpp"
+#include "broker/queue/lane.hpp"
 #include "broker/specs.hpp"
 #include "storage/segments.hpp"
 
@@ -72,11 +73,15 @@ class QueueHost {
   // Logs at the end of the turn; the sequence numbers are gathered there, one record a queue.
   virtual void log_settled(Queue& queue, std::uint64_t seq) = 0;
   virtual void log_requeued(Queue& queue, const Entry& entry) = 0;
-  virtual void log_purged(Queue& queue, std::uint64_t through_seq) = 0;
-  // Takes the entry on: routes a copy by the queue's dead-letter exchange, then settles the original.
-  virtual void dead_letter(Queue& queue, Entry&& entry, DeathReason reason) = 0;
+  // Everything up to and including the sequence number went, but for `kept` (rising).
+  virtual void log_purged(Queue& queue, std::uint64_t through_seq, std::span<const std::uint64_t> kept) = 0;
+  // Routes a copy by the queue's dead-letter exchange. True: the original may be settled at once; otherwise
+  // Queue::finish_transfer says when.
+  virtual bool dead_letter(Queue& queue, const Entry& entry, DeathReason reason) = 0;
   virtual void read_segment(storage::SegmentId segment, std::uint64_t offset, std::size_t bytes,
                             storage::Segments::ReadDone done) = 0;
+  // A part of the run could not be read back: for the operator.
+  virtual void items_lost(Queue& queue, const storage::SegmentRun& run, std::string_view why) = 0;
   // Nothing of the run is needed any more.
   virtual void run_released(const storage::SegmentRun& run) = 0;
   // The last consumer of an auto-delete queue went, or x-expires passed: delete it.
@@ -87,25 +92,33 @@ class QueueHost {
   virtual std::string header_text(const Message& message, std::string_view name) = 0;
 };
 
-// What recovery has put together for a queue before the queue exists.
+// What recovery has put together for a queue before the queue exists: a checkpoint's state, changed by the
+// records that follow it.
 struct RecoveredQueue {
-  struct Run {
-    storage::SegmentRun run;
-    std::uint64_t next_offset = 0;    // where the unread part begins
-    std::uint64_t read_from_seq = 0;  // items before it are live only if `revived` names them
-  };
   std::uint64_t next_seq = 1;
-  std::uint64_t delivered_through = 0;        // highest sequence ever given to a consumer
-  std::map<unsigned, std::vector<Run>> runs;  // by lane
-  boost::unordered_flat_map<std::uint64_t, std::uint32_t> revived;  // seq → delivery count
-  std::map<std::uint64_t, Entry> tail;
-  boost::unordered_flat_set<std::uint64_t> settled;
+  std::uint64_t delivered_through = 0;  // highest sequence ever given to a consumer
+  std::map<unsigned, LaneRuns> runs;    // by lane
+  boost::unordered_flat_map<std::uint64_t, std::uint32_t> revived;  // live before read_from_seq → deliveries
+  struct Logged {
+    MessageRef message;
+    storage::Lsn lsn;
+  };
+  std::map<std::uint64_t, Logged> tail;
+  boost::unordered_flat_set<std::uint64_t> skip;  // settled, in what is unread of the runs
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> delivery_counts;
-  std::uint64_t purged_through = 0;
+  std::uint64_t stored_bytes = 0;  // of the bodies in runs; an estimate once some are settled
+
+  void add(std::uint64_t seq, MessageRef message, storage::Lsn lsn);
+  void settle(std::uint64_t seq);
+  void requeue(std::uint64_t seq, std::uint32_t delivery_count);
+  void purge(std::uint64_t through_seq, std::span<const std::uint64_t> kept);
 };
 
 class Queue {
  public:
+  // Messages of a piece left when the next piece is asked for.
+  static constexpr std::size_t kReadAheadEntries = 32;
+
   Queue(QueueHost& host, QueueSpec spec, QueueSettings settings);
   Queue(const Queue&) = delete;
   ~Queue();
@@ -118,16 +131,16 @@ class Queue {
 
   void recover(RecoveredQueue&& recovered);
 
-  // --- publishing
-  // -------------------------------------------------------------------------------------------------
+  // Publishing.
+
   enum class Admission : std::uint8_t { accept, refuse, duplicate };
   // Whether the message may come in. After `accept`, push() must follow with the sequence number taken here.
   Admission admit(const Message& message);
   std::uint64_t take_seq() noexcept { return next_seq_++; }
   void push(MessageRef message, std::uint64_t seq, storage::Lsn lsn);
 
-  // --- consuming
-  // --------------------------------------------------------------------------------------------------
+  // Consuming.
+
   result<void> add_consumer(QueueConsumer consumer);
   bool remove_consumer(const ConsumerKey& key);  // what it holds stays unsettled
   void grant(const ConsumerKey& key, std::uint64_t credit);
@@ -159,28 +172,27 @@ class Queue {
   std::uint64_t memory_bytes() const noexcept { return memory_bytes_; }
   std::uint64_t delivered_through() const noexcept { return delivered_through_; }
 
-  // --- moving to segments
-  // ----------------------------------------------------------------------------------------- Adds what must
-  // be written so that the log through `through` is not needed for this queue, sorted by (entity, seq).
-  // Prefixes go to `prefixes` (whose addresses must not move: one Buffer a call), messages to `keep`.
+  // Moving to segments.
+
+  // What is to be written: items sorted by (entity, seq), and what keeps their parts alive.
   struct Spill {
     std::vector<storage::SegmentItem> items;
     std::vector<MessageRef> keep;
     std::deque<Buffer> prefixes;
   };
+  // Adds what must be written so that the log through `through` is not needed for this queue.
   void collect(storage::Lsn through, Spill& spill);
-  // The oldest in memory, about `bytes` of them, to give memory back.
-  void collect_oldest(std::uint64_t bytes, Spill& spill);
+  // The oldest in memory, about `bytes` of them, to give memory back. Returns how many bytes were found.
+  std::uint64_t collect_oldest(std::uint64_t bytes, Spill& spill);
   // The collected items of one lane are stored in the run.
   void spilled(const storage::SegmentRun& run);
   static std::uint64_t entity(QueueId queue, unsigned lane) noexcept { return queue.value << 8 | lane; }
 
-  // For the checkpoint; read_state's counterpart.
+  // For the checkpoint, and back.
   void put_state(Buffer& out) const;
   static RecoveredQueue read_state(Reader& in);
 
-  // A dead-lettered entry that waits for another shard's confirmation.
-  void hold_transfer(Entry&& entry);
+  // A dead-lettered entry has arrived where it was sent to.
   void finish_transfer(std::uint64_t seq);
 
   // Scratch of the host: sequence numbers settled this turn.
@@ -189,73 +201,74 @@ class Queue {
   std::int64_t deadline_ms = Entry::kNever;
 
  private:
-  struct Run {
-    storage::SegmentRun run;
-    std::uint64_t next_offset = 0;    // in the file, of the first item not read yet
-    std::uint64_t read_from_seq = 0;  // items before it are in memory or settled
-    std::uint64_t live = 0;           // items not settled
-    bool exhausted() const noexcept { return next_offset >= run.offset + run.bytes; }
-  };
-  struct Lane {
-    std::deque<Entry> returned;
-    std::deque<Entry> head;
-    std::deque<Run> runs;
-    std::size_t unread = 0;  // index of the first run that is not exhausted
-    std::deque<Entry> tail;
-    bool loading = false;
-  };
   struct Unacked {
     Entry entry;
     ConsumerKey holder;
   };
 
+  // queue.cpp
   unsigned lane_of(const Message& message) const noexcept;
-  Lane& lane_for(const Entry& entry) { return lanes_[lane_of(*entry.message)]; }
+  Lane& lane_at(unsigned index);
+  Lane& lane_for(const Entry& entry) { return lane_at(lane_of(*entry.message)); }
   bool deliverable(const Entry& entry) const noexcept { return entry.lsn <= host_.durable(); }
-  // The message to serve next, or null: none, or it must be read first (then reading has begun).
+  std::int64_t expiry_of(const Message& message, std::int64_t arrival_ms) const noexcept;
+  Entry make_entry(MessageRef message, std::uint64_t seq, storage::Lsn lsn) const;
+  void account_ready(const Entry& entry, int sign) noexcept;
+  // The message to serve next, or null: none, not yet durable, or to be read first (reading has begun then).
   Entry* front(unsigned& lane);
+  Entry* lane_front(unsigned lane);
   Entry take(unsigned lane);
-  bool has_unread(const Lane& lane) const noexcept { return lane.unread < lane.runs.size(); }
-  void load(unsigned lane);
-  void loaded(unsigned lane, Buffer piece);
+  void die(Entry&& entry, DeathReason reason);
+  void settled(const Entry& entry);
+  void left_memory(const Entry& entry) noexcept;
+  void drop_expired();
+  void enforce_limits();
+  void release_delayed();
+  void update_deadline();
+
+  // queue_consumers.cpp
   QueueConsumer* next_consumer();
+  void deliver_ready();
   void send(QueueConsumer& consumer, Entry&& entry);
   Delivery make_delivery(const Entry& entry) const;
   void give_back(Entry&& entry, bool failed);
   void put_returned(Entry&& entry);
-  void die(Entry&& entry, DeathReason reason);
-  void settled(const Entry& entry);
+
+  // queue_storage.cpp
+  void load(unsigned lane);
+  void loaded(unsigned lane, result<Buffer> piece);
+  void take_item(unsigned lane, LaneRuns::value_type& run, const storage::StoredItem& item);
   void release_stored(const Entry& entry);
-  void drop_expired();
-  void enforce_limits();
-  void update_deadline();
-  void left_memory(const Entry& entry);
-  void account_ready(const Entry& entry, int sign) noexcept;
+  void drop_released_runs(Lane& lane);
   void for_each_pinned(const std::function<void(Entry&)>& visit);
-  void add_item(Spill& spill, const Entry& entry);
-  std::int64_t expiry_of(const Message& message, std::int64_t arrival_ms) const noexcept;
+  void collect_lanes(std::span<const std::size_t> tail_entries, storage::Lsn through, Spill& spill);
+  static void add_item(std::uint64_t entity, const Entry& entry, Spill& spill);
 
   QueueHost& host_;
   QueueSpec spec_;
   QueueSettings settings_;
-  std::vector<Lane> lanes_;
+  std::vector<std::unique_ptr<Lane>> lanes_;  // by priority; made when first used
   boost::unordered_flat_map<std::uint64_t, Unacked> unacked_;
   std::multimap<std::int64_t, Entry> delayed_;
   boost::unordered_flat_map<std::uint64_t, Entry> transfers_;
   boost::unordered_flat_set<std::uint64_t> skip_;                    // settled items of runs not read yet
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> revived_;  // unsettled items before read_from_seq
-  boost::unordered_flat_map<std::uint64_t, std::uint32_t> recovered_counts_;
-  std::vector<std::unique_ptr<QueueConsumer>> consumers_;  // by falling priority
+  boost::unordered_flat_map<std::uint64_t, std::uint32_t> recovered_counts_;  // deliveries of unread items
+  std::vector<std::unique_ptr<QueueConsumer>> consumers_;                     // by falling priority
   std::size_t next_consumer_ = 0;
   std::vector<Task> waiting_gets_;
   DeduplicationWindow window_;
   std::uint64_t next_seq_ = 1;
   std::uint64_t delivered_through_ = 0;
-  std::uint64_t ready_ = 0;        // messages to be served, wherever they are
-  std::uint64_t ready_bytes_ = 0;  // their bodies
+  std::uint64_t recovered_through_ = 0;  // sequences up to here may have been delivered before a restart
+  std::uint64_t ready_ = 0;              // messages to be served, wherever they are
+  std::uint64_t ready_bytes_ = 0;        // their bodies
   std::uint64_t memory_bytes_ = 0;
-  std::int64_t used_ms_ = 0;  // last use, for x-expires
+  std::uint64_t reported_memory_ = 0;
+  std::int64_t used_ms_ = 0;      // last use, for x-expires
+  std::uint64_t read_bytes_ = 0;  // what the next read must cover, when an item is longer than a piece
   std::uint64_t load_generation_ = 0;
+  bool ttl_seen_ = false;  // some message may expire
   bool had_consumer_ = false;
   bool closing_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -1,0 +1,41 @@
+// One priority level of a queue: where its ready messages are, oldest first.
+#pragma once
+
+#include <boost/container/deque.hpp>
+#include <cstdint>
+#include <vector>
+
+#include "broker/queue/entry.hpp"
+#include "storage/segments.hpp"
+
+namespace millrace::broker {
+
+// Allocates nothing while empty: most queues are.
+using Entries = boost::container::deque<Entry, void,
+                                        boost::container::deque_options_t<boost::container::block_size<16u>>>;
+
+// A stretch of the lane that is in a segment.
+struct LaneRun {
+  storage::SegmentRun run;
+  std::uint64_t next_offset = 0;     // in the file, of the first item not read yet
+  std::uint64_t read_from_seq = 0;   // items before it are in memory or settled, unless Queue revives them
+  std::uint64_t live = 0;            // items not settled
+  std::uint64_t live_transient = 0;  // of them, those that a restart drops
+  bool recovered = false;            // from before a restart: its transient items are gone
+  bool exhausted() const noexcept { return next_offset >= run.offset + run.bytes; }
+};
+
+using LaneRuns = std::vector<LaneRun>;
+
+struct Lane {
+  Entries returned;        // came back from a consumer; older than all that follows
+  Entries head;            // read back from segments
+  LaneRuns runs;           // those before `unread` wait for their last items to be settled
+  std::size_t unread = 0;  // the first run that is not exhausted
+  Entries tail;            // in memory since it was published
+  bool loading = false;
+
+  bool has_unread() const noexcept { return unread < runs.size(); }
+};
+
+}  // namespace millrace::broker

@@ -1,0 +1,323 @@
+#include "broker/queue/queue.hpp"
+
+#include <algorithm>
+
+#include "base/assert.hpp"
+
+namespace millrace::broker {
+
+std::string_view to_string(DeathReason reason) noexcept {
+  switch (reason) {
+    case DeathReason::expired:
+      return "expired";
+    case DeathReason::rejected:
+      return "rejected";
+    case DeathReason::maxlen:
+      return "maxlen";
+    case DeathReason::delivery_limit:
+      return "delivery_limit";
+  }
+  return "rejected";
+}
+
+Queue::Queue(QueueHost& host, QueueSpec spec, QueueSettings settings)
+    : host_(host), spec_(std::move(spec)), settings_(std::move(settings)), used_ms_(host.now_ms()) {
+  lanes_.resize(std::size_t{settings_.max_priority} + 1);
+  if (settings_.expires_ms) host_.mark_dirty(*this);
+}
+
+Queue::~Queue() {
+  *alive_ = false;
+}
+
+void Queue::change_settings(QueueSettings settings) {
+  // The levels are an argument of the declaration: a policy cannot change them.
+  settings.max_priority = settings_.max_priority;
+  settings_ = std::move(settings);
+  if (settings_.message_ttl_ms) {
+    ttl_seen_ = true;
+    for (auto& lane : lanes_) {
+      if (!lane) continue;
+      for (Entries* entries : {&lane->returned, &lane->head, &lane->tail}) {
+        for (Entry& entry : *entries) entry.expires_ms = expiry_of(*entry.message, entry.arrival_ms);
+      }
+    }
+  }
+  host_.mark_dirty(*this);
+}
+
+unsigned Queue::lane_of(const Message& message) const noexcept {
+  return std::min(message.priority(), settings_.max_priority);
+}
+
+Lane& Queue::lane_at(unsigned index) {
+  auto& lane = lanes_[index];
+  if (!lane) lane = std::make_unique<Lane>();
+  return *lane;
+}
+
+std::int64_t Queue::expiry_of(const Message& message, std::int64_t arrival_ms) const noexcept {
+  std::int64_t ttl = message.ttl_ms();
+  if (settings_.message_ttl_ms && (ttl < 0 || *settings_.message_ttl_ms < ttl))
+    ttl = *settings_.message_ttl_ms;
+  return ttl < 0 ? Entry::kNever : arrival_ms + ttl;
+}
+
+Entry Queue::make_entry(MessageRef message, std::uint64_t seq, storage::Lsn lsn) const {
+  Entry entry;
+  entry.seq = seq;
+  entry.lsn = lsn;
+  entry.arrival_ms = message->received_ms();
+  entry.expires_ms = expiry_of(*message, entry.arrival_ms);
+  entry.persistent = spec_.durable && message->durable();
+  entry.message = std::move(message);
+  return entry;
+}
+
+void Queue::account_ready(const Entry& entry, int sign) noexcept {
+  const std::uint64_t bytes = entry.message->body().size();
+  if (sign > 0) {
+    ++ready_;
+    ready_bytes_ += bytes;
+  } else {
+    --ready_;
+    ready_bytes_ -= std::min(bytes, ready_bytes_);  // what recovery states is an estimate
+  }
+}
+
+void Queue::left_memory(const Entry& entry) noexcept {
+  memory_bytes_ -= entry.message->footprint();
+}
+
+Queue::Admission Queue::admit(const Message& message) {
+  if (!settings_.deduplication_header.empty()) {
+    const std::string value = host_.header_text(message, settings_.deduplication_header);
+    if (!value.empty() && window_.seen(value, host_.now_ms(), static_cast<std::size_t>(settings_.cache_size),
+                                       settings_.cache_ttl_ms)) {
+      return Admission::duplicate;
+    }
+  }
+  if (settings_.overflow == Overflow::drop_head) return Admission::accept;
+  const auto full = [&] {
+    return (settings_.max_length && ready_ >= static_cast<std::uint64_t>(*settings_.max_length)) ||
+           (settings_.max_length_bytes &&
+            ready_bytes_ + message.body().size() > static_cast<std::uint64_t>(*settings_.max_length_bytes));
+  };
+  if (!full()) return Admission::accept;
+  deliver_ready();  // what consumers can take at once does not count
+  if (!full()) return Admission::accept;
+  if (settings_.overflow == Overflow::reject_publish_dlx && settings_.dead_letter_exchange) {
+    const Entry refused = make_entry(MessageRef(&message), 0, {});
+    host_.dead_letter(*this, refused, DeathReason::maxlen);
+  }
+  return Admission::refuse;
+}
+
+void Queue::push(MessageRef message, std::uint64_t seq, storage::Lsn lsn) {
+  Entry entry = make_entry(std::move(message), seq, lsn);
+  memory_bytes_ += entry.message->footprint();
+  if (entry.expires_ms != Entry::kNever) ttl_seen_ = true;
+  account_ready(entry, +1);
+  lane_for(entry).tail.push_back(std::move(entry));
+  if (!dirty) host_.mark_dirty(*this);
+}
+
+Entry* Queue::lane_front(unsigned index) {
+  Lane* lane = lanes_[index].get();
+  if (!lane) return nullptr;
+  if (!lane->returned.empty()) return &lane->returned.front();
+  if (!lane->head.empty()) return &lane->head.front();
+  if (lane->has_unread()) {
+    load(index);
+    return nullptr;
+  }
+  return lane->tail.empty() ? nullptr : &lane->tail.front();
+}
+
+Entry* Queue::front(unsigned& index) {
+  for (unsigned i = static_cast<unsigned>(lanes_.size()); i-- > 0;) {
+    Lane* lane = lanes_[i].get();
+    if (!lane) continue;
+    if (Entry* entry = lane_front(i)) {
+      index = i;
+      return deliverable(*entry) ? entry : nullptr;
+    }
+    if (lane->loading) return nullptr;  // a lower level must not overtake
+  }
+  return nullptr;
+}
+
+Entry Queue::take(unsigned index) {
+  Lane& lane = *lanes_[index];
+  Entries& from = !lane.returned.empty() ? lane.returned : !lane.head.empty() ? lane.head : lane.tail;
+  Entry entry = std::move(from.front());
+  from.pop_front();
+  // Read ahead: the next piece should be there when this one has been served.
+  if (&from == &lane.head && lane.head.size() == kReadAheadEntries && lane.has_unread()) load(index);
+  account_ready(entry, -1);
+  return entry;
+}
+
+void Queue::die(Entry&& entry, DeathReason reason) {
+  if (settings_.dead_letter_exchange && !host_.dead_letter(*this, entry, reason)) {
+    const std::uint64_t seq = entry.seq;
+    transfers_.emplace(seq, std::move(entry));
+    return;
+  }
+  settled(entry);
+}
+
+void Queue::finish_transfer(std::uint64_t seq) {
+  const auto it = transfers_.find(seq);
+  if (it == transfers_.end()) return;
+  settled(it->second);
+  transfers_.erase(it);
+}
+
+void Queue::settled(const Entry& entry) {
+  if (entry.persistent) host_.log_settled(*this, entry.seq);
+  if (entry.stored) release_stored(entry);
+  if (!settings_.deduplication_header.empty() && settings_.cache_size == 0 && !settings_.cache_ttl_ms) {
+    // Without a window of its own, a value is kept off only as long as its message is in the queue.
+    window_.forget(host_.header_text(*entry.message, settings_.deduplication_header));
+  }
+  left_memory(entry);
+}
+
+std::uint64_t Queue::purge() {
+  const std::uint64_t count = ready_;
+  ++load_generation_;
+  for (auto& lane : lanes_) {
+    if (!lane) continue;
+    for (Entries* entries : {&lane->returned, &lane->head, &lane->tail}) {
+      for (const Entry& entry : *entries) left_memory(entry);
+      entries->clear();
+    }
+    lane->loading = false;
+    lane->unread = lane->runs.size();
+    for (LaneRun& run : lane->runs) {
+      run.next_offset = run.run.offset + run.run.bytes;
+      run.live = run.live_transient = 0;
+    }
+  }
+  std::vector<std::uint64_t> kept;
+  for_each_pinned([&](Entry& entry) {
+    if (entry.persistent) kept.push_back(entry.seq);
+    if (!entry.stored) return;
+    Lane& lane = lane_for(entry);
+    for (LaneRun& run : lane.runs) {
+      if (entry.seq < run.run.first_seq || entry.seq > run.run.last_seq) continue;
+      ++run.live;
+      if (!entry.persistent) ++run.live_transient;
+      break;
+    }
+  });
+  std::sort(kept.begin(), kept.end());
+  skip_.clear();
+  revived_.clear();
+  window_ = DeduplicationWindow();
+  ready_ = 0;
+  ready_bytes_ = 0;
+  if (spec_.durable) host_.log_purged(*this, next_seq_ - 1, kept);
+  for (auto& lane : lanes_) {
+    if (lane) drop_released_runs(*lane);
+  }
+  host_.mark_dirty(*this);
+  touch();
+  return count;
+}
+
+void Queue::shut(bool notify_consumers) {
+  closing_ = true;
+  ++load_generation_;
+  if (notify_consumers) {
+    for (const auto& consumer : consumers_) host_.consumer_cancelled(*consumer);
+  }
+  consumers_.clear();
+  for (auto& lane : lanes_) {
+    if (!lane) continue;
+    for (LaneRun& run : lane->runs) host_.run_released(run.run);
+    lane.reset();
+  }
+  unacked_.clear();
+  delayed_.clear();
+  transfers_.clear();
+  host_.memory_changed(-static_cast<std::int64_t>(reported_memory_));
+  memory_bytes_ = reported_memory_ = 0;
+  ready_ = ready_bytes_ = 0;
+  host_.set_deadline(*this, Entry::kNever);
+}
+
+void Queue::pump() {
+  if (closing_) return;
+  release_delayed();
+  deliver_ready();
+  enforce_limits();
+  if (ttl_seen_) drop_expired();
+  update_deadline();
+  if (memory_bytes_ != reported_memory_) {
+    host_.memory_changed(static_cast<std::int64_t>(memory_bytes_) -
+                         static_cast<std::int64_t>(reported_memory_));
+    reported_memory_ = memory_bytes_;
+  }
+}
+
+void Queue::enforce_limits() {
+  if ((!settings_.max_length && !settings_.max_length_bytes) || settings_.overflow != Overflow::drop_head)
+    return;
+  while ((settings_.max_length && ready_ > static_cast<std::uint64_t>(*settings_.max_length)) ||
+         (settings_.max_length_bytes &&
+          ready_bytes_ > static_cast<std::uint64_t>(*settings_.max_length_bytes))) {
+    unsigned lane = 0;
+    if (front(lane) == nullptr) return;
+    die(take(lane), DeathReason::maxlen);
+  }
+}
+
+void Queue::drop_expired() {
+  const std::int64_t now = host_.now_ms();
+  for (unsigned i = 0; i < lanes_.size(); ++i) {
+    for (Entry* entry = lane_front(i); entry && entry->expires_ms <= now && deliverable(*entry);
+         entry = lane_front(i)) {
+      die(take(i), DeathReason::expired);
+    }
+  }
+}
+
+void Queue::release_delayed() {
+  const std::int64_t now = host_.now_ms();
+  while (!delayed_.empty() && delayed_.begin()->first <= now) {
+    Entry entry = std::move(delayed_.begin()->second);
+    delayed_.erase(delayed_.begin());
+    put_returned(std::move(entry));
+  }
+}
+
+void Queue::update_deadline() {
+  std::int64_t next = Entry::kNever;
+  if (!delayed_.empty()) next = delayed_.begin()->first;
+  if (ttl_seen_) {
+    for (unsigned i = 0; i < lanes_.size(); ++i) {
+      if (const Entry* entry = lane_front(i); entry && deliverable(*entry))
+        next = std::min(next, entry->expires_ms);
+    }
+  }
+  if (settings_.expires_ms && consumers_.empty()) next = std::min(next, used_ms_ + *settings_.expires_ms);
+  if (next != deadline_ms) host_.set_deadline(*this, next);
+}
+
+void Queue::on_deadline() {
+  if (closing_) return;
+  if (settings_.expires_ms && consumers_.empty() && host_.now_ms() >= used_ms_ + *settings_.expires_ms) {
+    host_.queue_unused(*this);
+    return;
+  }
+  host_.mark_dirty(*this);
+}
+
+void Queue::touch() {
+  used_ms_ = host_.now_ms();
+  if (settings_.expires_ms) host_.mark_dirty(*this);
+}
+
+}  // namespace millrace::broker

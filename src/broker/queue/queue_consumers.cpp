@@ -1,0 +1,230 @@
+// The consuming side of Queue: who gets the next message, and what comes back.
+#include <algorithm>
+
+#include "base/assert.hpp"
+#include "broker/queue/queue.hpp"
+
+namespace millrace::broker {
+
+result<void> Queue::add_consumer(QueueConsumer consumer) {
+  if (consumer.exclusive && !consumers_.empty()) {
+    return fail(Errc::access_refused, describe() + " in exclusive use");
+  }
+  if (!consumers_.empty() && consumers_.front()->exclusive) {
+    return fail(Errc::access_refused, describe() + " in exclusive use");
+  }
+  // Behind those of the same priority: first come, first active.
+  const auto at = std::find_if(consumers_.begin(), consumers_.end(),
+                               [&](const auto& other) { return other->priority < consumer.priority; });
+  consumers_.insert(at, std::make_unique<QueueConsumer>(std::move(consumer)));
+  next_consumer_ = 0;
+  had_consumer_ = true;
+  touch();
+  host_.mark_dirty(*this);
+  return {};
+}
+
+bool Queue::remove_consumer(const ConsumerKey& key) {
+  const auto it = std::find_if(consumers_.begin(), consumers_.end(),
+                               [&](const auto& consumer) { return consumer->key == key; });
+  if (it == consumers_.end()) return false;
+  consumers_.erase(it);
+  next_consumer_ = 0;
+  touch();
+  host_.mark_dirty(*this);
+  if (consumers_.empty() && spec_.auto_delete && had_consumer_ && !closing_) host_.queue_unused(*this);
+  return true;
+}
+
+void Queue::grant(const ConsumerKey& key, std::uint64_t credit) {
+  for (const auto& consumer : consumers_) {
+    if (consumer->key != key) continue;
+    consumer->credit += credit;
+    if (ready_ > 0 && !dirty) host_.mark_dirty(*this);
+    return;
+  }
+}
+
+QueueConsumer* Queue::next_consumer() {
+  if (consumers_.empty()) return nullptr;
+  if (settings_.single_active_consumer) {
+    return consumers_.front()->credit > 0 ? consumers_.front().get() : nullptr;
+  }
+  // The highest priority that has credit; in turn among its consumers.
+  for (std::size_t first = 0; first < consumers_.size();) {
+    std::size_t end = first + 1;
+    while (end < consumers_.size() && consumers_[end]->priority == consumers_[first]->priority) ++end;
+    const std::size_t count = end - first;
+    for (std::size_t i = 0; i < count; ++i) {
+      QueueConsumer* consumer = consumers_[first + (next_consumer_ + i) % count].get();
+      if (consumer->credit == 0) continue;
+      next_consumer_ = (next_consumer_ + i + 1) % count;
+      return consumer;
+    }
+    first = end;
+  }
+  return nullptr;
+}
+
+void Queue::deliver_ready() {
+  while (ready_ > 0) {
+    unsigned lane = 0;
+    // The consumer is asked for first: without one nothing is read from disk.
+    const std::size_t turn = next_consumer_;
+    QueueConsumer* consumer = next_consumer();
+    if (!consumer) return;
+    Entry* entry = front(lane);
+    if (!entry) {
+      next_consumer_ = turn;
+      return;
+    }
+    // What expires at once (TTL 0) may still go to a consumer that waits for it.
+    if (entry->expires_ms < host_.now_ms() && entry->expires_ms != entry->arrival_ms) {
+      next_consumer_ = turn;
+      die(take(lane), DeathReason::expired);
+      continue;
+    }
+    send(*consumer, take(lane));
+  }
+}
+
+Delivery Queue::make_delivery(const Entry& entry) const {
+  Delivery delivery;
+  delivery.seq = entry.seq;
+  delivery.delivery_count = entry.delivery_count;
+  delivery.redelivered = entry.redelivered;
+  delivery.show_delivery_count = settings_.quorum;
+  delivery.stamped = settings_.stamp;
+  delivery.sequence = entry.seq;
+  delivery.arrival_ms = entry.arrival_ms;
+  return delivery;
+}
+
+void Queue::send(QueueConsumer& consumer, Entry&& entry) {
+  delivered_through_ = std::max(delivered_through_, entry.seq);
+  --consumer.credit;
+  Delivery delivery = make_delivery(entry);
+  if (consumer.no_ack) {
+    settled(entry);
+    delivery.message = std::move(entry.message);
+  } else {
+    delivery.message = entry.message;
+    const std::uint64_t seq = entry.seq;
+    unacked_.emplace(seq, Unacked{std::move(entry), consumer.key});
+  }
+  host_.deliver(consumer, std::move(delivery));
+}
+
+std::optional<GotMessage> Queue::get(ConnectionId connection, ShardId, bool no_ack, bool& pending) {
+  touch();
+  pending = false;
+  for (;;) {
+    unsigned lane = 0;
+    Entry* entry = front(lane);
+    if (!entry) {
+      pending = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& l) { return l && l->loading; });
+      return std::nullopt;
+    }
+    if (entry->expires_ms <= host_.now_ms()) {
+      die(take(lane), DeathReason::expired);
+      continue;
+    }
+    Entry taken = take(lane);
+    delivered_through_ = std::max(delivered_through_, taken.seq);
+    GotMessage got;
+    got.queue = spec_.address;
+    got.delivery = make_delivery(taken);
+    got.delivery.message = taken.message;
+    got.messages_left = ready_;
+    if (no_ack) {
+      settled(taken);
+    } else {
+      const std::uint64_t seq = taken.seq;
+      unacked_.emplace(seq, Unacked{std::move(taken), ConsumerKey{connection, ConsumerId{}}});
+    }
+    host_.mark_dirty(*this);
+    return got;
+  }
+}
+
+void Queue::settle(const ConsumerKey& key, std::span<const std::uint64_t> seqs, Settlement how) {
+  for (const std::uint64_t seq : seqs) {
+    const auto it = unacked_.find(seq);
+    if (it == unacked_.end() || it->second.holder != key) continue;
+    if (how == Settlement::ack) {
+      settled(it->second.entry);
+      unacked_.erase(it);
+      continue;
+    }
+    Entry entry = std::move(it->second.entry);
+    unacked_.erase(it);
+    if (how == Settlement::reject) {
+      die(std::move(entry), DeathReason::rejected);
+    } else {
+      give_back(std::move(entry), how == Settlement::requeue_failed);
+    }
+  }
+  if (!dirty) host_.mark_dirty(*this);
+}
+
+void Queue::connection_closed(ConnectionId connection) {
+  std::vector<std::uint64_t> seqs;
+  for (const auto& [seq, unacked] : unacked_) {
+    if (unacked.holder.connection == connection) seqs.push_back(seq);
+  }
+  std::sort(seqs.begin(), seqs.end());
+  for (const std::uint64_t seq : seqs) {
+    const auto it = unacked_.find(seq);
+    Entry entry = std::move(it->second.entry);
+    unacked_.erase(it);
+    give_back(std::move(entry), true);
+  }
+  std::vector<ConsumerKey> keys;
+  for (const auto& consumer : consumers_) {
+    if (consumer->key.connection == connection) keys.push_back(consumer->key);
+  }
+  for (const ConsumerKey& key : keys) remove_consumer(key);
+  if (!dirty) host_.mark_dirty(*this);
+}
+
+void Queue::give_back(Entry&& entry, bool failed) {
+  entry.redelivered = true;
+  ++entry.returns;
+  if (settings_.quorum) {
+    if (failed) ++entry.delivery_count;
+    if (settings_.delivery_limit &&
+        entry.delivery_count > static_cast<std::uint64_t>(*settings_.delivery_limit)) {
+      die(std::move(entry), DeathReason::delivery_limit);
+      return;
+    }
+    if (entry.persistent && failed) host_.log_requeued(*this, entry);
+  }
+  const bool later = settings_.delayed_retry == DelayedRetry::all ||
+                     (settings_.delayed_retry == DelayedRetry::failed && failed) ||
+                     (settings_.delayed_retry == DelayedRetry::returned && !failed);
+  if (!later) {
+    put_returned(std::move(entry));
+    return;
+  }
+  // Linear back-off, as RabbitMQ 4.3: the shortest delay times the number of returns, up to the longest.
+  const std::int64_t delay = settings_.delayed_retry_min_ms > settings_.delayed_retry_max_ms / entry.returns
+                                 ? settings_.delayed_retry_max_ms
+                                 : settings_.delayed_retry_min_ms * entry.returns;
+  delayed_.emplace(host_.now_ms() + delay, std::move(entry));
+}
+
+void Queue::put_returned(Entry&& entry) {
+  account_ready(entry, +1);
+  Entries& returned = lane_for(entry).returned;
+  if (returned.empty() || returned.back().seq < entry.seq) {
+    returned.push_back(std::move(entry));
+  } else if (entry.seq < returned.front().seq) {
+    returned.push_front(std::move(entry));
+  } else {
+    const auto at = std::upper_bound(returned.begin(), returned.end(), entry.seq,
+                                     [](std::uint64_t seq, const Entry& other) { return seq < other.seq; });
+    returned.insert(at, std::move(entry));
+  }
+}
+
+}  // namespace millrace::broker

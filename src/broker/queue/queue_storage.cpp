@@ -1,0 +1,438 @@
+// The part of Queue that moves messages to segments and back, and that a restart rebuilds it from.
+#include <algorithm>
+
+#include "base/assert.hpp"
+#include "base/varint.hpp"
+#include "broker/queue/queue.hpp"
+
+namespace millrace::broker {
+namespace {
+
+// SegmentItem::meta: bit 0 transient, bits 8… the delivery count. docs/format/segment.md.
+constexpr std::uint64_t kTransientItem = 1;
+constexpr unsigned kDeliveryCountShift = 8;
+
+// The run that holds the sequence number. Those of one lane do not overlap.
+LaneRun* find_run(LaneRuns& runs, std::uint64_t seq) noexcept {
+  const auto it = std::lower_bound(runs.begin(), runs.end(), seq,
+                                   [](const LaneRun& run, std::uint64_t s) { return run.run.last_seq < s; });
+  return it == runs.end() || it->run.first_seq > seq ? nullptr : &*it;
+}
+
+}  // namespace
+
+void Queue::load(unsigned index) {
+  Lane& lane = *lanes_[index];
+  if (lane.loading || !lane.has_unread()) return;
+  lane.loading = true;
+  const LaneRun& run = lane.runs[lane.unread];
+  const std::uint64_t left = run.run.offset + run.run.bytes - run.next_offset;
+  const std::size_t bytes = static_cast<std::size_t>(std::min<std::uint64_t>(
+      left, std::max<std::uint64_t>(storage::Segments::kReadPieceBytes, read_bytes_)));
+  host_.read_segment(run.run.segment, run.next_offset, bytes,
+                     [this, index, alive = std::weak_ptr<bool>(alive_),
+                      generation = load_generation_](result<Buffer> piece) {
+                       if (alive.expired() || generation != load_generation_) return;
+                       loaded(index, std::move(piece));
+                     });
+}
+
+void Queue::loaded(unsigned index, result<Buffer> piece) {
+  Lane& lane = *lanes_[index];
+  lane.loading = false;
+  LaneRun& run = lane.runs[lane.unread];
+  bool unreadable = piece.has_error();
+  if (!unreadable) {
+    ByteView bytes = piece->view();
+    const std::size_t all = bytes.size();
+    storage::StoredItem item;
+    storage::ItemStatus status = storage::ItemStatus::need_more;
+    while (!bytes.empty() && (status = storage::next_item(bytes, item)) == storage::ItemStatus::item) {
+      take_item(index, run, item);
+    }
+    const std::uint64_t parsed = all - bytes.size();
+    run.next_offset += parsed;
+    unreadable = status == storage::ItemStatus::corrupt;
+    // An item longer than a piece: ask for all of it.
+    read_bytes_ = parsed == 0 && !unreadable ? storage::item_bytes(bytes) : 0;
+    if (parsed == 0 && all == 0) unreadable = true;
+  }
+  if (unreadable) {
+    // What cannot be read cannot be served; the rest of the queue goes on.
+    host_.items_lost(*this, run.run, piece.has_error() ? piece.error().text : "an item fails its checksum");
+    const std::uint64_t lost = run.live;
+    run.live = run.live_transient = 0;
+    run.next_offset = run.run.offset + run.run.bytes;
+    for (const Entries* entries : {&lane.returned, &lane.head}) {
+      for (const Entry& entry : *entries) run.live += entry.stored && find_run(lane.runs, entry.seq) == &run;
+    }
+    ready_ -= std::min(ready_, lost - std::min(lost, run.live));
+  }
+  if (run.exhausted()) {
+    ++lane.unread;
+    read_bytes_ = 0;
+  }
+  drop_released_runs(lane);
+  if (lane.head.empty() && lane.has_unread()) load(index);
+  host_.mark_dirty(*this);
+  std::vector<Task> waiting = std::move(waiting_gets_);
+  waiting_gets_.clear();
+  for (Task& task : waiting) task();
+}
+
+void Queue::take_item(unsigned index, LaneRun& run, const storage::StoredItem& item) {
+  const bool transient = (item.meta & kTransientItem) != 0;
+  if (transient && run.recovered) return;  // recover() has taken them out of the counts
+  auto deliveries = static_cast<std::uint32_t>(item.meta >> kDeliveryCountShift);
+  bool redelivered = item.seq <= recovered_through_;
+  if (item.seq < run.read_from_seq) {
+    const auto it = revived_.find(item.seq);
+    if (it == revived_.end()) return;
+    deliveries = it->second;
+    redelivered = true;
+    revived_.erase(it);
+  } else {
+    run.read_from_seq = item.seq + 1;
+    if (skip_.erase(item.seq) > 0) return;
+    if (const auto it = recovered_counts_.find(item.seq); it != recovered_counts_.end()) {
+      deliveries = it->second;
+      recovered_counts_.erase(it);
+    }
+  }
+  Ref<Message> message = read_message(item.payload);
+  if (!message) {
+    host_.items_lost(*this, run.run, "an item is malformed");
+    --run.live;
+    if (ready_ > 0) --ready_;
+    return;
+  }
+  Entry entry = make_entry(std::move(message), item.seq, {});
+  entry.persistent = entry.persistent && !transient;
+  entry.delivery_count = deliveries;
+  entry.returns = deliveries;
+  entry.redelivered = redelivered;
+  entry.stored = true;
+  if (entry.expires_ms != Entry::kNever) ttl_seen_ = true;
+  memory_bytes_ += entry.message->footprint();
+  lane_at(index).head.push_back(std::move(entry));
+}
+
+void Queue::release_stored(const Entry& entry) {
+  Lane& lane = lane_for(entry);
+  LaneRun* run = find_run(lane.runs, entry.seq);
+  if (!run || run->live == 0) return;
+  --run->live;
+  if (!entry.persistent) --run->live_transient;
+  if (run->live == 0) drop_released_runs(lane);
+}
+
+void Queue::drop_released_runs(Lane& lane) {
+  for (std::size_t i = 0; i < lane.unread;) {
+    if (lane.runs[i].live > 0) {
+      ++i;
+      continue;
+    }
+    host_.run_released(lane.runs[i].run);
+    lane.runs.erase(lane.runs.begin() + static_cast<std::ptrdiff_t>(i));
+    --lane.unread;
+  }
+}
+
+void Queue::for_each_pinned(const std::function<void(Entry&)>& visit) {
+  for (auto& [seq, unacked] : unacked_) visit(unacked.entry);
+  for (auto& [due, entry] : delayed_) visit(entry);
+  for (auto& [seq, entry] : transfers_) visit(entry);
+}
+
+void Queue::add_item(std::uint64_t entity, const Entry& entry, Spill& spill) {
+  Buffer& prefix = spill.prefixes.emplace_back();
+  put_message_prefix(prefix, *entry.message);
+  storage::SegmentItem item;
+  item.entity = entity;
+  item.seq = entry.seq;
+  item.meta = (entry.persistent ? 0 : kTransientItem) | std::uint64_t{entry.delivery_count}
+                                                            << kDeliveryCountShift;
+  item.parts[0] = prefix.view();
+  item.parts[1] = entry.message->header();
+  item.parts[2] = entry.message->body();
+  spill.items.push_back(item);
+  spill.keep.push_back(entry.message);
+}
+
+void Queue::collect_lanes(std::span<const std::size_t> tail_entries, storage::Lsn through, Spill& spill) {
+  std::vector<std::vector<const Entry*>> picked(lanes_.size());
+  const auto pick = [&](const Entry& entry) {
+    if (!entry.stored && entry.lsn.value != 0 && entry.lsn <= through) {
+      picked[lane_of(*entry.message)].push_back(&entry);
+    }
+  };
+  for_each_pinned(pick);
+  for (unsigned i = 0; i < lanes_.size(); ++i) {
+    if (!lanes_[i]) continue;
+    for (const Entry& entry : lanes_[i]->returned) pick(entry);
+    for (std::size_t at = 0; at < tail_entries[i]; ++at) picked[i].push_back(&lanes_[i]->tail[at]);
+    std::sort(picked[i].begin(), picked[i].end(),
+              [](const Entry* a, const Entry* b) { return a->seq < b->seq; });
+    for (const Entry* entry : picked[i]) add_item(entity(id(), i), *entry, spill);
+  }
+}
+
+void Queue::collect(storage::Lsn through, Spill& spill) {
+  std::vector<std::size_t> tail_entries(lanes_.size(), 0);
+  for (unsigned i = 0; i < lanes_.size(); ++i) {
+    if (!lanes_[i]) continue;
+    const Entries& tail = lanes_[i]->tail;
+    // Transient ones in between go along, so that the lane stays in order.
+    for (std::size_t at = 0; at < tail.size() && tail[at].lsn <= through; ++at) {
+      if (tail[at].lsn.value != 0) tail_entries[i] = at + 1;
+    }
+  }
+  collect_lanes(tail_entries, through, spill);
+}
+
+std::uint64_t Queue::collect_oldest(std::uint64_t bytes, Spill& spill) {
+  std::vector<std::size_t> tail_entries(lanes_.size(), 0);
+  std::uint64_t taken = 0;
+  storage::Lsn through;
+  for (unsigned i = 0; i < lanes_.size(); ++i) {
+    if (!lanes_[i]) continue;
+    for (const Entry& entry : lanes_[i]->tail) {
+      if (taken >= bytes || !deliverable(entry)) break;
+      taken += entry.message->footprint();
+      through = std::max(through, entry.lsn);
+      ++tail_entries[i];
+    }
+  }
+  if (taken > 0) collect_lanes(tail_entries, through, spill);
+  return taken;
+}
+
+void Queue::spilled(const storage::SegmentRun& stored) {
+  const auto index = static_cast<unsigned>(stored.entity & 0xff);
+  Lane& lane = lane_at(index);
+  LaneRun run;
+  run.run = stored;
+  run.next_offset = stored.offset;
+  run.read_from_seq = stored.last_seq + 1;
+  const auto pin = [&](Entry& entry) {
+    if (entry.stored || entry.seq < stored.first_seq || entry.seq > stored.last_seq) return;
+    if (lane_of(*entry.message) != index) return;
+    // Not written, because nothing of it is in the log: it stays in memory.
+    if (entry.lsn.value == 0) return;
+    entry.stored = true;
+    ++run.live;
+    if (!entry.persistent) ++run.live_transient;
+  };
+  for_each_pinned(pin);
+  for (Entry& entry : lane.returned) pin(entry);
+  // What is left of the prefix is read again when it is due.
+  while (!lane.tail.empty() && lane.tail.front().seq <= stored.last_seq) {
+    const Entry& entry = lane.tail.front();
+    run.read_from_seq = std::min(run.read_from_seq, entry.seq);
+    ++run.live;
+    if (!entry.persistent) ++run.live_transient;
+    left_memory(entry);
+    lane.tail.pop_front();
+  }
+  if (run.read_from_seq > stored.last_seq) run.next_offset = stored.offset + stored.bytes;
+  if (run.live == 0) {
+    host_.run_released(stored);
+    return;
+  }
+  if (run.exhausted()) {
+    // Nothing of it is unread; it goes before those that are.
+    lane.runs.insert(lane.runs.begin() + static_cast<std::ptrdiff_t>(lane.unread), run);
+    ++lane.unread;
+    std::sort(lane.runs.begin(), lane.runs.begin() + static_cast<std::ptrdiff_t>(lane.unread),
+              [](const LaneRun& a, const LaneRun& b) { return a.run.last_seq < b.run.last_seq; });
+  } else {
+    lane.runs.push_back(run);
+  }
+  host_.mark_dirty(*this);
+}
+
+void Queue::put_state(Buffer& out) const {
+  put_varint(out, next_seq_);
+  put_varint(out, std::max(delivered_through_, recovered_through_));
+  // Live, stored, and not to be found by reading on: in memory, or still to be revived.
+  boost::unordered_flat_map<std::uint64_t, std::uint32_t> revived = revived_;
+  const auto revive = [&](const Entry& entry) {
+    if (entry.stored && entry.persistent) revived[entry.seq] = entry.delivery_count;
+  };
+  const_cast<Queue*>(this)->for_each_pinned(revive);
+  std::uint64_t lanes = 0;
+  for (const auto& lane : lanes_) lanes += lane && !lane->runs.empty();
+  put_varint(out, lanes);
+  for (unsigned i = 0; i < lanes_.size(); ++i) {
+    const Lane* lane = lanes_[i].get();
+    if (!lane || lane->runs.empty()) continue;
+    for (const Entry& entry : lane->returned) revive(entry);
+    for (const Entry& entry : lane->head) revive(entry);
+    put_varint(out, i);
+    put_varint(out, lane->runs.size());
+    for (const LaneRun& run : lane->runs) {
+      put_varint(out, run.run.segment.value);
+      put_varint(out, run.run.entity);
+      put_varint(out, run.run.offset);
+      put_varint(out, run.run.bytes);
+      put_varint(out, run.run.first_seq);
+      put_varint(out, run.run.last_seq);
+      put_varint(out, run.run.count);
+      put_varint(out, run.next_offset);
+      put_varint(out, run.read_from_seq);
+      put_varint(out, run.live);
+      put_varint(out, run.live_transient);
+    }
+  }
+  put_varint(out, ready_bytes_);
+  put_varint(out, revived.size());
+  for (const auto& [seq, count] : revived) {
+    put_varint(out, seq);
+    put_varint(out, count);
+  }
+  put_varint(out, skip_.size());
+  for (const std::uint64_t seq : skip_) put_varint(out, seq);
+  put_varint(out, recovered_counts_.size());
+  for (const auto& [seq, count] : recovered_counts_) {
+    put_varint(out, seq);
+    put_varint(out, count);
+  }
+}
+
+RecoveredQueue Queue::read_state(Reader& in) {
+  RecoveredQueue queue;
+  queue.next_seq = in.varint();
+  queue.delivered_through = in.varint();
+  for (std::uint64_t lanes = in.varint(); lanes > 0 && !in.failed(); --lanes) {
+    LaneRuns& runs = queue.runs[static_cast<unsigned>(in.varint() & 0xff)];
+    for (std::uint64_t count = in.varint(); count > 0 && !in.failed(); --count) {
+      LaneRun& run = runs.emplace_back();
+      run.run.segment.value = in.varint();
+      run.run.entity = in.varint();
+      run.run.offset = in.varint();
+      run.run.bytes = in.varint();
+      run.run.first_seq = in.varint();
+      run.run.last_seq = in.varint();
+      run.run.count = in.varint();
+      run.next_offset = in.varint();
+      run.read_from_seq = in.varint();
+      run.live = in.varint();
+      run.live_transient = in.varint();
+      run.recovered = true;
+    }
+  }
+  queue.stored_bytes = in.varint();
+  for (std::uint64_t count = in.varint(); count > 0 && !in.failed(); --count) {
+    const std::uint64_t seq = in.varint();
+    queue.revived[seq] = static_cast<std::uint32_t>(in.varint());
+  }
+  for (std::uint64_t count = in.varint(); count > 0 && !in.failed(); --count) queue.skip.insert(in.varint());
+  for (std::uint64_t count = in.varint(); count > 0 && !in.failed(); --count) {
+    const std::uint64_t seq = in.varint();
+    queue.delivery_counts[seq] = static_cast<std::uint32_t>(in.varint());
+  }
+  return queue;
+}
+
+void RecoveredQueue::add(std::uint64_t seq, MessageRef message, storage::Lsn lsn) {
+  tail[seq] = Logged{std::move(message), lsn};
+  next_seq = std::max(next_seq, seq + 1);
+}
+
+void RecoveredQueue::settle(std::uint64_t seq) {
+  next_seq = std::max(next_seq, seq + 1);
+  delivery_counts.erase(seq);
+  if (tail.erase(seq) > 0) return;
+  for (auto& [lane, lane_runs] : runs) {
+    LaneRun* run = find_run(lane_runs, seq);
+    if (!run || run->live == 0) continue;
+    if (seq >= run->read_from_seq) {
+      if (!skip.insert(seq).second) return;
+    } else if (revived.erase(seq) == 0) {
+      continue;
+    }
+    stored_bytes -= stored_bytes / run->live;
+    --run->live;
+    return;
+  }
+}
+
+void RecoveredQueue::requeue(std::uint64_t seq, std::uint32_t delivery_count) {
+  const auto it = revived.find(seq);
+  if (it != revived.end()) {
+    it->second = delivery_count;
+  } else {
+    delivery_counts[seq] = delivery_count;
+  }
+}
+
+void RecoveredQueue::purge(std::uint64_t through_seq, std::span<const std::uint64_t> kept) {
+  const auto is_kept = [&](std::uint64_t seq) { return std::binary_search(kept.begin(), kept.end(), seq); };
+  std::erase_if(tail, [&](const auto& item) { return item.first <= through_seq && !is_kept(item.first); });
+  for (auto& [lane, lane_runs] : runs) {
+    for (LaneRun& run : lane_runs) {
+      // A purge takes all there was: every run that a checkpoint before it knows.
+      run.live = run.live_transient = 0;
+      for (const std::uint64_t seq : kept) {
+        if (seq < run.run.first_seq || seq > run.run.last_seq) continue;
+        if (!revived.contains(seq) && (seq < run.read_from_seq || skip.contains(seq))) continue;
+        const auto count = delivery_counts.find(seq);
+        revived.try_emplace(seq, count == delivery_counts.end() ? 0 : count->second);
+        ++run.live;
+      }
+      run.read_from_seq = run.run.last_seq + 1;
+      run.next_offset = run.run.offset;
+    }
+  }
+  boost::unordered::erase_if(
+      revived, [&](const auto& item) { return item.first <= through_seq && !is_kept(item.first); });
+  skip.clear();
+  stored_bytes = 0;
+  next_seq = std::max(next_seq, through_seq + 1);
+}
+
+void Queue::recover(RecoveredQueue&& recovered) {
+  next_seq_ = std::max(next_seq_, recovered.next_seq);
+  recovered_through_ = delivered_through_ = recovered.delivered_through;
+  skip_ = std::move(recovered.skip);
+  revived_ = std::move(recovered.revived);
+  recovered_counts_ = std::move(recovered.delivery_counts);
+  ready_bytes_ = recovered.stored_bytes;
+  for (auto& [index, runs] : recovered.runs) {
+    if (index >= lanes_.size()) continue;
+    Lane& lane = lane_at(index);
+    for (LaneRun& run : runs) {
+      if (run.live == run.live_transient) {
+        host_.run_released(run.run);
+        continue;
+      }
+      run.live -= run.live_transient;
+      run.live_transient = 0;
+      ready_ += run.live;
+      // What was live in memory is found again by reading the run from its beginning.
+      const bool revives = std::any_of(revived_.begin(), revived_.end(), [&](const auto& item) {
+        return item.first >= run.run.first_seq && item.first <= run.run.last_seq;
+      });
+      if (revives) run.next_offset = run.run.offset;
+      lane.runs.push_back(run);
+    }
+    ttl_seen_ = ttl_seen_ || !lane.runs.empty();
+  }
+  for (auto& [seq, logged] : recovered.tail) {
+    Entry entry = make_entry(std::move(logged.message), seq, logged.lsn);
+    entry.redelivered = seq <= recovered_through_;
+    if (const auto it = recovered_counts_.find(seq); it != recovered_counts_.end()) {
+      entry.delivery_count = entry.returns = it->second;
+      entry.redelivered = true;
+      recovered_counts_.erase(it);
+    }
+    if (entry.expires_ms != Entry::kNever) ttl_seen_ = true;
+    memory_bytes_ += entry.message->footprint();
+    account_ready(entry, +1);
+    lane_for(entry).tail.push_back(std::move(entry));
+  }
+  if (ready_ == 0) ready_bytes_ = 0;
+  host_.mark_dirty(*this);
+}
+
+}  // namespace millrace::broker
