@@ -4,14 +4,15 @@
 // Use result<T> for what the outside world can cause; MILLRACE_ASSERT only for what would be our own bug.
 #pragma once
 
-#include <source_location>
 #include <string_view>
 
 namespace millrace {
 
-// Prints the place and the reason on standard error and aborts.
+// Prints the place and the reason on standard error and aborts. clang 14 has these builtins, but not what
+// std::source_location needs.
 [[noreturn]] void assertion_failed(std::string_view expression, std::string_view reason,
-                                   std::source_location where = std::source_location::current()) noexcept;
+                                   const char* file = __builtin_FILE(),
+                                   unsigned line = __builtin_LINE()) noexcept;
 
 }  // namespace millrace
 
