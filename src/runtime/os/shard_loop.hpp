@@ -1,0 +1,52 @@
+// A shard's thread: handlers of sockets, posted tasks and timers, in turns.
+//
+// A turn blocks for the first thing to do, does all that is ready up to a bound, then calls the turn's end,
+// where what was gathered is flushed. While more is ready the next turn follows without blocking; a loop with
+// nothing to do sleeps in the kernel.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "runtime/executor.hpp"
+
+namespace millrace::runtime {
+
+class ShardLoop final : public Executor, public Timers {
+ public:
+  // Socket handlers and posted tasks of one turn; more wait for the next, so that output is not held back.
+  static constexpr std::size_t kMaxHandlersPerTurn = 256;
+
+  // `idle`: nothing else is ready.
+  using TurnEnd = UniqueFunction<void(bool idle)>;
+
+  // `name`: the thread's, at most 15 characters, for people who look at it with top or gdb.
+  explicit ShardLoop(std::string name);
+  ~ShardLoop() override;  // joins; what is still queued is destroyed without being run
+
+  // Before start().
+  void on_turn_end(TurnEnd turn_end);
+  // Until then tasks and timers only gather; timers may be started by the thread that made the loop.
+  void start();
+  // After the turn that is running. Any thread, any number of times; does not wait.
+  void stop();
+  // Waits for the thread to end. Not from the loop's thread.
+  void join();
+
+  // A batch of posts from other threads costs one wake-up.
+  void post(Task task) override;
+
+  TimerId start(Nanoseconds delay, Task task) override;
+  void cancel(TimerId timer) override;
+
+  struct State;  // shard_loop_asio.hpp has a use for it
+  State& state() noexcept { return *state_; }
+
+ private:
+  void run();
+
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace millrace::runtime
