@@ -1,9 +1,9 @@
 // Who may do what: users, permissions, topic permissions and limits, one replica a shard, the only place
 // where they are checked.
 //
-// Patterns are PCRE2 with a match limit, searched unanchored; a malformed pattern or an exceeded limit
-// denies; an empty pattern matches only the empty name. Outcomes are cached for each (user, vhost, operation,
-// name) and forgotten with every change. Thread: the shard's. Texts are RabbitMQ's (rabbit_access_control).
+// Patterns are searched as access/pattern.hpp says; a malformed pattern or an exceeded limit denies; an empty
+// pattern matches only the empty name. Outcomes are cached for each (user, vhost, operation, name), bounded,
+// and forgotten with every change. Thread: the shard's. Texts are RabbitMQ's (rabbit_access_control).
 #pragma once
 
 #include <cstdint>
@@ -36,6 +36,9 @@ class AccessControl {
   void put_limit(const LimitSpec& limit);
   // -1: none.
   std::int64_t limit_of(bool user, std::string_view subject, std::string_view limit) const noexcept;
+
+  // Rises with every change of users and permissions: outcomes that a caller keeps are valid for one version.
+  std::uint64_t version() const noexcept;
 
   // access_refused: "configure access to queue 'q' in vhost '/' refused for user 'u'". The default exchange
   // is checked as amq.default.

@@ -5,7 +5,7 @@
 // same time wherever the difference is.
 #pragma once
 
-#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -17,19 +17,21 @@
 namespace millrace::broker {
 
 inline constexpr unsigned kPasswordIterations = 100'000;
+// A longer one is wrong.
+inline constexpr std::size_t kMaxPasswordBytes = 65'536;
 
 // `salt` from the system's random source.
 std::string hash_password(std::string_view password, std::span<const std::uint8_t, 16> salt,
                           unsigned iterations = kPasswordIterations);
 // False for a wrong password, and for a stored form that is empty or not understood.
 bool verify_password(std::string_view stored, std::string_view password);
-// From a definitions file: base64 hash and algorithm ("rabbit_password_hashing_sha256", …). invalid_argument
-// otherwise.
+// From a definitions file: base64 hash and algorithm ("rabbit_password_hashing_sha256", …). An empty hash, of
+// a user that has no password, stays empty. invalid_argument otherwise.
 result<std::string> import_rabbitmq_hash(std::string_view algorithm, std::string_view base64);
 
 // Remembers credentials that were verified, as a keyed MAC, so that a reconnect storm costs no key
-// derivations. Keyed anew at each start; bounded; the stored password is part of the key material, so a
-// change forgets.
+// derivations. Keyed anew at each start; the stored password is part of what is signed, so a change forgets.
+// One entry a user; when full, any other goes. Thread: its owner's.
 class VerifiedCredentials {
  public:
   static constexpr std::size_t kMaxEntries = 65536;
