@@ -39,6 +39,9 @@ struct LogOptions {
   unsigned files = 4;                    // log files kept; more are made only when release() comes late
   SyncMode mode = SyncMode::sync;
   runtime::Milliseconds sync_interval{100};
+  // Called on the shard's thread when a write or a sync failed; the log does nothing more after it. Empty:
+  // one line on standard error, and the process ends with status 1.
+  std::function<void(const Error&)> on_failure;
 };
 
 class LogListener {
@@ -67,6 +70,8 @@ class Log {
   // The largest payload one record may have; larger bodies go to a body file that the record names.
   static constexpr std::uint64_t kMaxPayloadBytes = 4u << 20;
 
+  // `checkpointed` must have been durable() in mode `sync` when its checkpoint was written.
+  //
   // Recovers: calls `replay` for every sound record with an LSN above `checkpointed`, in order, then starts a
   // new epoch. Synchronous; for start-up. Returns io_error when a file cannot be read or written. Corruption
   // is not an error: it is reported in `recovery`, the sound prefix is replayed, and append() must not be

@@ -1,0 +1,52 @@
+#include "storage/log_file.hpp"
+
+#include "base/assert.hpp"
+#include "storage/numbered_name.hpp"
+
+namespace millrace::storage {
+namespace {
+
+constexpr std::uint8_t kZeros[kMaxZeros] = {};
+
+result<void> make_durably(runtime::FileSystem& files, const std::string& directory, LogFile& file) {
+  if (auto allocated = file.file->allocate(file.bytes); !allocated) return allocated;
+  // The size must be there before records are: a group that was synced must not lie behind the file's end.
+  if (auto synced = file.file->sync_data(); !synced) return synced;
+  return files.sync_directory(directory);
+}
+
+}  // namespace
+
+ByteView zeros(std::size_t bytes) noexcept {
+  MILLRACE_ASSERT(bytes <= kMaxZeros, "there are only so many zeros");
+  return {kZeros, bytes};
+}
+
+std::shared_ptr<LogFile> new_log_file(const std::string& directory, std::uint64_t number,
+                                      std::uint64_t bytes) {
+  auto file = std::make_shared<LogFile>();
+  file->path = directory + "/" + numbered_name(kLogFilePrefix, number);
+  file->header.number = number;
+  file->bytes = bytes;
+  return file;
+}
+
+result<void> make_log_file(runtime::FileSystem& files, const std::string& directory, LogFile& file) {
+  auto opened = files.open(file.path, runtime::OpenMode::create_new);
+  if (!opened) return opened.error();
+  file.file = std::move(*opened);
+  auto made = make_durably(files, directory, file);
+  if (!made) {
+    file.file.reset();
+    (void)files.remove(file.path);  // best effort: recovery removes files without a header
+  }
+  return made;
+}
+
+result<void> write_log_file_header(runtime::File& file, const LogFileHeader& header) {
+  std::uint8_t block[kFileHeaderBlockBytes];
+  encode_file_header(header, block);
+  return file.write(0, ByteView{block, sizeof block});
+}
+
+}  // namespace millrace::storage

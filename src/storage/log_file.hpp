@@ -1,0 +1,42 @@
+// One file of the write-ahead log, while it is open.
+//
+// A file keeps its name for life: wal-<number>. It is made (a name, its room, zeros), waits as a spare, is
+// taken into use by a new header that is written together with its first records, and is a spare again when
+// the log was released past it; then the next header, with another salt, makes its old records worthless.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/result.hpp"
+#include "runtime/file_system.hpp"
+#include "storage/log_format.hpp"
+
+namespace millrace::storage {
+
+inline constexpr const char* kLogFilePrefix = "wal-";
+
+struct LogFile {
+  std::string path;
+  LogFileHeader header;
+  std::uint64_t bytes = 0;              // its size; records end at or below it
+  std::unique_ptr<runtime::File> file;  // empty until make_log_file has been called
+};
+
+// The file of that number, not made yet.
+std::shared_ptr<LogFile> new_log_file(const std::string& directory, std::uint64_t number,
+                                      std::uint64_t bytes);
+
+// Makes the file with room for all its bytes; its name survives a power cut. Blocking. On an error the file
+// is gone again and may be made once more. Errors: disk_full, io_error.
+result<void> make_log_file(runtime::FileSystem& files, const std::string& directory, LogFile& file);
+
+// Writes the header block, without a sync. Blocking.
+result<void> write_log_file_header(runtime::File& file, const LogFileHeader& header);
+
+// Zeros, for as much as one write takes.
+ByteView zeros(std::size_t bytes) noexcept;
+inline constexpr std::size_t kMaxZeros = 64u << 10;
+
+}  // namespace millrace::storage
