@@ -5,10 +5,10 @@
 #include <optional>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "base/assert.hpp"
 #include "base/crc32c.hpp"
+#include "storage/durable_directory.hpp"
 #include "storage/whole_file.hpp"
 
 namespace millrace::storage {
@@ -85,28 +85,6 @@ result<Meta> parse_meta(const std::string& path, std::string_view text) {
   return Meta{static_cast<unsigned>(*shards), *incarnation};
 }
 
-std::string parent_of(const std::string& path) {
-  const std::size_t slash = path.find_last_of('/', path.find_last_not_of('/'));
-  if (slash == std::string::npos) return ".";
-  const std::size_t end = path.find_last_not_of('/', slash);
-  return end == std::string::npos ? "/" : path.substr(0, end + 1);
-}
-
-// Creates the directory and its parents, and makes the names of all that are new survive a power cut.
-result<void> create_durably(runtime::FileSystem& files, const std::string& path) {
-  std::vector<std::string> to_sync;
-  for (std::string at = path; !files.exists(at);) {
-    at = parent_of(at);
-    to_sync.push_back(at);
-    if (at == "." || at == "/") break;
-  }
-  if (auto made = files.create_directories(path); !made) return made;
-  for (auto at = to_sync.rbegin(); at != to_sync.rend(); ++at) {
-    if (auto synced = files.sync_directory(*at); !synced) return synced;
-  }
-  return {};
-}
-
 result<Meta> create_meta(runtime::FileSystem& files, const std::string& path, Meta meta) {
   const auto names = files.list(path);
   if (!names) return names.error();
@@ -154,7 +132,7 @@ result<std::unique_ptr<DataDirectory>> DataDirectory::open(runtime::FileSystem& 
                                                            unsigned shards, std::uint64_t incarnation) {
   MILLRACE_ASSERT(shards >= 1 && shards <= kMaxShards, "a data directory has 1 to kMaxShards shards");
   while (path.size() > 1 && path.back() == '/') path.pop_back();
-  if (auto made = create_durably(files, path); !made) return made.error();
+  if (auto made = create_directory_durably(files, path); !made) return made.error();
   auto lock = files.lock_directory(path);
   if (!lock) return lock.error();
   const auto meta = read_or_create_meta(files, path, Meta{shards, incarnation});

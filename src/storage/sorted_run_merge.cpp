@@ -1,0 +1,64 @@
+#include "storage/sorted_run_merge.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace millrace::storage {
+namespace {
+
+std::uint64_t entries_of(const std::vector<SortedRunMerge::Input>& inputs) noexcept {
+  std::uint64_t sum = 0;
+  for (const auto& input : inputs) sum += input.file.entries - input.first;
+  return sum;
+}
+
+}  // namespace
+
+SortedRunMerge::SortedRunMerge(runtime::FileSystem& files, std::vector<Input> inputs, std::string path,
+                               SortedRunId id, std::size_t head_entries)
+    : files_(files),
+      writer_(files, SortedRunFile{std::move(path), id, entries_of(inputs)}),
+      head_entries_(head_entries),
+      left_(entries_of(inputs)) {
+  for (Input& input : inputs) cursors_.push_back({std::move(input), {}, 0});
+}
+
+bool SortedRunMerge::reads(SortedRunId id) const noexcept {
+  return std::any_of(cursors_.begin(), cursors_.end(),
+                     [id](const Cursor& cursor) { return cursor.input.file.id == id; });
+}
+
+result<void> SortedRunMerge::fill(Cursor& cursor) {
+  if (cursor.at < cursor.head.size() || cursor.at_end()) return {};
+  auto head = read_sorted_run(files_, cursor.input.file, cursor.input.first, head_entries_);
+  if (!head) return head.error();
+  cursor.head = std::move(*head);
+  cursor.at = 0;
+  cursor.input.first += cursor.head.size();
+  return {};
+}
+
+result<bool> SortedRunMerge::step(std::uint64_t entries) {
+  if (!begun_) {
+    if (auto done = writer_.begin(); !done) return done.error();
+    begun_ = true;
+    for (Cursor& cursor : cursors_) {
+      if (auto done = fill(cursor); !done) return done.error();
+    }
+  }
+  for (std::uint64_t i = std::min(entries, left_); i != 0; --i) {
+    Cursor* lowest = nullptr;
+    for (Cursor& cursor : cursors_) {
+      if (cursor.at_end()) continue;
+      if (lowest == nullptr || cursor.head[cursor.at] < lowest->head[lowest->at]) lowest = &cursor;
+    }
+    if (auto done = writer_.add(lowest->head[lowest->at++]); !done) return done.error();
+    if (auto done = fill(*lowest); !done) return done.error();
+    --left_;
+  }
+  if (left_ != 0) return false;
+  if (auto done = writer_.finish(); !done) return done.error();
+  return true;
+}
+
+}  // namespace millrace::storage
