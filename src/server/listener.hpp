@@ -1,0 +1,63 @@
+// A listening socket: bound first, so that a port in use is found before anything is touched; listening once
+// the broker is ready; accepting on shard 0's thread, for whichever shard has the fewest connections.
+#pragma once
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "broker/node.hpp"
+#include "runtime/os/descriptor.hpp"
+#include "server/address.hpp"
+#include "server/pump.hpp"
+
+namespace millrace::server {
+
+struct BoundSocket {
+  runtime::Descriptor socket;
+  std::string address;  // with the port that was given, when 0 was asked for
+};
+
+// All interfaces: one socket for IPv6 and IPv4 where the system has both. A name may stand for several
+// addresses: one socket each. Errors: io_error ("cannot listen on 127.0.0.1:5672: Address already in use").
+result<std::vector<BoundSocket>> bind_sockets(const HostPort& where);
+
+class Listener {
+ public:
+  using Log = std::function<void(broker::LogLevel, std::string_view)>;
+
+  static constexpr int kAcceptsPerTurn = 64;
+  // When the process has no descriptor or memory left for another connection.
+  static constexpr runtime::Milliseconds kBackOff{200};
+
+  // `pumps`: of all shards; [0] is of the shard that accepts. Connections beyond `max_connections`, over all
+  // listeners, are closed as they come.
+  Listener(BoundSocket bound, std::span<const std::unique_ptr<Pump>> pumps, std::size_t max_connections,
+           Log log);
+
+  // From here on clients are answered. Before shard 0's loop starts, or on its thread.
+  result<void> listen();
+  // On shard 0's thread.
+  void close();
+  const std::string& address() const noexcept { return address_; }
+
+ private:
+  void arm();
+  void accept_some();
+  void adopt(runtime::Descriptor socket, const sockaddr_storage& peer);
+  void back_off(int error_number);
+
+  std::string address_;
+  boost::asio::posix::stream_descriptor socket_;
+  std::span<const std::unique_ptr<Pump>> pumps_;
+  std::size_t max_connections_;
+  Log log_;
+  bool complained_ = false;  // once for each time that it was full
+};
+
+}  // namespace millrace::server

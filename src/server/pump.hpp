@@ -1,0 +1,63 @@
+// The connections of one shard: reads from them, hands bytes to sessions, writes at the end of a turn.
+//
+// Thread: the shard's, unless said otherwise.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "runtime/os/descriptor.hpp"
+#include "runtime/os/shard_loop_asio.hpp"
+#include "server/byte_session.hpp"
+#include "server/connection.hpp"
+
+namespace millrace::server {
+
+class Pump {
+ public:
+  static constexpr std::size_t kReadBytes = 256 * 1024;
+  // How long a connection must be quiet before its buffers are given back.
+  static constexpr runtime::Milliseconds kTrimInterval{1000};
+
+  Pump(runtime::ShardLoop& loop, SessionFactory sessions);
+  ~Pump();  // when the loop runs no more
+
+  // Connected, non-blocking. The connection counts from reserve() on.
+  void adopt(runtime::Descriptor socket, broker::ConnectionInfo info);
+  // Writes what sessions put out in this turn: the last thing at its end.
+  void flush();
+
+  // Any thread. Whoever brings a connection reserves its place first, so that counts are true at once.
+  void reserve() noexcept { connections_.fetch_add(1, std::memory_order_relaxed); }
+  std::size_t connections() const noexcept { return connections_.load(std::memory_order_relaxed); }
+
+  // For connections.
+  runtime::ShardLoop& loop() noexcept { return loop_; }
+  std::uint8_t* read_buffer() noexcept { return read_buffer_.get(); }
+  void add_dirty(Connection& connection) { dirty_.push_back(&connection); }
+  void add_scheduled(Connection& connection);
+  void add_to_trim(Connection& connection);
+  void delete_if_done(Connection& connection);
+
+ private:
+  void run_scheduled();
+  void trim();
+
+  runtime::ShardLoop& loop_;
+  SessionFactory sessions_;
+  std::unique_ptr<std::uint8_t[]> read_buffer_;  // of kReadBytes
+  std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> by_id_;
+  std::uint64_t last_id_ = 0;
+  std::vector<Connection*> dirty_;
+  std::vector<Connection*> flushing_;
+  std::vector<Connection*> scheduled_;
+  std::vector<Connection*> running_;
+  std::vector<std::uint64_t> to_trim_;  // ids: a connection may be gone when its time comes
+  bool trim_timer_runs_ = false;
+  std::atomic<std::size_t> connections_{0};
+};
+
+}  // namespace millrace::server
