@@ -15,6 +15,8 @@ foreach(check check_layers lint_coawait check_forbidden)
   add_test(NAME ${check}_self_test COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/${check}.py --self-test)
   list(APPEND checks ${check} ${check}_self_test)
 endforeach()
+add_test(NAME generate_amqp091 COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/generate_amqp091.py --check)
+list(APPEND checks generate_amqp091)
 # The totals that scripts/test closes with are only worth something if a failure is counted as one.
 add_test(NAME count_tests_self_test COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/count_tests.py --self-test)
 set_tests_properties(${checks} count_tests_self_test PROPERTIES LABELS checks TIMEOUT 120
