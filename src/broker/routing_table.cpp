@@ -26,8 +26,6 @@ struct ExchangeEntry {
   Bindings incoming;
   std::string argument_alternate;  // has precedence over the policy's
   std::string policy_alternate;
-  bool steady = false;                  // routes by key alone
-  bool distinct = false;                // gives no target twice for one key
   std::uint64_t visited_at = 0;         // the route() that last came by
   std::uint64_t cacheable_version = 0;  // of the answer in `cacheable`
   bool cacheable = false;
@@ -107,6 +105,8 @@ class DefaultExchange final : public Exchange {
     if (found != queues_.end()) out.push_back({found->second.address, nullptr});
     return true;
   }
+  bool by_key_alone() const noexcept override { return true; }
+  bool distinct() const noexcept override { return true; }
 
  private:
   const NameMap<QueueEntry>& queues_;
@@ -187,7 +187,7 @@ struct RoutingTable::State {
 
   bool cacheable(ExchangeEntry& start);
   bool route(Exchange& first, std::span<const std::string_view> keys, const Message& message,
-             QueueTargets& out);
+             QueueTargets& out, RememberingExchanges* remembering);
 };
 
 RoutingTable::RoutingTable(std::string vhost, const MessageFormats& formats, std::uint64_t random_seed)
@@ -196,23 +196,18 @@ RoutingTable::RoutingTable(std::string vhost, const MessageFormats& formats, std
   spec.vhost = state_->vhost;
   spec.type = "direct";
   spec.durable = true;
-  ExchangeEntry& entry = state_->add(std::make_unique<DefaultExchange>(std::move(spec), state_->queues));
-  entry.steady = entry.distinct = true;
+  state_->add(std::make_unique<DefaultExchange>(std::move(spec), state_->queues));
 }
 
 RoutingTable::~RoutingTable() = default;
 
 void RoutingTable::add_exchange(ExchangeSpec spec) {
   if (state_->find(spec.name) != nullptr) return;
-  const bool simple = spec.type == "direct" || spec.type == "fanout";
-  const bool topic = spec.type == "topic";
   const Value* alternate = spec.arguments.find("alternate-exchange");
   std::string alternate_name;
   if (alternate != nullptr && alternate->as_text() != nullptr) alternate_name = *alternate->as_text();
   ExchangeEntry& entry = state_->add(make_exchange(std::move(spec)));
   entry.argument_alternate = std::move(alternate_name);
-  entry.steady = simple || topic;
-  entry.distinct = simple;
   ++state_->version;
 }
 
@@ -289,7 +284,8 @@ void RoutingTable::unbind(const BindingSpec& spec) {
 }
 
 bool RoutingTable::State::route(Exchange& first, std::span<const std::string_view> keys,
-                                const Message& message, QueueTargets& out) {
+                                const Message& message, QueueTargets& out,
+                                RememberingExchanges* remembering) {
   RoutingInput input;
   input.message = &message;
   input.formats = &formats;
@@ -299,14 +295,18 @@ bool RoutingTable::State::route(Exchange& first, std::span<const std::string_vie
   ExchangeEntry& entry = entry_of(first);
   ++routes;
   entry.visited_at = routes;
-  bool distinct = entry.distinct && keys.size() == 1;
+  bool distinct = keys.size() == 1 && first.distinct();
   boost::container::small_vector<ExchangeEntry*, 8> work;
   work.push_back(&entry);
   const auto visit = [&](ExchangeEntry& next) {
     distinct = false;
     if (next.visited_at == routes) return;
     next.visited_at = routes;
-    work.push_back(&next);
+    if (remembering != nullptr && next.exchange->remembers()) {
+      remembering->push_back(next.exchange.get());
+    } else {
+      work.push_back(&next);
+    }
   };
   for (std::size_t i = 0; i < work.size(); ++i) {
     ExchangeEntry& current = *work[i];
@@ -331,10 +331,12 @@ bool RoutingTable::State::route(Exchange& first, std::span<const std::string_vie
 }
 
 bool RoutingTable::route(Exchange& exchange, std::span<const std::string_view> keys, const Message& message,
-                         QueueTargets& out) {
+                         QueueTargets& out, RememberingExchanges* remembering) {
   out.clear();
-  if (state_->route(exchange, keys, message, out)) return true;
+  if (remembering != nullptr) remembering->clear();
+  if (state_->route(exchange, keys, message, out, remembering)) return true;
   out.clear();
+  if (remembering != nullptr) remembering->clear();
   return false;
 }
 
@@ -355,7 +357,7 @@ bool RoutingTable::State::cacheable(ExchangeEntry& start) {
     work.push_back(next);
   };
   for (std::size_t i = 0; i < work.size(); ++i) {
-    if (!work[i]->steady) return false;
+    if (!work[i]->exchange->by_key_alone()) return false;
     for (const Binding* binding : work[i]->to_exchanges) visit(binding->exchange);
     if (!work[i]->alternate().empty()) visit(find(work[i]->alternate()));
   }

@@ -14,6 +14,7 @@
 namespace millrace::broker {
 
 using QueueTargets = boost::container::small_vector<QueueAddress, 8>;
+using RememberingExchanges = boost::container::small_vector<Exchange*, 1>;
 
 class RoutingTable {
  public:
@@ -36,13 +37,17 @@ class RoutingTable {
   // once) and, where an exchange finds nothing, its alternate exchange. `keys` are the routing key and
   // CC/BCC. False, with `out` empty, when the work exceeds its bound (kMaxTopicSteps): the publish is to be
   // refused, not taken for unroutable.
+  //
+  // Exchanges that remember something are worked at their owners. `remembering` takes those that bindings or
+  // alternates lead to, each once, and what lies behind them is left to whoever works them; without it they
+  // are routed through like any other. `exchange` itself is always routed through.
   bool route(Exchange& exchange, std::span<const std::string_view> keys, const Message& message,
-             QueueTargets& out);
+             QueueTargets& out, RememberingExchanges* remembering = nullptr);
 
   // Rises with every change: what callers may keep of route() is valid for one version. See cacheable().
   std::uint64_t version() const noexcept;
-  // Whether route() by one key alone depends on nothing but (exchange, key, version): default, direct, fanout
-  // and topic exchanges whose bindings lead only to such.
+  // Whether route() by one key alone depends on nothing but (exchange, key, version): exchanges that look at
+  // the key alone (direct, fanout, topic, …) and whose bindings and alternates lead only to such.
   bool cacheable(const Exchange& exchange) const noexcept;
 
   // An exchange's alternate exchange where it has no such argument: its policy's. Empty takes it back.

@@ -57,25 +57,6 @@ std::uint64_t hash_text(std::string_view text) noexcept {
   return std::hash<std::string_view>{}(text);
 }
 
-std::uint64_t hash_value(const Value& value) noexcept {
-  const auto seed = static_cast<std::uint64_t>(type_class(value.type)) << 32;
-  if (const auto* integer = std::get_if<std::int64_t>(&value.data)) {
-    return mix(seed ^ static_cast<std::uint64_t>(*integer));
-  }
-  if (const auto* real = std::get_if<double>(&value.data)) {
-    return mix(seed ^ (std::isnan(*real) ? 1u : std::hash<double>{}(*real)));
-  }
-  if (const auto* text = std::get_if<std::string>(&value.data)) return mix(seed ^ hash_text(*text));
-  if (const auto* flag = std::get_if<bool>(&value.data)) return mix(seed ^ static_cast<std::uint64_t>(*flag));
-  if (const auto* table = std::get_if<Arguments>(&value.data)) return mix(seed ^ hash(*table));
-  if (const auto* array = std::get_if<std::vector<Value>>(&value.data)) {
-    std::uint64_t sum = seed;
-    for (const Value& element : *array) sum = mix(sum ^ hash_value(element));
-    return sum;
-  }
-  return mix(seed);
-}
-
 void describe_real(double value, std::string& out) {
   char digits[40];
   const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
@@ -301,10 +282,29 @@ bool operator==(const Arguments& a, const Arguments& b) noexcept {
   });
 }
 
+std::uint64_t hash(const Value& value) noexcept {
+  const auto seed = static_cast<std::uint64_t>(type_class(value.type)) << 32;
+  if (const auto* integer = std::get_if<std::int64_t>(&value.data)) {
+    return mix(seed ^ static_cast<std::uint64_t>(*integer));
+  }
+  if (const auto* real = std::get_if<double>(&value.data)) {
+    return mix(seed ^ (std::isnan(*real) ? 1u : std::hash<double>{}(*real)));
+  }
+  if (const auto* text = std::get_if<std::string>(&value.data)) return mix(seed ^ hash_text(*text));
+  if (const auto* flag = std::get_if<bool>(&value.data)) return mix(seed ^ static_cast<std::uint64_t>(*flag));
+  if (const auto* table = std::get_if<Arguments>(&value.data)) return mix(seed ^ hash(*table));
+  if (const auto* array = std::get_if<std::vector<Value>>(&value.data)) {
+    std::uint64_t sum = seed;
+    for (const Value& element : *array) sum = mix(sum ^ hash(element));
+    return sum;
+  }
+  return mix(seed);
+}
+
 std::uint64_t hash(const Arguments& arguments) noexcept {
   // A sum, because order does not matter to equality.
   std::uint64_t sum = 0;
-  for (const Argument& argument : arguments) sum += mix(hash_text(argument.key) ^ hash_value(argument.value));
+  for (const Argument& argument : arguments) sum += mix(hash_text(argument.key) ^ hash(argument.value));
   return sum;
 }
 

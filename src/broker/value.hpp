@@ -65,8 +65,9 @@ struct Argument {
   Value value;
 };
 
-// Agrees with ==: equal arguments hash alike, whatever their order and their numbers' widths.
+// Agree with ==: equal arguments hash alike, whatever their order and their numbers' widths.
 std::uint64_t hash(const Arguments& arguments) noexcept;
+std::uint64_t hash(const Value& value) noexcept;
 
 // Our own binary form, for log records and snapshots. Depth is bounded by kMaxValueDepth (the outermost table
 // is depth 1): writing deeper values is a bug of whoever let them in, reading them latches failure.

@@ -12,6 +12,8 @@ class DirectExchange final : public Exchange {
   void bind(const Target& target, const BindingSpec& binding) override;
   void unbind(const Target& target, const BindingSpec& binding) override;
   bool route(const RoutingInput& input, Targets& out) override;
+  bool by_key_alone() const noexcept override { return true; }
+  bool distinct() const noexcept override { return true; }
 
  private:
   NameMap<TargetList> by_key_;

@@ -60,14 +60,25 @@ class Exchange {
   // A binding this type cannot take: invalid or precondition_failed with RabbitMQ's text.
   virtual result<void> check_binding(const BindingSpec& binding) const;
 
+  // Whether route() looks at nothing but the key, and always answers the same: then what it found may be
+  // kept.
+  virtual bool by_key_alone() const noexcept { return false; }
+  // Whether route() gives no target twice for one key.
+  virtual bool distinct() const noexcept { return false; }
+  // Types that remember something between messages (delayed, deduplicating, recent history). What they
+  // remember is with the owner shard, which works it before or after it routes; route() only routes.
+  virtual bool remembers() const noexcept { return false; }
+
   std::uint32_t table_slot = 0;  // RoutingTable's, to find its own notes on this exchange
 
  private:
   ExchangeSpec spec_;
 };
 
-// Whether the type exists; "unknown exchange type 'x'" otherwise. Also checks the type's own arguments.
+// precondition_failed: "unknown exchange type 'x'", or what is wrong with the type's own arguments or the
+// alternate exchange's.
 result<void> check_exchange_type(const ExchangeSpec& spec);
+bool exchange_type_exists(std::string_view type) noexcept;
 // For a spec that check_exchange_type() accepts.
 std::unique_ptr<Exchange> make_exchange(ExchangeSpec spec);
 

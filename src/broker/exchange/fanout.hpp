@@ -1,17 +1,18 @@
-// AMQP 0-9-1 §3.1.3.2: a message goes to everything that is bound. Also how types route that add something
-// around it: x-recent-history remembers, x-message-deduplication drops repeats before they come here.
+// AMQP 0-9-1 §3.1.3.2: a message goes to everything that is bound.
 #pragma once
 
 #include "broker/exchange/target_list.hpp"
 
 namespace millrace::broker {
 
-class FanoutExchange final : public Exchange {
+class FanoutExchange : public Exchange {
  public:
   using Exchange::Exchange;
   void bind(const Target& target, const BindingSpec& binding) override;
   void unbind(const Target& target, const BindingSpec& binding) override;
   bool route(const RoutingInput& input, Targets& out) override;
+  bool by_key_alone() const noexcept override { return true; }
+  bool distinct() const noexcept override { return true; }
 
  private:
   TargetList targets_;

@@ -24,6 +24,7 @@ class TargetList {
   bool empty() const noexcept { return entries_.empty(); }
   std::size_t size() const noexcept { return entries_.size(); }
   void append_to(Targets& out) const;
+  const Target& at(std::size_t i) const noexcept { return entries_[i].target; }  // in no order
 
  private:
   struct Entry {

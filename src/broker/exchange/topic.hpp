@@ -21,6 +21,7 @@ class TopicExchange final : public Exchange {
   void bind(const Target& target, const BindingSpec& binding) override;
   void unbind(const Target& target, const BindingSpec& binding) override;
   bool route(const RoutingInput& input, Targets& out) override;
+  bool by_key_alone() const noexcept override { return true; }
 
  private:
   using NodeId = std::uint32_t;
