@@ -1,0 +1,135 @@
+// Exchanges, queues and bindings. Names, permissions and arguments are the core's to judge.
+#include <algorithm>
+#include <limits>
+
+#include "protocol/amqp091/arguments.hpp"
+#include "protocol/amqp091/session.hpp"
+
+namespace millrace::amqp091 {
+
+namespace {
+
+// Line ends are cut out of names, as RabbitMQ does, rather than refused.
+std::string clean(std::string_view name) {
+  std::string cleaned(name);
+  std::erase_if(cleaned, [](char c) { return c == '\r' || c == '\n'; });
+  return cleaned;
+}
+
+std::uint32_t count32(std::uint64_t count) noexcept {
+  return static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(count, std::numeric_limits<std::uint32_t>::max()));
+}
+
+}  // namespace
+
+bool Session::read_arguments(Channel&, TableView table, broker::Arguments& arguments) {
+  if (!valid(table)) {
+    unparsed(Parsed::malformed, method_id_);
+    return false;
+  }
+  arguments = to_arguments(table);
+  return true;
+}
+
+bool Session::queue_name(Channel& channel, std::string_view given, std::string& name) {
+  name = given.empty() ? channel.last_queue : clean(given);
+  if (!name.empty() || !given.empty()) return true;
+  refuse(channel, ReplyCode::not_found, "no previously declared queue");
+  return false;
+}
+
+void Session::on(Channel& channel, const exchange::Declare& method) {
+  const std::string name = clean(method.exchange);
+  broker::ExchangeDeclare declare{name, method.type, method.durable, method.auto_delete, method.internal, {}};
+  if (!method.passive && !read_arguments(channel, method.arguments, declare.arguments)) return;
+  auto done = answer<void>(channel, [this, &channel, nowait = method.nowait] {
+    if (!nowait) send(channel.number, exchange::DeclareOk{});
+  });
+  if (method.passive) return connection_->check_exchange(name, std::move(done));
+  connection_->declare_exchange(declare, std::move(done));
+}
+
+void Session::on(Channel& channel, const exchange::Delete& method) {
+  connection_->delete_exchange(clean(method.exchange), method.if_unused,
+                               answer<void>(channel, [this, &channel, nowait = method.nowait] {
+                                 if (!nowait) send(channel.number, exchange::DeleteOk{});
+                               }));
+}
+
+void Session::on(Channel& channel, const exchange::Bind& method) {
+  broker::Arguments arguments;
+  if (!read_arguments(channel, method.arguments, arguments)) return;
+  connection_->bind(clean(method.source), clean(method.destination), true, method.routing_key,
+                    std::move(arguments), answer<void>(channel, [this, &channel, nowait = method.nowait] {
+                      if (!nowait) send(channel.number, exchange::BindOk{});
+                    }));
+}
+
+void Session::on(Channel& channel, const exchange::Unbind& method) {
+  broker::Arguments arguments;
+  if (!read_arguments(channel, method.arguments, arguments)) return;
+  connection_->unbind(clean(method.source), clean(method.destination), true, method.routing_key,
+                      std::move(arguments), answer<void>(channel, [this, &channel, nowait = method.nowait] {
+                        if (!nowait) send(channel.number, exchange::UnbindOk{});
+                      }));
+}
+
+void Session::on(Channel& channel, const queue::Declare& method) {
+  const std::string name = clean(method.queue);
+  broker::QueueDeclare declare{name, method.durable, method.exclusive, method.auto_delete, {}};
+  if (!method.passive && !read_arguments(channel, method.arguments, declare.arguments)) return;
+  auto done = answer<broker::QueueStatus>(
+      channel, [this, &channel, nowait = method.nowait](broker::QueueStatus status) {
+        if (!nowait) {
+          send(channel.number, queue::DeclareOk{status.name, count32(status.messages), status.consumers});
+        }
+        channel.last_queue = std::move(status.name);
+      });
+  if (method.passive) return connection_->check_queue(name, std::move(done));
+  connection_->declare_queue(declare, std::move(done));
+}
+
+void Session::on(Channel& channel, const queue::Bind& method) {
+  broker::Arguments arguments;
+  std::string name;
+  if (!queue_name(channel, method.queue, name)) return;
+  if (!read_arguments(channel, method.arguments, arguments)) return;
+  // With neither a queue nor a key, the queue's name is the key (AMQP 0-9-1, queue.bind.routing-key).
+  const std::string key(method.queue.empty() && method.routing_key.empty() ? name : method.routing_key);
+  connection_->bind(clean(method.exchange), name, false, key, std::move(arguments),
+                    answer<void>(channel, [this, &channel, nowait = method.nowait] {
+                      if (!nowait) send(channel.number, queue::BindOk{});
+                    }));
+}
+
+void Session::on(Channel& channel, const queue::Unbind& method) {
+  broker::Arguments arguments;
+  std::string name;
+  if (!queue_name(channel, method.queue, name)) return;
+  if (!read_arguments(channel, method.arguments, arguments)) return;
+  const std::string key(method.queue.empty() && method.routing_key.empty() ? name : method.routing_key);
+  connection_->unbind(clean(method.exchange), name, false, key, std::move(arguments),
+                      answer<void>(channel, [this, &channel] { send(channel.number, queue::UnbindOk{}); }));
+}
+
+void Session::on(Channel& channel, const queue::Purge& method) {
+  std::string name;
+  if (!queue_name(channel, method.queue, name)) return;
+  connection_->purge_queue(
+      name, answer<std::uint64_t>(channel, [this, &channel, nowait = method.nowait](std::uint64_t messages) {
+        if (!nowait) send(channel.number, queue::PurgeOk{count32(messages)});
+      }));
+}
+
+void Session::on(Channel& channel, const queue::Delete& method) {
+  std::string name;
+  if (!queue_name(channel, method.queue, name)) return;
+  connection_->delete_queue(
+      name, method.if_unused, method.if_empty,
+      answer<std::uint64_t>(channel, [this, &channel, nowait = method.nowait](std::uint64_t messages) {
+        if (!nowait) send(channel.number, queue::DeleteOk{count32(messages)});
+      }));
+}
+
+}  // namespace millrace::amqp091

@@ -1,0 +1,71 @@
+// Heartbeats (AMQP 0-9-1 §4.2.7), publishers held back by alarms, and the socket's end.
+#include "protocol/amqp091/session.hpp"
+
+namespace millrace::amqp091 {
+
+namespace {
+// Ticks come twice a heartbeat interval; a peer silent for two intervals is taken for dead.
+constexpr unsigned kSilentTicksMax = 4;
+}  // namespace
+
+void Session::start_heartbeats(std::uint16_t seconds) {
+  heartbeat_tick_ms_ = std::uint32_t{seconds} * 1000 / 2;
+  if (heartbeat_tick_ms_ == 0) return;
+  heartbeat_timer_ = transport_.start_timer(heartbeat_tick_ms_, [this] { heartbeat_tick(); });
+}
+
+void Session::heartbeat_tick() {
+  heartbeat_timer_ = {};
+  if (state_ == State::ended) return;
+  // While reading is paused the peer cannot be heard.
+  silent_ticks_ = heard_ || paused_ != 0 ? 0 : silent_ticks_ + 1;
+  heard_ = false;
+  if (silent_ticks_ >= kSilentTicksMax) {
+    state_ = State::ended;
+    return transport_.close_now();
+  }
+  if (!sent_) {
+    constexpr std::uint8_t kHeartbeat[] = {8, 0, 0, 0, 0, 0, 0, kFrameEnd};
+    output_.tail().append(ByteView{kHeartbeat});
+    transport_.want_flush();
+  }
+  sent_ = false;
+  heartbeat_timer_ = transport_.start_timer(heartbeat_tick_ms_, [this] { heartbeat_tick(); });
+}
+
+void Session::stop_timers() {
+  transport_.cancel_timer(close_timer_);
+  transport_.cancel_timer(heartbeat_timer_);
+  close_timer_ = heartbeat_timer_ = {};
+}
+
+// Connections that have published are not read under an alarm; those that only consume are.
+void Session::on_blocked(std::string_view reason) {
+  if (broker_closing_) return;
+  blocked_ = true;
+  if (reason.data() != blocked_reason_.data()) blocked_reason_ = reason;
+  if (!published_) return;
+  pause(kBlockedByAlarm);
+  if (!blocked_notify_ || told_blocked_) return;
+  told_blocked_ = true;
+  send(0, connection::Blocked{blocked_reason_.empty() ? "low on memory" : blocked_reason_});
+}
+
+void Session::on_unblocked() {
+  blocked_ = false;
+  if (broker_closing_) return;
+  if (told_blocked_) send(0, connection::Unblocked{});
+  told_blocked_ = false;
+  resume(kBlockedByAlarm);
+}
+
+void Session::on_disconnected() {
+  disconnected_ = true;
+  state_ = State::ended;
+  stop_timers();
+  if (login_pending_) return;  // its answer ends the session
+  if (connection_ == nullptr || broker_closed_) return transport_.session_done();
+  close_broker();
+}
+
+}  // namespace millrace::amqp091
