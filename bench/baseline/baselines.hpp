@@ -9,8 +9,10 @@
 namespace millrace::baseline {
 
 // Serves AMQP 0-9-1 just so far that millrace_load runs: a publish becomes a delivery to the consumer of the
-// queue that its routing key names, and nothing is kept. Prints its ready line and runs until SIGTERM.
-void run_null_broker(std::uint16_t port);
+// queue that its routing key names, and nothing is kept. Prints its ready line and runs until SIGTERM. With a
+// fault it does wrong at one message of many, to show that the generator notices.
+enum class Fault : std::uint8_t { none, lose, repeat, reorder, change, confirm_twice };
+void run_null_broker(std::uint16_t port, Fault fault);
 
 // Round trips over a loopback connection to another thread.
 load::Report run_ping_pong(std::uint32_t bytes, double seconds);

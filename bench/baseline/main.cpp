@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <map>
+#include <string>
 
 #include "baseline/baselines.hpp"
 #include "load/failure.hpp"
@@ -18,6 +20,17 @@ int main(int argc, char** argv) {
   CLI::App* null_broker = app.add_subcommand(
       "null-broker", "Serve millrace_load without keeping anything, which is as fast as a broker can look");
   null_broker->add_option("--port", listen_port, "Port on 127.0.0.1; 0: a free one");
+  auto fault = baseline::Fault::none;
+  null_broker
+      ->add_option("--fault", fault, "Do wrong at one of many messages, which millrace_load must notice")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, baseline::Fault>{{"none", baseline::Fault::none},
+                                                 {"lose", baseline::Fault::lose},
+                                                 {"repeat", baseline::Fault::repeat},
+                                                 {"reorder", baseline::Fault::reorder},
+                                                 {"change", baseline::Fault::change},
+                                                 {"confirm-twice", baseline::Fault::confirm_twice}}))
+      ->default_str("none");
 
   std::uint32_t bytes = 1024;
   double seconds = 3;
@@ -44,7 +57,7 @@ int main(int argc, char** argv) {
   try {
     load::Report report;
     if (null_broker->parsed())
-      baseline::run_null_broker(listen_port);
+      baseline::run_null_broker(listen_port, fault);
     else if (ping_pong->parsed())
       report = baseline::run_ping_pong(bytes, seconds);
     else if (fdatasync->parsed())

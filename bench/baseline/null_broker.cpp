@@ -27,6 +27,7 @@ namespace amqp = millrace::amqp091;
 constexpr std::uint32_t kFrameMax = 131072;
 constexpr std::size_t kReadBytes = 256 * 1024;
 constexpr int kEvents = 64;
+constexpr std::uint64_t kFaultEvery = 10'000;  // messages of a producer
 
 std::atomic<bool> stop_asked{false};
 
@@ -46,6 +47,7 @@ struct Connection {
   std::string exchange, routing_key;
   Buffer properties;
   Buffer parts;  // of a body in several frames
+  Buffer held;   // a body that is delivered too late
   std::uint64_t body_bytes = 0;
   bool confirms = false;
   std::uint64_t published = 0;
@@ -56,7 +58,7 @@ struct Connection {
 
 class NullBroker {
  public:
-  explicit NullBroker(std::uint16_t port);
+  NullBroker(std::uint16_t port, Fault fault);
   void run();
 
  private:
@@ -66,6 +68,8 @@ class NullBroker {
   void on_header(Connection& connection, ByteView payload);
   void on_body(Connection& connection, ByteView part);
   void deliver(Connection& connection, ByteView body);
+  void deliver_wrongly(Connection& connection, ByteView body);
+  void write_delivery(Connection& connection, ByteView body);
   template <class Method>
   void answer(Connection& connection, std::uint16_t channel, const Method& method) {
     amqp::encode(connection.out, channel, method);
@@ -81,6 +85,7 @@ class NullBroker {
   void watch(Connection& connection, int operation, std::uint32_t events);
   void drop(Connection& connection);
 
+  Fault fault_;
   File listener_;
   File epoll_;
   std::map<int, std::unique_ptr<Connection>> connections_;
@@ -88,8 +93,8 @@ class NullBroker {
   std::vector<Connection*> touched_;
 };
 
-NullBroker::NullBroker(std::uint16_t port)
-    : listener_(listen_on_loopback(port)), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+NullBroker::NullBroker(std::uint16_t port, Fault fault)
+    : fault_(fault), listener_(listen_on_loopback(port)), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
   epoll_event event{};
   event.events = EPOLLIN;
   epoll_ctl(epoll_.fd(), EPOLL_CTL_ADD, listener_.fd(), &event);
@@ -175,6 +180,8 @@ void NullBroker::on_readable(Connection& connection) {
   if (connection.confirms && connection.confirmed != connection.published) {
     connection.confirmed = connection.published;
     answer(connection, 1, amqp::basic::Ack{connection.confirmed, true});
+    if (fault_ == Fault::confirm_twice && connection.confirmed >= kFaultEvery)
+      answer(connection, 1, amqp::basic::Ack{connection.confirmed, false});
   }
 }
 
@@ -218,11 +225,40 @@ void NullBroker::on_body(Connection& connection, ByteView part) {
 
 void NullBroker::deliver(Connection& connection, ByteView body) {
   ++connection.published;
-  Connection* const consumer = connection.consumer;
-  if (consumer == nullptr) return;
-  amqp::write_deliver(consumer->out, 1, "c", ++consumer->delivered, false, connection.exchange,
+  if (connection.consumer == nullptr) return;
+  if (fault_ != Fault::none && (connection.published % kFaultEvery == 0 || !connection.held.empty()))
+    return deliver_wrongly(connection, body);
+  write_delivery(connection, body);
+}
+
+void NullBroker::write_delivery(Connection& connection, ByteView body) {
+  Connection& consumer = *connection.consumer;
+  amqp::write_deliver(consumer.out, 1, "c", ++consumer.delivered, false, connection.exchange,
                       connection.routing_key, connection.properties.view(), body, kFrameMax);
-  touch(*consumer);
+  touch(consumer);
+}
+
+void NullBroker::deliver_wrongly(Connection& connection, ByteView body) {
+  switch (fault_) {
+    case Fault::lose:
+      return;
+    case Fault::repeat:
+      write_delivery(connection, body);
+      return write_delivery(connection, body);
+    case Fault::reorder:
+      if (connection.held.empty()) return connection.held.append(body);
+      write_delivery(connection, body);
+      write_delivery(connection, connection.held.view());
+      return connection.held.clear();
+    case Fault::change: {
+      std::vector<std::uint8_t> changed(body.begin(), body.end());
+      changed.back() ^= 1;
+      return write_delivery(connection, changed);
+    }
+    case Fault::none:
+    case Fault::confirm_twice:
+      return write_delivery(connection, body);
+  }
 }
 
 void NullBroker::on_request(Connection& connection, std::uint16_t channel, std::uint32_t id, Reader& in) {
@@ -260,11 +296,11 @@ void NullBroker::on_request(Connection& connection, std::uint16_t channel, std::
 
 }  // namespace
 
-void run_null_broker(std::uint16_t port) {
+void run_null_broker(std::uint16_t port, Fault fault) {
   const auto ask_to_stop = [](int) { stop_asked.store(true, std::memory_order_relaxed); };
   std::signal(SIGTERM, ask_to_stop);
   std::signal(SIGINT, ask_to_stop);
-  NullBroker(port).run();
+  NullBroker(port, fault).run();
 }
 
 }  // namespace millrace::baseline

@@ -19,6 +19,7 @@ void declare_one_at_a_time(Connection& connection, const Options& options) {
     amqp::queue::Declare declare;
     declare.queue = name;
     declare.durable = true;
+    declare.passive = options.passive;
     connection.call<amqp::queue::DeclareOk>(declare);
   }
 }
@@ -30,6 +31,7 @@ void declare_pipelined(Connection& connection, const Options& options) {
     amqp::queue::Declare declare;
     declare.queue = name;
     declare.durable = true;
+    declare.passive = options.passive;
     amqp::encode(connection.out(), kChannel, declare);
   }
   for (std::uint32_t i = 0; i < options.declare; ++i)

@@ -107,6 +107,9 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
   app.add_flag("--pipelined", options.pipelined, "Declare without waiting for each answer")
       ->needs(declare)
       ->group("Other loads");
+  app.add_flag("--passive", options.passive, "Only look whether they are there")
+      ->needs(declare)
+      ->group("Other loads");
   app.add_flag("--keep", options.keep, "Leave the queues behind")->group("Other loads");
   app.add_option("--json", options.json,
                  "Also write the results to this file; - writes only them to standard output")

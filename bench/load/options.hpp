@@ -45,6 +45,7 @@ struct Options {
   std::uint32_t idle_connections = 0;
   std::uint32_t declare = 0;
   bool pipelined = false;
+  bool passive = false;
 
   std::int32_t pid = 0;
   std::string json;
