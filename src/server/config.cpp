@@ -1,0 +1,234 @@
+#include "server/config.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <charconv>
+#include <utility>
+
+namespace millrace::server {
+namespace {
+
+Error bad_value(std::string_view value, std::string_view wanted) {
+  return fail(Errc::invalid_argument, "'" + std::string(value) + "' is not " + std::string(wanted));
+}
+
+result<std::uint64_t> parse_number(std::string_view text, std::uint64_t lowest, std::uint64_t highest) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number < lowest || number > highest) {
+    return bad_value(text, "a number from " + std::to_string(lowest) + " to " + std::to_string(highest));
+  }
+  return number;
+}
+
+struct Unit {
+  std::string_view name;
+  std::uint64_t factor;
+};
+constexpr std::array<Unit, 7> kSizeUnits{{{"", 1},
+                                          {"KiB", 1u << 10},
+                                          {"MiB", 1u << 20},
+                                          {"GiB", 1u << 30},
+                                          {"kB", 1000},
+                                          {"MB", 1'000'000},
+                                          {"GB", 1'000'000'000}}};
+
+result<std::uint64_t> parse_size(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  while (unit.starts_with(' ')) unit.remove_prefix(1);
+  if (error == std::errc()) {
+    for (const Unit& known : kSizeUnits) {
+      if (known.name == unit && number <= UINT64_MAX / known.factor) return number * known.factor;
+    }
+  }
+  return bad_value(text, "a size in bytes (1048576, 16MiB, 1GiB, 500MB)");
+}
+
+result<void> set_size(std::uint64_t& to, std::string_view text) {
+  const auto size = parse_size(text);
+  if (!size) return size.error();
+  to = *size;
+  return {};
+}
+
+template <class T>
+result<void> set_number(T& to, std::string_view text, std::uint64_t lowest, std::uint64_t highest) {
+  const auto number = parse_number(text, lowest, highest);
+  if (!number) return number.error();
+  to = static_cast<T>(*number);
+  return {};
+}
+
+result<void> set_path(std::string& to, std::string_view text) {
+  if (text.empty()) return bad_value(text, "a path");
+  to = text;
+  return {};
+}
+
+result<void> set_flag(bool& to, std::string_view text) {
+  if (text != "true" && text != "false") return bad_value(text, "true or false");
+  to = text == "true";
+  return {};
+}
+
+result<void> set_amqp(Config& config, std::span<const std::string> values) {
+  config.amqp.clear();
+  for (const std::string& value : values) {
+    if (value == "off") {
+      if (values.size() == 1) return {};
+      return fail(Errc::invalid_argument, "'off' does not go with addresses");
+    }
+    auto address = parse_host_port(value);
+    if (!address) return address.error();
+    config.amqp.push_back(std::move(*address));
+  }
+  return {};
+}
+
+result<void> set_sync(Config& config, std::string_view text) {
+  constexpr std::string_view kInterval = "interval=";
+  if (text == "sync") {
+    config.sync_mode = storage::SyncMode::sync;
+  } else if (text == "os") {
+    config.sync_mode = storage::SyncMode::os;
+  } else if (text.starts_with(kInterval)) {
+    const auto interval = parse_number(text.substr(kInterval.size()), 1, 60'000);
+    if (!interval) return interval.error();
+    config.sync_mode = storage::SyncMode::interval;
+    config.sync_interval = runtime::Milliseconds(*interval);
+  } else {
+    return bad_value(text, "sync, interval=MILLISECONDS or os");
+  }
+  return {};
+}
+
+result<void> set_log_format(Config& config, std::string_view text) {
+  if (text != "text" && text != "json") return bad_value(text, "text or json");
+  config.log_json = text == "json";
+  return {};
+}
+
+result<void> set_log_level(Config& config, std::string_view text) {
+  constexpr std::array<std::pair<std::string_view, broker::LogLevel>, 4> kLevels{
+      {{"debug", broker::LogLevel::debug},
+       {"info", broker::LogLevel::info},
+       {"warning", broker::LogLevel::warning},
+       {"error", broker::LogLevel::error}}};
+  for (const auto& [name, level] : kLevels) {
+    if (name != text) continue;
+    config.log_level = level;
+    return {};
+  }
+  return bad_value(text, "debug, info, warning or error");
+}
+
+using Values = std::span<const std::string>;
+using Kind = ConfigOption::Kind;
+
+// The smallest frame_max that AMQP 0-9-1 allows (§4.2.3); 0 is no limit.
+constexpr std::uint64_t kFrameMinSize = 4096;
+
+constexpr std::array kOptions{
+    ConfigOption{"data-dir", "DIR", "Where everything durable is kept; made on first use [./millrace-data]",
+                 Kind::value, [](Config& c, Values v) { return set_path(c.data_dir, v.back()); }},
+    ConfigOption{"shards", "N", "Threads that carry messages, fixed when DIR is made [one for each core]",
+                 Kind::value, [](Config& c, Values v) { return set_number(c.shards, v.back(), 1, 1024); }},
+    ConfigOption{"amqp", "HOST:PORT|off",
+                 "Where to listen for AMQP 0-9-1; may be repeated; * for all interfaces, port 0 for a free "
+                 "one [*:5672]",
+                 Kind::list, set_amqp},
+    ConfigOption{"max-connections", "N", "Connections beyond are closed as they come [100000]", Kind::value,
+                 [](Config& c, Values v) { return set_number(c.max_connections, v.back(), 1, 10'000'000); }},
+    ConfigOption{
+        "sync", "MODE",
+        "When a confirm is given: sync (the disk has it), interval=MS (written, synced every MS), os "
+        "(written) [sync]",
+        Kind::value, [](Config& c, Values v) { return set_sync(c, v.back()); }},
+    ConfigOption{"max-message-bytes", "SIZE", "A larger message is refused [16MiB]", Kind::value,
+                 [](Config& c, Values v) { return set_size(c.max_message_bytes, v.back()); }},
+    ConfigOption{"memory-limit", "SIZE", "Publishers wait while messages in memory exceed this [1GiB]",
+                 Kind::value, [](Config& c, Values v) { return set_size(c.memory_limit_bytes, v.back()); }},
+    ConfigOption{"disk-low-water", "SIZE", "Publishers wait while less is free on DIR's disk [256MiB]",
+                 Kind::value, [](Config& c, Values v) { return set_size(c.disk_low_water_bytes, v.back()); }},
+    ConfigOption{"heartbeat", "SECONDS", "Offered to clients; 0 asks for none [60]", Kind::value,
+                 [](Config& c, Values v) { return set_number(c.heartbeat_s, v.back(), 0, 65'535); }},
+    ConfigOption{"frame-max", "BYTES", "Largest frame, offered to clients; 0 offers no limit [131072]",
+                 Kind::value,
+                 [](Config& c, Values v) -> result<void> {
+                   if (v.back() == "0") return set_number(c.frame_max, v.back(), 0, 0);
+                   return set_number(c.frame_max, v.back(), kFrameMinSize, UINT32_MAX);
+                 }},
+    ConfigOption{"channel-max", "N", "Channels a connection may open; 0 offers no limit [2047]", Kind::value,
+                 [](Config& c, Values v) { return set_number(c.channel_max, v.back(), 0, 65'535); }},
+    ConfigOption{
+        "handshake-timeout", "MS", "How long a client may take to log in [10000]", Kind::value,
+        [](Config& c, Values v) { return set_number(c.handshake_timeout_ms, v.back(), 1, 3'600'000); }},
+    ConfigOption{"allow-anonymous", "", "Let clients log in without a name, as guest [off]", Kind::flag,
+                 [](Config& c, Values v) { return set_flag(c.allow_anonymous, v.back()); }},
+    ConfigOption{"definitions", "FILE", "Import this RabbitMQ definitions JSON before serving", Kind::value,
+                 [](Config& c, Values v) { return set_path(c.definitions, v.back()); }},
+    ConfigOption{"log-format", "text|json", "Logs go to standard error [text]", Kind::value,
+                 [](Config& c, Values v) { return set_log_format(c, v.back()); }},
+    ConfigOption{"log-level", "LEVEL", "debug, info, warning or error [info]", Kind::value,
+                 [](Config& c, Values v) { return set_log_level(c, v.back()); }},
+};
+
+std::vector<std::string> split_at_commas(std::string_view text) {
+  std::vector<std::string> parts;
+  while (true) {
+    const std::size_t comma = text.find(',');
+    parts.emplace_back(text.substr(0, comma));
+    if (comma == std::string_view::npos) return parts;
+    text.remove_prefix(comma + 1);
+  }
+}
+
+}  // namespace
+
+std::span<const ConfigOption> config_options() {
+  return kOptions;
+}
+
+const ConfigOption* find_config_option(std::string_view name) {
+  const auto found = std::find_if(kOptions.begin(), kOptions.end(),
+                                  [&](const ConfigOption& option) { return option.name == name; });
+  return found == kOptions.end() ? nullptr : &*found;
+}
+
+std::string environment_name(std::string_view option) {
+  std::string name = "MILLRACE_";
+  for (const char c : option) name += c == '-' ? '_' : static_cast<char>(std::toupper(c));
+  return name;
+}
+
+ConfigValues environment_values(const Environment& environment) {
+  ConfigValues found;
+  for (const ConfigOption& option : kOptions) {
+    const std::string name = environment_name(option.name);
+    const char* value = environment(name.c_str());
+    if (value == nullptr || *value == '\0') continue;
+    found.entries.push_back(
+        {std::string(option.name), name,
+         option.kind == Kind::list ? split_at_commas(value) : std::vector<std::string>{value}});
+  }
+  return found;
+}
+
+result<Config> make_config(std::span<const ConfigValues> sources) {
+  Config config;
+  for (const ConfigValues& source : sources) {
+    for (const ConfigValues::Entry& entry : source.entries) {
+      const ConfigOption* option = find_config_option(entry.option);
+      if (option == nullptr) return fail(Errc::invalid_argument, entry.source + ": there is no such option");
+      if (entry.values.empty()) return fail(Errc::invalid_argument, entry.source + ": a value is missing");
+      const auto set = option->set(config, entry.values);
+      if (!set) return fail(Errc::invalid_argument, entry.source + ": " + set.error().text);
+    }
+  }
+  return config;
+}
+
+}  // namespace millrace::server

@@ -1,0 +1,81 @@
+// What an operator may set, and from where: the command line over the environment over the file over the
+// default. docs/configuration.md is the operator's view of it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "broker/node.hpp"
+#include "runtime/clock.hpp"
+#include "server/address.hpp"
+#include "storage/log.hpp"
+
+namespace millrace::server {
+
+struct Config {
+  std::string data_dir = "millrace-data";
+  unsigned shards = 0;  // 0: as many as there are cores
+  std::vector<HostPort> amqp{{"", 5672}};
+  std::size_t max_connections = 100'000;
+  storage::SyncMode sync_mode = storage::SyncMode::sync;
+  runtime::Milliseconds sync_interval{100};
+  std::uint64_t max_message_bytes = 16u << 20;
+  std::uint64_t memory_limit_bytes = 1u << 30;
+  std::uint64_t disk_low_water_bytes = 256u << 20;
+  std::uint16_t heartbeat_s = 60;
+  std::uint32_t frame_max = 131'072;
+  std::uint16_t channel_max = 2047;
+  std::uint32_t handshake_timeout_ms = 10'000;
+  bool allow_anonymous = false;
+  bool log_json = false;
+  broker::LogLevel log_level = broker::LogLevel::info;
+  std::string definitions;  // empty: none
+};
+
+struct ConfigOption {
+  enum class Kind : std::uint8_t {
+    value,
+    list,  // may be given several times; commas separate in the environment
+    flag,  // given without a value: true
+  };
+  std::string_view name;
+  std::string_view placeholder;
+  std::string_view help;
+  Kind kind = Kind::value;
+  // The error says what is wrong with the value; the caller says whose it is.
+  result<void> (*set)(Config& config, std::span<const std::string> values) = nullptr;
+};
+
+// All of them, in the order of the help.
+std::span<const ConfigOption> config_options();
+const ConfigOption* find_config_option(std::string_view name);
+
+// "data-dir" → "MILLRACE_DATA_DIR".
+std::string environment_name(std::string_view option);
+
+// Values as one source gives them, by option name.
+struct ConfigValues {
+  struct Entry {
+    std::string option;
+    std::string source;  // how to name it in an error: "--shards", "MILLRACE_SHARDS", "millrace.toml: shards"
+    std::vector<std::string> values;
+  };
+  std::vector<Entry> entries;
+};
+
+using Environment = std::function<const char*(const char* name)>;  // as getenv
+
+ConfigValues environment_values(const Environment& environment);
+// Reads TOML. Errors: io_error (cannot be read), invalid_argument (not TOML, an unknown key, a table).
+result<ConfigValues> file_values(const std::string& path);
+
+// Sources later in the list win. invalid_argument names the source and the value.
+result<Config> make_config(std::span<const ConfigValues> sources);
+
+}  // namespace millrace::server
