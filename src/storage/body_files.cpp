@@ -1,11 +1,9 @@
 #include "storage/body_files.hpp"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
-#include "base/crc32c.hpp"
-#include "base/reader.hpp"
+#include "storage/body_file.hpp"
 #include "storage/numbered_name.hpp"
 #include "storage/whole_file.hpp"
 
@@ -13,88 +11,26 @@ namespace millrace::storage {
 namespace {
 
 constexpr std::string_view kPrefix = "body-";
-constexpr std::uint64_t kMagic = 0x59444f424352524dull;  // "MRRCBODY"
-constexpr std::uint32_t kVersion = 1;
-constexpr std::size_t kHeaderBytes =
-    32;  // magic u64, version u32, crc32c of the body u32, length u64, id u64
-constexpr std::size_t kStepBytes = 1u << 20;
-
-// Writes one body file, one piece for each step. The header comes last: a file whose name became final has
-// one.
-class BodyWriter {
- public:
-  BodyWriter(runtime::FileSystem& files, const std::string& directory, BodyFileId id, ByteView body)
-      : files_(files),
-        directory_(directory),
-        path_(directory + "/" + numbered_name(kPrefix, id.value)),
-        unfinished_path_(path_ + std::string(kUnfinishedSuffix)),
-        id_(id),
-        body_(body) {}
-
-  // True: there is more to do. After an error the file is gone and step() must not be called again.
-  result<bool> step() {
-    auto more = advance();
-    if (!more && file_) {
-      file_.reset();
-      (void)files_.remove(unfinished_path_);  // best effort: the next start removes it otherwise
-    }
-    return more;
-  }
-
- private:
-  result<bool> advance() {
-    if (!file_) {
-      auto file = files_.open(unfinished_path_, runtime::OpenMode::create_new);
-      if (!file) return file.error();
-      file_ = std::move(*file);
-      if (auto done = file_->allocate(kHeaderBytes + body_.size()); !done) return done.error();
-    }
-    const ByteView piece = body_.subspan(written_, std::min(kStepBytes, body_.size() - written_));
-    if (auto done = file_->write(kHeaderBytes + written_, piece); !done) return done.error();
-    crc_ = crc32c(crc_, piece);
-    written_ += piece.size();
-    if (written_ == body_.size()) {
-      if (auto done = write_header(); !done) return done.error();
-    }
-    // Synced piece by piece: one sync of all would keep the log waiting for as long as it takes.
-    if (auto done = file_->sync_data(); !done) return done.error();
-    if (written_ < body_.size()) return true;
-    if (auto done = files_.rename(unfinished_path_, path_); !done) return done.error();
-    if (auto done = files_.sync_directory(directory_); !done) {
-      // The name may or may not survive; the caller is told that nothing was added, so it goes.
-      (void)files_.remove(path_);
-      return done.error();
-    }
-    return false;
-  }
-
-  result<void> write_header() {
-    std::array<std::uint8_t, kHeaderBytes> header;
-    store_le(&header[0], kMagic);
-    store_le(&header[8], kVersion);
-    store_le(&header[12], crc_);
-    store_le(&header[16], std::uint64_t{body_.size()});
-    store_le(&header[24], id_.value);
-    return file_->write(0, ByteView(header));
-  }
-
-  runtime::FileSystem& files_;
-  const std::string directory_;
-  const std::string path_;
-  const std::string unfinished_path_;
-  const BodyFileId id_;
-  const ByteView body_;
-  std::unique_ptr<runtime::File> file_;
-  std::size_t written_ = 0;
-  std::uint32_t crc_ = 0;
-};
 
 struct WriteJob {
   BodyFileId id;
-  BodyWriter writer;
+  BodyWriter steps;
   Task keep_alive;
   UniqueFunction<void(result<BodyFileId>)> done;
   result<bool> more;
+
+  void complete() {
+    keep_alive = nullptr;
+    done(more ? result<BodyFileId>(id) : more.error());
+  }
+};
+
+struct ReadJob {
+  BodyReader steps;
+  UniqueFunction<void(result<Buffer>)> done;
+  result<bool> more;
+
+  void complete() { done(more ? result<Buffer>(steps.take_body()) : more.error()); }
 };
 
 class DiskBodyFiles final : public BodyFiles {
@@ -111,7 +47,7 @@ class DiskBodyFiles final : public BodyFiles {
       if (unfinished) stem.remove_suffix(kUnfinishedSuffix.size());
       const auto number = number_of(stem, kPrefix);
       if (!number) continue;
-      next_id_ = std::max(next_id_, BodyFileId(*number).next());
+      keep_number(BodyFileId(*number));
       if (!unfinished) {
         found_.emplace_back(*number);
       } else if (auto removed = runtime_.files.remove(directory_ + "/" + name); !removed) {
@@ -123,31 +59,23 @@ class DiskBodyFiles final : public BodyFiles {
 
   void write(ByteView body, Task keep_alive, UniqueFunction<void(result<BodyFileId>)> done) override {
     const BodyFileId id = std::exchange(next_id_, next_id_.next());
-    submit_step(std::make_shared<WriteJob>(WriteJob{id, BodyWriter(runtime_.files, directory_, id, body),
-                                                    std::move(keep_alive), std::move(done), false}));
+    BodyWriter writer(runtime_.files, directory_, numbered_name(kPrefix, id.value), id, body);
+    submit_step(std::make_shared<WriteJob>(
+        WriteJob{id, std::move(writer), std::move(keep_alive), std::move(done), false}));
+  }
+
+  void read(BodyFileId file, UniqueFunction<void(result<Buffer>)> done) override {
+    BodyReader reader(runtime_.files, path_of(file), file);
+    submit_step(std::make_shared<ReadJob>(ReadJob{std::move(reader), std::move(done), false}));
   }
 
   result<Buffer> read_now(BodyFileId file) override {
-    const std::string path = path_of(file);
-    auto bytes = read_whole_file(runtime_.files, path);
-    if (!bytes) return bytes;
-    Reader reader(bytes->view());
-    const auto magic = reader.le<std::uint64_t>();
-    const auto version = reader.le<std::uint32_t>();
-    const auto crc = reader.le<std::uint32_t>();
-    const auto length = reader.le<std::uint64_t>();
-    const auto id = reader.le<std::uint64_t>();
-    if (magic == kMagic && version > kVersion) {
-      return fail(Errc::precondition_failed, "the body file '" + path +
-                                                 "' was written by a newer version of Millrace (format " +
-                                                 std::to_string(version) + "): start that one");
+    BodyReader reader(runtime_.files, path_of(file), file);
+    while (true) {
+      const auto more = reader.step();
+      if (!more) return more.error();
+      if (!*more) return reader.take_body();
     }
-    if (reader.failed() || magic != kMagic || id != file.value || length != reader.remaining() ||
-        crc != crc32c(0, reader.rest())) {
-      return fail(Errc::corrupt, "the body file '" + path + "' is damaged: run millrace repair");
-    }
-    bytes->consume(kHeaderBytes);
-    return bytes;
   }
 
   void remove(BodyFileId file) override {
@@ -157,33 +85,27 @@ class DiskBodyFiles final : public BodyFiles {
 
   std::vector<BodyFileId> list() const override { return found_; }
 
+  void keep_number(BodyFileId file) override { next_id_ = std::max(next_id_, file.next()); }
+
  private:
   std::string path_of(BodyFileId file) const { return directory_ + "/" + numbered_name(kPrefix, file.value); }
 
-  void submit_step(std::shared_ptr<WriteJob> job) {
-    auto work = [job] { job->more = job->writer.step(); };
+  template <class Job>
+  void submit_step(std::shared_ptr<Job> job) {
+    auto work = [job] { job->more = job->steps.step(); };
     runtime_.disk.submit(std::move(work),
                          [this, job = std::move(job), alive = std::weak_ptr<char>(alive_)]() mutable {
-                           if (!alive.expired()) on_step(std::move(job));
+                           if (alive.expired()) return;
+                           if (job->more && *job->more) return submit_step(std::move(job));
+                           job->complete();
                          });
-  }
-
-  void on_step(std::shared_ptr<WriteJob> job) {
-    if (job->more && *job->more) return submit_step(std::move(job));
-    job->keep_alive = nullptr;
-    if (job->more) {
-      job->done(job->id);
-    } else {
-      job->done(job->more.error());
-    }
   }
 
   runtime::ShardRuntime runtime_;
   const std::string directory_;
   std::vector<BodyFileId> found_;
   BodyFileId next_id_{1};
-  std::shared_ptr<char>
-      alive_;  // expires with this object, so that a completion which comes later is dropped
+  std::shared_ptr<char> alive_;  // expires with this object: a completion that comes later is dropped
 };
 
 }  // namespace

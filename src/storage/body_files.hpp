@@ -1,5 +1,5 @@
-// Bodies too large for a log record: each in a file of its own that its record names, written as the body
-// arrives and synced before the record is appended. docs/format/body-file.md has the bytes.
+// Bodies too large for a log record: each in a file of its own that its record names, written and synced
+// before the record is appended. docs/format/body-file.md has the bytes.
 #pragma once
 
 #include <cstdint>
@@ -29,12 +29,19 @@ class BodyFiles {
   // between. Completes with disk_full or io_error when nothing was added; not at all when this object is
   // destroyed first.
   virtual void write(ByteView body, Task keep_alive, UniqueFunction<void(result<BodyFileId>)> done) = 0;
-  // On the calling thread. Errors: not_found, io_error, corrupt.
+  // Reads the whole body, in the background and in steps of 1 MiB. Errors: not_found, io_error, corrupt,
+  // precondition_failed (a newer format). Does not complete when this object is destroyed first.
+  virtual void read(BodyFileId file, UniqueFunction<void(result<Buffer>)> done) = 0;
+  // The same on the calling thread: for start-up and for tests.
   virtual result<Buffer> read_now(BodyFileId file) = 0;
   // In the background; an absent one is ignored.
   virtual void remove(BodyFileId file) = 0;
   // Present after opening, in rising order: those that no record names are to be removed by the caller.
   virtual std::vector<BodyFileId> list() const = 0;
+  // To be called for each file that recovery finds named, in a record or in the checkpoint, be it there or
+  // not: its number is not given to a new file. A record that is replayed once more must never mean another
+  // body.
+  virtual void keep_number(BodyFileId file) = 0;
 };
 
 }  // namespace millrace::storage
