@@ -36,6 +36,7 @@
 namespace millrace::broker {
 
 class Queue;
+class ConnectionImpl;
 
 struct ConsumerKey {
   ConnectionId connection;
@@ -46,8 +47,8 @@ struct ConsumerKey {
 // A consumer as its queue sees it.
 struct QueueConsumer {
   ConsumerKey key;
-  ShardId shard;                        // where its session lives
-  ConnectionListener* local = nullptr;  // its session, when that is on this shard
+  ShardId shard;                    // where its session lives
+  ConnectionImpl* local = nullptr;  // when its session is on this shard
   bool no_ack = false;
   bool exclusive = false;
   std::int64_t priority = 0;
@@ -90,6 +91,8 @@ class QueueHost {
   virtual void memory_changed(std::int64_t bytes) = 0;
   // The value of the message's header as text, for deduplication; empty when it has none.
   virtual std::string header_text(const Message& message, std::string_view name) = 0;
+  // The message with an id, for queues that stamp: its own, or one made of the queue and the sequence number.
+  virtual MessageRef stamped(const MessageRef& message, const Queue& queue, std::uint64_t seq) = 0;
 };
 
 // What recovery has put together for a queue before the queue exists: a checkpoint's state, changed by the
@@ -146,7 +149,7 @@ class Queue {
   void grant(const ConsumerKey& key, std::uint64_t credit);
   // The next message, if one is ready in memory. `pending` is set when one must be read first: ask again
   // after the next pump.
-  std::optional<GotMessage> get(ConnectionId connection, ShardId shard, bool no_ack, bool& pending);
+  std::optional<GotMessage> get(ConnectionId connection, bool no_ack, bool& pending);
   void when_loaded(Task task) { waiting_gets_.push_back(std::move(task)); }
   void settle(const ConsumerKey& key, std::span<const std::uint64_t> seqs, Settlement how);
   // Everything the connection had here goes back.
@@ -186,6 +189,7 @@ class Queue {
   std::uint64_t collect_oldest(std::uint64_t bytes, Spill& spill);
   // The collected items of one lane are stored in the run.
   void spilled(const storage::SegmentRun& run);
+  void for_each_run(const std::function<void(const storage::SegmentRun&)>& visit) const;
   static std::uint64_t entity(QueueId queue, unsigned lane) noexcept { return queue.value << 8 | lane; }
 
   // For the checkpoint, and back.
@@ -195,8 +199,10 @@ class Queue {
   // A dead-lettered entry has arrived where it was sent to.
   void finish_transfer(std::uint64_t seq);
 
-  // Scratch of the host: sequence numbers settled this turn.
+  // The host's notes.
   std::vector<std::uint64_t> settled_this_turn;
+  storage::Lsn last_logged;
+  bool awaits_disk = false;  // for last_logged
   bool dirty = false;
   std::int64_t deadline_ms = Entry::kNever;
 

@@ -104,18 +104,21 @@ void Queue::send(QueueConsumer& consumer, Entry&& entry) {
   delivered_through_ = std::max(delivered_through_, entry.seq);
   --consumer.credit;
   Delivery delivery = make_delivery(entry);
+  if (settings_.stamp) {
+    delivery.message = host_.stamped(entry.message, *this, entry.seq);
+  }
   if (consumer.no_ack) {
     settled(entry);
-    delivery.message = std::move(entry.message);
+    if (!delivery.message) delivery.message = std::move(entry.message);
   } else {
-    delivery.message = entry.message;
+    if (!delivery.message) delivery.message = entry.message;
     const std::uint64_t seq = entry.seq;
     unacked_.emplace(seq, Unacked{std::move(entry), consumer.key});
   }
   host_.deliver(consumer, std::move(delivery));
 }
 
-std::optional<GotMessage> Queue::get(ConnectionId connection, ShardId, bool no_ack, bool& pending) {
+std::optional<GotMessage> Queue::get(ConnectionId connection, bool no_ack, bool& pending) {
   touch();
   pending = false;
   for (;;) {
@@ -134,7 +137,7 @@ std::optional<GotMessage> Queue::get(ConnectionId connection, ShardId, bool no_a
     GotMessage got;
     got.queue = spec_.address;
     got.delivery = make_delivery(taken);
-    got.delivery.message = taken.message;
+    got.delivery.message = settings_.stamp ? host_.stamped(taken.message, *this, taken.seq) : taken.message;
     got.messages_left = ready_;
     if (no_ack) {
       settled(taken);

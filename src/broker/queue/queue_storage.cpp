@@ -251,6 +251,13 @@ void Queue::spilled(const storage::SegmentRun& stored) {
   host_.mark_dirty(*this);
 }
 
+void Queue::for_each_run(const std::function<void(const storage::SegmentRun&)>& visit) const {
+  for (const auto& lane : lanes_) {
+    if (!lane) continue;
+    for (const LaneRun& run : lane->runs) visit(run.run);
+  }
+}
+
 void Queue::put_state(Buffer& out) const {
   put_varint(out, next_seq_);
   put_varint(out, std::max(delivered_through_, recovered_through_));

@@ -1,0 +1,244 @@
+#include "broker/node/connection_impl.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "broker/node/connection_waits.hpp"
+#include "broker/node/coordinator.hpp"
+#include "broker/node/reply_address.hpp"
+#include "broker/node/shard.hpp"
+#include "broker/queue/arguments.hpp"
+
+namespace millrace::broker {
+
+bool Subject::has_tag(std::string_view tag) const noexcept {
+  return std::find(tags.begin(), tags.end(), tag) != tags.end();
+}
+
+ConnectionImpl::ConnectionImpl(Shard& shard, ConnectionId id, Subject subject, std::string vhost,
+                               ConnectionInfo info, ConnectionListener& listener)
+    : shard_(shard),
+      id_(id),
+      subject_(std::move(subject)),
+      vhost_(std::move(vhost)),
+      info_(std::move(info)),
+      listener_(listener) {
+  shard_.add_connection(*this);
+}
+
+ConnectionImpl::~ConnectionImpl() {
+  if (!closed_) shard_.remove_connection(*this);
+}
+
+void ConnectionImpl::drain_slots() {
+  while (!slots_.empty() && slots_.front()->ready) {
+    Task complete = std::move(slots_.front()->complete);
+    slots_.pop_front();
+    complete();
+  }
+}
+
+bool ConnectionImpl::publishers_blocked() const noexcept {
+  return !shard_.alarm().empty();
+}
+
+void ConnectionImpl::update_secret(std::string_view secret, Done<void> done) {
+  shard_.authenticate(
+      Credentials{subject_.user, std::string(secret)}, info_,
+      come_back<Subject>(shard_.id(), [done = std::move(done)](result<Subject> subject) mutable {
+        if (subject.has_error()) return done(subject.error());
+        done({});
+      }));
+}
+
+// Consuming.
+
+void ConnectionImpl::consume(const Consume& consume, Done<QueueAddress> done) {
+  done = in_order(std::move(done));
+  if (consume.queue == kReplyAddressPrefix) return consume_replies(consume, std::move(done));
+  if (auto ok = shard_.replica().access().authorize(subject_, vhost_, ResourceKind::queue, consume.queue,
+                                                    Permission::read);
+      ok.has_error()) {
+    return done(ok.error());
+  }
+  const auto queue = find_queue(consume.queue);
+  if (queue.has_error()) return done(queue.error());
+  if (auto ok = check_unlocked(**queue); ok.has_error()) return done(ok.error());
+  const QueueAddress address = (*queue)->address;
+  QueueConsumer consumer;
+  consumer.key = ConsumerKey{id_, consume.id};
+  consumer.shard = shard_.id();
+  consumer.local = address.shard == shard_.id() ? this : nullptr;
+  consumer.no_ack = consume.no_ack;
+  consumer.exclusive = consume.exclusive;
+  consumer.priority = consume.priority;
+  consumer.credit = consume.credit;
+  consumer.tag = consume.tag;
+  consumers_[consume.id.value] = address;
+  if (std::find(used_.begin(), used_.end(), address) == used_.end()) used_.push_back(address);
+  auto back = come_back<QueueAddress>(
+      address.shard, [this, id = consume.id, done = std::move(done)](result<QueueAddress> answer) mutable {
+        if (answer.has_error()) consumers_.erase(id.value);
+        done(std::move(answer));
+      });
+  shard_.call(address.shard, [&shared = shard_.shared(), address, consumer = std::move(consumer),
+                              text = queue_text(vhost_, consume.queue), back = std::move(back)]() mutable {
+    Queue* found = shared.shards[address.shard.value]->find_queue(address.id);
+    if (!found || found->closing()) return back(fail(Errc::not_found, "no " + text));
+    if (auto added = found->add_consumer(std::move(consumer)); added.has_error()) return back(added.error());
+    back(address);
+  });
+}
+
+void ConnectionImpl::cancel(ConsumerId consumer, Done<void> done) {
+  done = in_order(std::move(done));
+  if (consumer == reply_consumer_) reply_consumer_ = ConsumerId();
+  const auto it = consumers_.find(consumer.value);
+  if (it == consumers_.end()) return done({});
+  const QueueAddress address = it->second;
+  consumers_.erase(it);
+  shard_.call(address.shard, [&shared = shard_.shared(), address, key = ConsumerKey{id_, consumer},
+                              back = come_back<void>(address.shard, std::move(done))]() mutable {
+    if (Queue* queue = shared.shards[address.shard.value]->find_queue(address.id))
+      queue->remove_consumer(key);
+    back({});
+  });
+}
+
+void ConnectionImpl::grant(ConsumerId consumer, std::uint32_t credit) {
+  const auto it = consumers_.find(consumer.value);
+  if (it == consumers_.end()) return;
+  const ConsumerKey key{id_, consumer};
+  if (it->second.shard != shard_.id()) {
+    shard_.send(it->second.shard, GrantLetter{it->second.id, key, credit});
+  } else if (Queue* queue = shard_.find_queue(it->second.id)) {
+    queue->grant(key, credit);
+  }
+}
+
+void ConnectionImpl::get(std::string_view name, bool no_ack, Done<std::optional<GotMessage>> done) {
+  done = in_order(std::move(done));
+  if (auto ok =
+          shard_.replica().access().authorize(subject_, vhost_, ResourceKind::queue, name, Permission::read);
+      ok.has_error()) {
+    return done(ok.error());
+  }
+  const auto queue = find_queue(name);
+  if (queue.has_error()) return done(queue.error());
+  if (auto ok = check_unlocked(**queue); ok.has_error()) return done(ok.error());
+  const QueueAddress address = (*queue)->address;
+  if (std::find(used_.begin(), used_.end(), address) == used_.end()) used_.push_back(address);
+  shard_.call(address.shard,
+              [&shared = shard_.shared(), address, connection = id_, no_ack,
+               back = come_back<std::optional<GotMessage>>(address.shard, std::move(done))]() mutable {
+                get_at_owner(shared, address, connection, no_ack, std::move(back));
+              });
+}
+
+void ConnectionImpl::get_at_owner(NodeShared& shared, QueueAddress address, ConnectionId connection,
+                                  bool no_ack, Done<std::optional<GotMessage>> back) {
+  Queue* queue = shared.shards[address.shard.value]->find_queue(address.id);
+  if (!queue) return back(std::optional<GotMessage>());
+  bool pending = false;
+  std::optional<GotMessage> got = queue->get(connection, no_ack, pending);
+  if (!pending) return back(std::move(got));
+  queue->when_loaded([&shared, address, connection, no_ack, back = std::move(back)]() mutable {
+    get_at_owner(shared, address, connection, no_ack, std::move(back));
+  });
+}
+
+void ConnectionImpl::settle(const QueueAddress& address, ConsumerId consumer,
+                            std::span<const std::uint64_t> seqs, Settlement how) {
+  const ConsumerKey key{id_, consumer};
+  if (address.shard != shard_.id()) {
+    shard_.send(address.shard,
+                SettleLetter{address.id, key, std::vector<std::uint64_t>(seqs.begin(), seqs.end()), how});
+  } else if (Queue* queue = shard_.find_queue(address.id)) {
+    queue->settle(key, seqs, how);
+  }
+}
+
+void ConnectionImpl::deliver(ConsumerId consumer, Delivery&& delivery) {
+  listener_.on_deliver(consumer, std::move(delivery));
+  shard_.touch(*this);
+}
+
+void ConnectionImpl::cancelled(ConsumerId consumer) {
+  if (consumers_.erase(consumer.value) == 0) return;
+  listener_.on_consumer_cancelled(consumer);
+  shard_.touch(*this);
+}
+
+void ConnectionImpl::confirmed(PublishToken token, bool accepted, bool counted) {
+  if (counted) {
+    const auto it = parts_.find(token);
+    if (it == parts_.end()) return;
+    it->second.accepted = it->second.accepted && accepted;
+    if (--it->second.waiting > 0) return;
+    accepted = it->second.accepted;
+    parts_.erase(it);
+  }
+  confirmations_.push_back(Confirmation{token, accepted});
+  shard_.touch(*this);
+}
+
+void ConnectionImpl::tell() {
+  if (closed_) return;
+  if (!confirmations_.empty()) {
+    std::vector<Confirmation> batch = std::move(confirmations_);
+    confirmations_.clear();
+    listener_.on_confirm(batch);
+    if (confirmations_.empty()) {
+      batch.clear();
+      confirmations_ = std::move(batch);  // its room is used again
+    }
+  }
+  listener_.on_turn_end();
+}
+
+// Closing: what is held goes back first, so that nobody finds the connection gone and its messages not there.
+
+void ConnectionImpl::close(Done<void> done) {
+  slots_.clear();
+  std::vector<ShardId> shards;
+  for (const QueueAddress& address : used_) {
+    if (std::find(shards.begin(), shards.end(), address.shard) == shards.end())
+      shards.push_back(address.shard);
+  }
+  auto waiting = std::make_shared<std::size_t>(shards.size() + exclusive_queues_.size() + 1);
+  auto finished = std::make_shared<Done<void>>(std::move(done));
+  const auto one_less = [this, waiting, finished] {
+    if (--*waiting == 0) finish_close(std::move(*finished));
+  };
+  for (const ShardId shard : shards) {
+    std::vector<QueueId> queues;
+    for (const QueueAddress& address : used_) {
+      if (address.shard == shard) queues.push_back(address.id);
+    }
+    shard_.call(shard, [&shared = shard_.shared(), shard, queues = std::move(queues), connection = id_,
+                        back = come_back<void>(shard, [one_less](result<void>) { one_less(); })]() mutable {
+      for (const QueueId id : queues) {
+        if (Queue* queue = shared.shards[shard.value]->find_queue(id)) queue->connection_closed(connection);
+      }
+      back({});
+    });
+  }
+  for (const std::string& name : std::vector<std::string>(exclusive_queues_)) {
+    const VhostReplica* vhost = shard_.replica().find_vhost(vhost_);
+    const QueueSpec* spec = vhost ? shard_.replica().find_queue(*vhost, name) : nullptr;
+    if (!spec || spec->exclusive_owner != id_) {
+      one_less();
+      continue;
+    }
+    remove_queue(*spec, false, false, [one_less](result<std::uint64_t>) { one_less(); });
+  }
+  one_less();
+}
+
+void ConnectionImpl::finish_close(Done<void> done) {
+  closed_ = true;
+  shard_.remove_connection(*this);
+  done({});
+}
+
+}  // namespace millrace::broker

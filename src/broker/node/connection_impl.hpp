@@ -1,0 +1,136 @@
+// A session's hold on the broker: checks what it may do, finds the shard that can do it, and brings the
+// answers back in order.
+//
+// Thread: the session's shard.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/connection.hpp"
+#include "broker/node/letter.hpp"
+#include "broker/node/replica.hpp"
+#include "broker/node/reply_address.hpp"
+#include "broker/routing_table.hpp"
+
+namespace millrace::broker {
+
+class Shard;
+class Queue;
+struct NodeShared;
+
+class ConnectionImpl final : public Connection {
+ public:
+  ConnectionImpl(Shard& shard, ConnectionId id, Subject subject, std::string vhost, ConnectionInfo info,
+                 ConnectionListener& listener);
+  ~ConnectionImpl() override;
+
+  ConnectionId id() const noexcept override { return id_; }
+  const Subject& subject() const noexcept override { return subject_; }
+  const std::string& vhost() const noexcept override { return vhost_; }
+  ConnectionListener& listener() noexcept { return listener_; }
+
+  void declare_exchange(const ExchangeDeclare& declare, Done<void> done) override;
+  void check_exchange(std::string_view name, Done<void> done) override;
+  void delete_exchange(std::string_view name, bool if_unused, Done<void> done) override;
+  void bind(std::string_view source, std::string_view destination, bool to_exchange,
+            std::string_view routing_key, Arguments arguments, Done<void> done) override;
+  void unbind(std::string_view source, std::string_view destination, bool to_exchange,
+              std::string_view routing_key, Arguments arguments, Done<void> done) override;
+  void declare_queue(const QueueDeclare& declare, Done<QueueStatus> done) override;
+  void check_queue(std::string_view name, Done<QueueStatus> done) override;
+  void purge_queue(std::string_view name, Done<std::uint64_t> done) override;
+  void delete_queue(std::string_view name, bool if_unused, bool if_empty, Done<std::uint64_t> done) override;
+  result<PublishOutcome> publish(const Publish& publish) override;
+  void consume(const Consume& consume, Done<QueueAddress> done) override;
+  void cancel(ConsumerId consumer, Done<void> done) override;
+  void grant(ConsumerId consumer, std::uint32_t credit) override;
+  void get(std::string_view queue, bool no_ack, Done<std::optional<GotMessage>> done) override;
+  void settle(const QueueAddress& queue, ConsumerId consumer, std::span<const std::uint64_t> seqs,
+              Settlement how) override;
+  std::string_view reply_address() const noexcept override { return reply_address_; }
+  void update_secret(std::string_view secret, Done<void> done) override;
+  bool publishers_blocked() const noexcept override;
+  void close(Done<void> done) override;
+
+  // From the shard.
+  void deliver(ConsumerId consumer, Delivery&& delivery);
+  void cancelled(ConsumerId consumer);
+  void confirmed(PublishToken token, bool accepted, bool counted);
+  void tell();  // confirmations gathered, then the end of the turn
+  bool is_reply_consumer(const ReplyAddress& address) const noexcept;
+
+  bool touched = false;  // the shard's mark
+
+ private:
+  struct Slot {
+    bool ready = false;
+    Task complete;
+  };
+  struct Parts {
+    std::uint32_t waiting = 0;
+    bool accepted = true;
+  };
+  // The last exchange published to, with what was found out about it; valid for one version of the replica.
+  struct PublishCache {
+    std::uint64_t version = 0;
+    std::string exchange_name;
+    Exchange* exchange = nullptr;
+    VhostReplica* vhost = nullptr;
+    bool is_topic = false;
+    bool cacheable = false;
+    bool has_route = false;
+    std::string routing_key;
+    QueueTargets targets;
+  };
+
+  // Answers of calls that change definitions come back in the order of the calls.
+  template <class T>
+  Done<T> in_order(Done<T> done);
+  // A completion that is called on the shard `from`: `then` runs on this one, unless the connection is gone.
+  template <class T>
+  Done<T> come_back(ShardId from, Done<T> then);
+  void drain_slots();
+
+  result<VhostReplica*> find_vhost();
+  result<const QueueSpec*> find_queue(std::string_view name);
+  result<void> check_unlocked(const QueueSpec& queue) const;
+  void ask_status(const QueueSpec& queue, Done<QueueStatus> done);
+  result<void> find_exchange(std::string_view name);
+  result<void> check_binding_rights(VhostReplica& vhost, std::string_view source,
+                                    std::string_view destination, bool to_exchange,
+                                    std::string_view routing_key);
+  std::string make_name();
+  void remove_queue(const QueueSpec& spec, bool if_unused, bool if_empty, Done<std::uint64_t> done);
+  void check_reply_address(std::string_view name, Done<QueueStatus> done);
+  result<void> refresh_cache(std::string_view exchange);
+  result<PublishOutcome> send_to(const Publish& publish, std::span<const QueueAddress> targets);
+  result<PublishOutcome> publish_reply(const Publish& publish);
+  void consume_replies(const Consume& consume, Done<QueueAddress> done);
+  void finish_close(Done<void> done);
+  static void get_at_owner(NodeShared& shared, QueueAddress address, ConnectionId connection, bool no_ack,
+                           Done<std::optional<GotMessage>> back);
+
+  Shard& shard_;
+  ConnectionId id_;
+  Subject subject_;
+  std::string vhost_;
+  ConnectionInfo info_;
+  ConnectionListener& listener_;
+  std::deque<std::shared_ptr<Slot>> slots_;
+  boost::unordered_flat_map<std::uint64_t, QueueAddress> consumers_;
+  boost::unordered_flat_map<std::uint64_t, Parts> parts_;  // by publish token
+  std::vector<Confirmation> confirmations_;
+  std::vector<QueueAddress> used_;  // queues that may hold something of ours
+  std::vector<std::string> exclusive_queues_;
+  PublishCache cache_;
+  std::string reply_address_;
+  ConsumerId reply_consumer_;
+  std::uint64_t reply_secret_ = 0;
+  bool closed_ = false;
+};
+
+}  // namespace millrace::broker

@@ -1,0 +1,173 @@
+// Publishing: the hot path. What the last publish found out about its exchange, key and rights is kept for
+// the next, as long as no definition changes.
+#include <algorithm>
+
+#include "broker/node/connection_waits.hpp"
+#include "broker/node/reply_address.hpp"
+#include "broker/node/shard.hpp"
+#include "broker/queue/arguments.hpp"
+
+namespace millrace::broker {
+
+result<void> ConnectionImpl::refresh_cache(std::string_view name) {
+  cache_.version = 0;
+  const auto vhost = find_vhost();
+  if (vhost.has_error()) return vhost.error();
+  Exchange* exchange = (*vhost)->table->find_exchange(name);
+  if (!exchange) return fail(Errc::not_found, "no " + exchange_text(vhost_, name));
+  if (auto ok = shard_.replica().access().authorize(subject_, vhost_, ResourceKind::exchange, name,
+                                                    Permission::write);
+      ok.has_error()) {
+    return ok;
+  }
+  if (exchange->spec().internal) {
+    return fail(Errc::access_refused, "cannot publish to internal " + exchange_text(vhost_, name));
+  }
+  cache_.exchange_name = name;
+  cache_.exchange = exchange;
+  cache_.vhost = *vhost;
+  cache_.is_topic = exchange->spec().type == "topic";
+  cache_.cacheable = (*vhost)->table->cacheable(*exchange);
+  cache_.has_route = false;
+  cache_.version = shard_.replica().version();
+  return {};
+}
+
+result<PublishOutcome> ConnectionImpl::publish(const Publish& publish) {
+  if (cache_.version != shard_.replica().version() || cache_.exchange_name != publish.exchange) {
+    if (auto ok = refresh_cache(publish.exchange); ok.has_error()) return ok.error();
+  }
+  const bool one_key = publish.extra_keys.empty();
+  if (one_key && cache_.has_route && cache_.routing_key == publish.routing_key) {
+    return send_to(publish, cache_.targets);
+  }
+  if (publish.exchange.empty() && publish.routing_key.starts_with(kReplyAddressPrefix)) {
+    return publish_reply(publish);
+  }
+  if (cache_.is_topic) {
+    AccessControl& access = shard_.replica().access();
+    if (auto ok = access.authorize_topic(subject_, vhost_, publish.exchange, publish.routing_key,
+                                         Permission::write);
+        ok.has_error()) {
+      return ok.error();
+    }
+  }
+  boost::container::small_vector<std::string_view, 8> keys{publish.routing_key};
+  keys.insert(keys.end(), publish.extra_keys.begin(), publish.extra_keys.end());
+  cache_.has_route = false;
+  cache_.targets.clear();
+  if (!shard_.route(*cache_.vhost, *cache_.exchange, keys, *publish.message, cache_.targets)) {
+    return fail(Errc::precondition_failed, "routing by the bindings of " +
+                                               exchange_text(vhost_, publish.exchange) +
+                                               " takes too many steps; use fewer '#' in their patterns");
+  }
+  if (one_key && cache_.cacheable) {
+    cache_.routing_key = publish.routing_key;
+    cache_.has_route = true;
+  }
+  return send_to(publish, cache_.targets);
+}
+
+result<PublishOutcome> ConnectionImpl::send_to(const Publish& publish,
+                                               std::span<const QueueAddress> targets) {
+  PublishOutcome outcome;
+  if (targets.empty()) return outcome;
+  outcome.routed = true;
+  const ShardId home = shard_.id();
+  ConfirmTo to{home, id_, publish.token, false};
+  if (targets.size() == 1) {
+    const QueueAddress& target = targets.front();
+    if (target.shard != home) {
+      shard_.send(target.shard, EnqueueLetter{publish.message, {target.id}, to});
+      outcome.pending = publish.token != 0;
+      return outcome;
+    }
+    const Shard::Enqueued done = shard_.enqueue(publish.message, {&target.id, 1}, to);
+    outcome.pending = !done.settled && publish.token != 0;
+    if (done.settled && !done.accepted && publish.token != 0) {
+      confirmed(publish.token, false, false);
+      outcome.pending = true;
+    }
+    return outcome;
+  }
+  // Several: one letter for each shard, and the parts are counted.
+  boost::container::small_vector<QueueId, 8> local;
+  boost::container::small_vector<std::pair<ShardId, EnqueueLetter>, 4> letters;
+  for (const QueueAddress& target : targets) {
+    if (target.shard == home) {
+      local.push_back(target.id);
+      continue;
+    }
+    auto it = std::find_if(letters.begin(), letters.end(),
+                           [&](const auto& letter) { return letter.first == target.shard; });
+    if (it == letters.end()) {
+      letters.emplace_back(target.shard, EnqueueLetter{publish.message, {}, to});
+      it = letters.end() - 1;
+    }
+    it->second.queues.push_back(target.id);
+  }
+  const std::size_t parts = letters.size() + !local.empty();
+  to.counted = parts > 1 && publish.token != 0;
+  if (to.counted) parts_[publish.token] = Parts{static_cast<std::uint32_t>(parts), true};
+  for (auto& [shard, letter] : letters) {
+    letter.confirm = to;
+    shard_.send(shard, std::move(letter));
+  }
+  outcome.pending = publish.token != 0 && !letters.empty();
+  if (!local.empty()) {
+    const Shard::Enqueued done = shard_.enqueue(publish.message, local, to);
+    if (publish.token != 0 && (!done.settled || !done.accepted)) outcome.pending = true;
+    if (publish.token != 0 && done.settled && (to.counted || !done.accepted)) {
+      confirmed(publish.token, done.accepted, to.counted);
+    }
+  }
+  return outcome;
+}
+
+// Direct reply-to: AMQP clients' request and reply without a queue.
+
+void ConnectionImpl::consume_replies(const Consume& consume, Done<QueueAddress> done) {
+  if (reply_consumer_.value != 0) return done(fail(Errc::precondition_failed, "reply consumer already set"));
+  std::array<std::uint8_t, 8> secret{};
+  shard_.shared().options.random(secret);
+  reply_secret_ = load_le<std::uint64_t>(secret.data());
+  reply_consumer_ = consume.id;
+  reply_address_ = ReplyAddress{shard_.id(), id_, consume.id, reply_secret_}.text();
+  done(QueueAddress{});
+}
+
+void ConnectionImpl::check_reply_address(std::string_view name, Done<QueueStatus> done) {
+  const auto address = ReplyAddress::parse(name);
+  const auto missing = fail(Errc::not_found, "no " + queue_text(vhost_, name));
+  if (!address || address->shard.value >= shard_.shared().shards.size()) return done(missing);
+  shard_.call(
+      address->shard, [&shared = shard_.shared(), address = *address, name = std::string(name), missing,
+                       back = come_back<QueueStatus>(address->shard, std::move(done))]() mutable {
+        ConnectionImpl* connection = shared.shards[address.shard.value]->find_connection(address.connection);
+        if (!connection || !connection->is_reply_consumer(address)) return back(missing);
+        back(QueueStatus{name, 0, 1});
+      });
+}
+
+bool ConnectionImpl::is_reply_consumer(const ReplyAddress& address) const noexcept {
+  return reply_consumer_.value != 0 && reply_consumer_ == address.consumer && reply_secret_ == address.secret;
+}
+
+result<PublishOutcome> ConnectionImpl::publish_reply(const Publish& publish) {
+  PublishOutcome outcome;
+  const auto address = ReplyAddress::parse(publish.routing_key);
+  if (!address || address->shard.value >= shard_.shared().shards.size()) return outcome;
+  outcome.routed = true;
+  shard_.call(address->shard, [&shared = shard_.shared(), address = *address,
+                               message = MessageRef(publish.message)]() mutable {
+    Shard& shard = *shared.shards[address.shard.value];
+    ConnectionImpl* connection = shard.find_connection(address.connection);
+    if (!connection || !connection->is_reply_consumer(address)) return;
+    Delivery delivery;
+    delivery.message = std::move(message);
+    connection->deliver(address.consumer, std::move(delivery));
+  });
+  return outcome;
+}
+
+}  // namespace millrace::broker

@@ -1,0 +1,83 @@
+// Where definitions are changed: one place, on shard 0, so that every shard sees the same changes in the same
+// order.
+//
+// A request is checked against the authoritative copy, which already holds the changes under way; durable
+// changes are logged; when they are on disk they are sent to all shards, and when all have applied them the
+// answer goes out. Answers come in the order of the requests.
+//
+// Thread: shard 0's. Completions run there.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "broker/connection.hpp"
+#include "broker/definitions/definitions.hpp"
+#include "broker/node/shared.hpp"
+#include "storage/record.hpp"
+
+namespace millrace::broker {
+
+class Coordinator {
+ public:
+  Coordinator(NodeShared& shared, Definitions definitions);
+
+  const Definitions& definitions() const noexcept { return definitions_; }
+
+  struct DeclaredQueue {
+    QueueSpec queue;
+    bool created = false;
+  };
+  // `server_named`: the name was made by the broker and may begin with amq. `near`: the shard of the
+  // connection that asks.
+  void declare_queue(QueueSpec asked, bool server_named, ShardId near, Done<DeclaredQueue> done);
+  // As of all requests before this one.
+  void find_queue(std::string_view vhost, std::string_view name, Done<std::optional<QueueSpec>> done);
+  // Of exactly this queue: one that took its name since is left alone.
+  void delete_queue(std::string_view vhost, std::string_view name, QueueAddress address, Done<void> done);
+  void declare_exchange(ExchangeSpec asked, ShardId near, Done<void> done);
+  void delete_exchange(std::string_view vhost, std::string_view name, bool if_unused, Done<void> done);
+  void bind(BindingSpec binding, Done<void> done);
+  void unbind(BindingSpec binding, Done<void> done);
+  // An import: what is there already is kept, queues are placed.
+  void import(std::vector<Change> changes, Done<void> done);
+
+  // What a new data directory begins with.
+  std::vector<Change> first_definitions() const;
+  // Before the loops run: applies without asking anybody.
+  void bring_up_to_date();
+
+  void on_durable(storage::Lsn durable);
+
+ private:
+  struct Commit {
+    std::shared_ptr<const std::vector<Change>> changes;
+    storage::Lsn lsn;             // of the last one's record; 0: nothing to wait for
+    std::size_t waiting_for = 0;  // shards that have not applied it
+    Task done;
+  };
+
+  void commit(std::vector<Change> changes, Task done);
+  void advance();
+  void applied(std::size_t commits_before);
+  ShardId place(ShardId near) const;
+  void add_queue_deletion(const VhostDefinitions& vhost, const QueueSpec& queue,
+                          std::vector<Change>& changes);
+  // Auto-delete exchanges that lose their last binding when the given ones go.
+  void add_unused_exchanges(const VhostDefinitions& vhost, std::vector<BindingSpec> going,
+                            std::vector<Change>& changes) const;
+  void assign(ExchangeSpec& exchange, ShardId near);
+
+  NodeShared& shared_;
+  Definitions definitions_;
+  std::uint64_t next_queue_id_;
+  std::vector<std::uint64_t> queues_of_shard_;
+  std::deque<Commit> commits_;      // in order; the first is the oldest not done
+  std::uint64_t first_commit_ = 0;  // number of commits_.front()
+  std::size_t sent_ = 0;            // of commits_, those the shards have been told
+  bool advancing_ = false;
+};
+
+}  // namespace millrace::broker

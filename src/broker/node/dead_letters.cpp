@@ -1,0 +1,139 @@
+// What becomes of messages that die in a queue: rejected, expired, pushed out, or delivered too often.
+//
+// RabbitMQ's rules (rabbit_dead_letter, mc): a copy that says how it died is published to the queue's
+// dead-letter exchange; a message that comes round to a queue it died in without having been rejected on the
+// way is dropped there.
+#include <algorithm>
+
+#include "broker/node/shard.hpp"
+
+namespace millrace::broker {
+namespace {
+
+// The keys that the message was published with: its routing key, then CC. BCC is gone by now.
+std::vector<std::string> keys_of(const Message& message, const MessageFormats& formats) {
+  std::vector<std::string> keys{std::string(message.routing_key())};
+  const std::optional<Value> cc = formats.of(message).header(message, "CC");
+  if (!cc) return keys;
+  if (const auto* array = std::get_if<std::vector<Value>>(&cc->data)) {
+    for (const Value& value : *array) {
+      if (value.as_text()) keys.push_back(*value.as_text());
+    }
+  }
+  return keys;
+}
+
+// Whether sending the message on to the queue would only go round in a circle.
+bool is_cycle(const Annotations& annotations, std::string_view queue) {
+  for (const Death& death : annotations.deaths) {
+    if (death.reason == "rejected") return false;
+    if (death.queue == queue) return true;
+  }
+  return false;
+}
+
+void add_death(Annotations& annotations, const Queue& queue, const Message& message, DeathReason why,
+               const MessageFormats& formats, std::int64_t now_ms) {
+  const std::string reason(to_string(why));
+  const auto same = std::find_if(
+      annotations.deaths.begin(), annotations.deaths.end(),
+      [&](const Death& death) { return death.queue == queue.spec().name && death.reason == reason; });
+  Death death;
+  if (same != annotations.deaths.end()) {
+    death = std::move(*same);
+    annotations.deaths.erase(same);
+  } else {
+    death.queue = queue.spec().name;
+    death.reason = reason;
+    death.exchange = message.exchange();
+    death.routing_keys = keys_of(message, formats);
+    death.time_s = now_ms / 1000;
+    if (message.ttl_ms() >= 0) death.original_expiration = formats.of(message).expiration_text(message);
+  }
+  ++death.count;
+  annotations.last_death_queue = death.queue;
+  annotations.last_death_reason = death.reason;
+  annotations.last_death_exchange = message.exchange();
+  if (annotations.first_death_queue.empty()) {
+    annotations.first_death_queue = death.queue;
+    annotations.first_death_reason = death.reason;
+    annotations.first_death_exchange = message.exchange();
+  }
+  annotations.deaths.insert(annotations.deaths.begin(), std::move(death));
+}
+
+}  // namespace
+
+bool Shard::dead_letter(Queue& queue, const Entry& entry, DeathReason reason) {
+  VhostReplica* vhost = replica_.find_vhost(queue.spec().vhost);
+  const QueueSettings& settings = queue.settings();
+  Exchange* exchange = vhost ? vhost->table->find_exchange(*settings.dead_letter_exchange) : nullptr;
+  if (!exchange) return true;  // as RabbitMQ: without the exchange the message is dropped
+
+  const MessageRef original =
+      settings.stamp && entry.seq != 0 ? stamped(entry.message, queue, entry.seq) : entry.message;
+  const Message& message = *original;
+  auto annotations = message.annotations() ? std::make_unique<Annotations>(*message.annotations())
+                                           : std::make_unique<Annotations>();
+  add_death(*annotations, queue, message, reason, shared_.options.formats, now_ms());
+  annotations->drop_expiration = true;
+
+  std::vector<std::string> keys;
+  if (settings.dead_letter_routing_key) {
+    keys.push_back(*settings.dead_letter_routing_key);
+  } else {
+    keys = keys_of(message, shared_.options.formats);
+  }
+  Message::Fields fields;
+  fields.origin = message.origin();
+  fields.durable = message.durable();
+  fields.priority = message.priority();
+  fields.received_ms = now_ms();
+  fields.timestamp_ms = message.timestamp_ms();
+  fields.exchange = exchange->spec().name;
+  fields.routing_key = keys.front();
+  fields.header = message.header();
+  Ref<Message> copy = Message::create(fields, message.body());
+  const std::vector<std::string_view> views(keys.begin(), keys.end());
+
+  QueueTargets targets;
+  if (!route(*vhost, *exchange, views, *copy, targets)) return true;
+  if (reason != DeathReason::rejected) {
+    const auto is_target_cycle = [&](const QueueAddress& target) {
+      const QueueSpec* spec = replica_.find_queue(target.id);
+      return spec && is_cycle(*annotations, spec->name);
+    };
+    targets.erase(std::remove_if(targets.begin(), targets.end(), is_target_cycle), targets.end());
+  }
+  copy->annotate(std::move(annotations));
+
+  // The copy is safe before its original is settled: on this shard by the order of the log's records, on
+  // others by waiting for their confirmation.
+  const bool must_survive = entry.persistent && entry.seq != 0;
+  unsigned waiting = 0;
+  const std::uint64_t token = next_transfer_++;
+  boost::container::small_vector<QueueId, 4> local;
+  boost::container::small_vector<std::pair<ShardId, EnqueueLetter>, 2> letters;
+  for (const QueueAddress& target : targets) {
+    if (target.shard == id_) {
+      local.push_back(target.id);
+      continue;
+    }
+    auto it = std::find_if(letters.begin(), letters.end(),
+                           [&](const auto& letter) { return letter.first == target.shard; });
+    if (it == letters.end()) {
+      letters.emplace_back(target.shard, EnqueueLetter{copy, {}, {}});
+      it = letters.end() - 1;
+      if (must_survive) it->second.confirm = ConfirmTo{id_, ConnectionId(), token, false};
+      waiting += must_survive;
+    }
+    it->second.queues.push_back(target.id);
+  }
+  if (!local.empty()) enqueue(copy, local, ConfirmTo{});
+  for (auto& [shard, letter] : letters) send(shard, std::move(letter));
+  if (waiting == 0) return true;
+  transfers_.emplace(token, Transfer{queue.id(), entry.seq, waiting});
+  return false;
+}
+
+}  // namespace millrace::broker

@@ -1,0 +1,335 @@
+#include "broker/node/shard.hpp"
+
+#include <algorithm>
+
+#include "base/assert.hpp"
+#include "broker/node/coordinator.hpp"
+
+namespace millrace::broker {
+
+Shard::Shard(NodeShared& shared, unsigned index, runtime::ShardRuntime runtime, std::string directory)
+    : shared_(shared),
+      id_(static_cast<std::uint16_t>(index)),
+      runtime_(runtime),
+      directory_(std::move(directory)),
+      replica_(*this, shared.options.formats, shared.incarnation + index),
+      random_(shared.incarnation ^ (std::uint64_t{index} << 32)) {
+  outboxes_.resize(shared.shards.size());
+  std::array<std::uint8_t, 32> key{};
+  shared.options.random(key);
+  verified_ = std::make_unique<VerifiedCredentials>(key);
+}
+
+Shard::~Shard() = default;
+
+// Letters.
+
+void Shard::call(ShardId to, Task task) {
+  if (to == id_) return task();
+  outboxes_[to.value].emplace_back(std::move(task));
+}
+
+void Shard::send_letters() {
+  for (std::size_t i = 0; i < outboxes_.size(); ++i) {
+    if (outboxes_[i].empty()) continue;
+    Shard* to = shared_.shards[i];
+    std::vector<Letter> letters;
+    letters.reserve(std::min<std::size_t>(outboxes_[i].size(), 64));
+    letters.swap(outboxes_[i]);
+    to->runtime_.executor.post(
+        [to, letters = std::move(letters)]() mutable { to->receive(std::move(letters)); });
+  }
+}
+
+void Shard::receive(std::vector<Letter>&& letters) {
+  for (Letter& letter : letters) {
+    std::visit([this](auto& content) { open_letter(std::move(content)); }, letter);
+  }
+}
+
+void Shard::open_letter(EnqueueLetter&& letter) {
+  const Enqueued outcome = enqueue(letter.message, letter.queues, letter.confirm);
+  if (outcome.settled) confirm(letter.confirm, outcome.accepted);
+}
+
+void Shard::open_letter(DeliverLetter&& letter) {
+  if (ConnectionImpl* connection = find_connection(letter.consumer.connection)) {
+    connection->deliver(letter.consumer.consumer, std::move(letter.delivery));
+  }
+}
+
+void Shard::open_letter(CancelledLetter&& letter) {
+  if (ConnectionImpl* connection = find_connection(letter.consumer.connection)) {
+    connection->cancelled(letter.consumer.consumer);
+  }
+}
+
+void Shard::open_letter(ConfirmLetter&& letter) {
+  confirm(letter.to, letter.accepted);
+}
+
+void Shard::open_letter(SettleLetter&& letter) {
+  if (Queue* queue = find_queue(letter.queue)) queue->settle(letter.consumer, letter.seqs, letter.how);
+}
+
+void Shard::open_letter(GrantLetter&& letter) {
+  if (Queue* queue = find_queue(letter.queue)) queue->grant(letter.consumer, letter.credit);
+}
+
+void Shard::open_letter(Task&& task) {
+  task();
+}
+
+// The turn.
+
+void Shard::end_turn(bool idle) {
+  if (closing_) return send_letters();
+  now_ms_ = 0;
+  fire_deadlines();
+  for (unsigned round = 0; round < kMaxRounds; ++round) {
+    pump_queues();
+    gather_settled();
+    // May end a sync at once, and so bring confirms and messages that may be delivered now.
+    log_->flush(idle && round + 1 < kMaxRounds);
+    if (dirty_.empty() && settled_queues_.empty()) break;
+  }
+  update_flow();
+  account_memory();
+  for (std::size_t i = 0; i < touched_.size(); ++i) {
+    ConnectionImpl* connection = touched_[i];
+    connection->touched = false;
+    connection->tell();
+  }
+  touched_.clear();
+  send_letters();
+  arm_timer();
+  graveyard_.clear();
+  now_ms_ = 0;
+}
+
+void Shard::mark_dirty(Queue& queue) {
+  if (queue.dirty) return;
+  queue.dirty = true;
+  dirty_.push_back(&queue);
+}
+
+void Shard::pump_queues() {
+  pumping_.swap(dirty_);
+  for (Queue* queue : pumping_) {
+    queue->dirty = false;
+    queue->pump();
+  }
+  pumping_.clear();
+}
+
+void Shard::set_deadline(Queue& queue, std::int64_t wall_ms) {
+  if (queue.deadline_ms != Entry::kNever) deadlines_.erase({queue.deadline_ms, &queue});
+  queue.deadline_ms = wall_ms;
+  if (wall_ms != Entry::kNever) deadlines_.emplace(wall_ms, &queue);
+}
+
+void Shard::fire_deadlines() {
+  while (!deadlines_.empty() && deadlines_.begin()->first <= wall_ms()) {
+    Queue* queue = deadlines_.begin()->second;
+    deadlines_.erase(deadlines_.begin());
+    queue->deadline_ms = Entry::kNever;
+    queue->on_deadline();
+  }
+}
+
+void Shard::arm_timer() {
+  const std::int64_t next = deadlines_.empty() ? Entry::kNever : deadlines_.begin()->first;
+  if (next == timer_ms_) return;
+  if (timer_ms_ != Entry::kNever) runtime_.timers.cancel(timer_);
+  timer_ms_ = next;
+  if (next == Entry::kNever) return;
+  const std::int64_t delay = std::max<std::int64_t>(next - wall_ms(), 1);
+  // The turn's end does the work; a clock that was set back is met again then.
+  timer_ = runtime_.timers.start(runtime::Milliseconds(std::min<std::int64_t>(delay, 3'600'000)),
+                                 [this] { timer_ms_ = Entry::kNever; });
+}
+
+void Shard::account_memory() {
+  const std::int64_t change = memory_bytes_ - reported_memory_;
+  if (change == 0) return;
+  reported_memory_ = memory_bytes_;
+  shared_.memory_bytes.fetch_add(change, std::memory_order_relaxed);
+  if (change > 0) spill_for_memory();
+}
+
+void Shard::update_flow() {
+  const bool flow = log_->unflushed_bytes() > storage::Log::kMaxUnflushedBytes;
+  if (flow == flow_) return;
+  flow_ = flow;
+  if (alarm_.empty()) {
+    for (const auto& [id, connection] : connections_) {
+      // No reason: the session stops reading, and says nothing to its client.
+      if (flow) connection->listener().on_blocked({});
+      if (!flow) connection->listener().on_unblocked();
+      touch(*connection);
+    }
+  }
+}
+
+void Shard::set_alarm(std::string_view reason) {
+  if (alarm_ == reason) return;
+  alarm_ = reason;
+  for (const auto& [id, connection] : connections_) {
+    if (!alarm_.empty()) connection->listener().on_blocked(alarm_);
+    if (alarm_.empty()) connection->listener().on_unblocked();
+    touch(*connection);
+  }
+}
+
+// Queues.
+
+void Shard::deliver(QueueConsumer& consumer, Delivery&& delivery) {
+  if (consumer.local) return consumer.local->deliver(consumer.key.consumer, std::move(delivery));
+  send(consumer.shard, DeliverLetter{consumer.key, std::move(delivery)});
+}
+
+void Shard::consumer_cancelled(const QueueConsumer& consumer) {
+  if (consumer.local) return consumer.local->cancelled(consumer.key.consumer);
+  send(consumer.shard, CancelledLetter{consumer.key});
+}
+
+void Shard::queue_unused(Queue& queue) {
+  if (queue.closing()) return;
+  queue.set_closing(true);
+  call(ShardId(0), [&shared = shared_, vhost = queue.spec().vhost, name = queue.spec().name,
+                    address = queue.spec().address] {
+    shared.coordinator->delete_queue(vhost, name, address, [](result<void>) {});
+  });
+}
+
+void Shard::queue_put(const std::shared_ptr<const QueueSpec>& spec, const QueueSettings& settings) {
+  if (spec->address.shard != id_) return;
+  if (Queue* queue = find_queue(spec->address.id)) return queue->change_settings(settings);
+  auto queue = std::make_unique<Queue>(*this, *spec, settings);
+  if (const auto it = recovered_.find(spec->address.id.value); it != recovered_.end()) {
+    queue->recover(std::move(it->second));
+    recovered_.erase(it);
+  }
+  queues_.emplace(spec->address.id.value, std::move(queue));
+}
+
+void Shard::queue_deleted(const QueueAddress& address) {
+  if (address.shard != id_) return;
+  const auto it = queues_.find(address.id.value);
+  if (it == queues_.end()) return;
+  it->second->shut(true);
+  forget(*it->second);
+  graveyard_.push_back(std::move(it->second));
+  queues_.erase(it);
+}
+
+void Shard::forget(Queue& queue) {
+  std::erase(waiting_for_disk_, &queue);
+  std::erase(dirty_, &queue);
+  std::erase(settled_queues_, &queue);
+  if (queue.deadline_ms != Entry::kNever) set_deadline(queue, Entry::kNever);
+}
+
+void Shard::exchange_put(const ExchangeSpec&) {}
+void Shard::exchange_deleted(std::string_view, std::string_view) {}
+
+void Shard::vhost_deleted(std::string_view name) {
+  for (const auto& [id, connection] : connections_) {
+    if (connection->vhost() != name) continue;
+    connection->listener().on_close_requested(
+        fail(Errc::shutting_down, "vhost '" + std::string(name) + "' is deleted"));
+    touch(*connection);
+  }
+}
+
+void Shard::user_deleted(std::string_view name) {
+  for (const auto& [id, connection] : connections_) {
+    if (connection->subject().user != name) continue;
+    connection->listener().on_close_requested(
+        fail(Errc::shutting_down, "user '" + std::string(name) + "' is deleted"));
+    touch(*connection);
+  }
+}
+
+// Connections.
+
+void Shard::add_connection(ConnectionImpl& connection) {
+  connections_.emplace(connection.id().value, &connection);
+}
+
+void Shard::remove_connection(ConnectionImpl& connection) noexcept {
+  connections_.erase(connection.id().value);
+  std::erase(touched_, &connection);
+  if (connections_.empty() && connections_closed_) std::exchange(connections_closed_, {})();
+}
+
+void Shard::close_connections(const Error& why, Task done) {
+  if (connections_.empty()) return done();
+  connections_closed_ = std::move(done);
+  std::vector<ConnectionImpl*> all;
+  for (const auto& [id, connection] : connections_) all.push_back(connection);
+  for (ConnectionImpl* connection : all) {
+    connection->listener().on_close_requested(why);
+    touch(*connection);
+  }
+}
+
+// The gate.
+
+void Shard::authenticate(Credentials credentials, const ConnectionInfo& info, Done<Subject> done) {
+  // One text for every cause: what is wrong is not the stranger's business.
+  const auto refuse = [&] {
+    return fail(Errc::access_refused, "user '" + credentials.user + "' - invalid credentials");
+  };
+  const UserSpec* user = replica_.access().find_user(credentials.user);
+  if (credentials.user == "guest" && !info.peer_is_loopback) {
+    return done(fail(Errc::access_refused, "user 'guest' can only connect via localhost"));
+  }
+  if (user && verified_->known(user->name, user->password, credentials.secret)) {
+    return done(Subject{user->name, user->tags});
+  }
+  // An unknown user costs as much as a known one, so that names cannot be told apart by time.
+  static const std::string kNobody = hash_password("", std::array<std::uint8_t, 16>{});
+  struct Check {
+    Credentials credentials;
+    std::string stored;
+    std::vector<std::string> tags;
+    bool known = false;
+    bool right = false;
+    Error refusal;
+    Done<Subject> done;
+  };
+  auto check = std::make_shared<Check>();
+  check->refusal = refuse();
+  check->known = user != nullptr;
+  check->stored = user ? user->password : kNobody;
+  if (user) check->tags = user->tags;
+  check->credentials = std::move(credentials);
+  check->done = std::move(done);
+  shared_.helper->submit(
+      [check] { check->right = verify_password(check->stored, check->credentials.secret) && check->known; },
+      [this, check] {
+        const auto finish = [this, check] {
+          if (!check->right) return check->done(check->refusal);
+          verified_->remember(check->credentials.user, check->stored, check->credentials.secret);
+          check->done(Subject{check->credentials.user, check->tags});
+        };
+        shared_.shards[0]->call(id_, finish);
+      });
+}
+
+result<std::unique_ptr<Connection>> Shard::open(const Subject& subject, std::string_view vhost,
+                                                const ConnectionInfo& info, ConnectionListener& listener) {
+  if (!replica_.find_vhost(vhost)) {
+    return fail(Errc::not_allowed, "vhost " + std::string(vhost) + " not found");
+  }
+  if (auto allowed = replica_.access().authorize_vhost(subject, vhost); allowed.has_error()) {
+    return allowed.error();
+  }
+  const ConnectionId id(shared_.next_connection.fetch_add(1, std::memory_order_relaxed));
+  auto connection = std::make_unique<ConnectionImpl>(*this, id, subject, std::string(vhost), info, listener);
+  if (!alarm_.empty()) listener.on_blocked(alarm_);
+  return std::unique_ptr<Connection>(std::move(connection));
+}
+
+}  // namespace millrace::broker

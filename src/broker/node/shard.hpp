@@ -1,0 +1,243 @@
+// One thread's part of the broker: its queues, its connections, its log and segments, and its letters to the
+// other shards.
+//
+// A turn of the loop reads sockets and handles letters; what that asks for is gathered and done once at the
+// end of the turn: queues are pumped, records are logged and flushed, sessions told, letters sent.
+//
+// Thread: the shard's, but for open(), which runs before the loop does.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "broker/access/password.hpp"
+#include "broker/connection.hpp"
+#include "broker/node/connection_impl.hpp"
+#include "broker/node/letter.hpp"
+#include "broker/node/replica.hpp"
+#include "broker/node/shared.hpp"
+#include "broker/queue/queue.hpp"
+#include "storage/log.hpp"
+#include "storage/segments.hpp"
+
+namespace millrace::broker {
+
+class Shard final : public QueueHost, public ReplicaListener, public storage::LogListener, public Gate {
+ public:
+  // Dead letters may dead-letter on; what is still moving after this many rounds waits for the next turn.
+  static constexpr unsigned kMaxRounds = 16;
+  // What is moved to segments at once when memory is short.
+  static constexpr std::uint64_t kSpillBytes = 16u << 20;
+  // Segments that nothing names any more before a checkpoint is written just to remove them.
+  static constexpr std::size_t kMaxDeadSegments = 8;
+
+  // Recovers log, checkpoint and segments of the directory. The definitions found (shard 0 keeps them) are
+  // added to `definitions`; the node then applies all definitions and calls finish_recovery().
+  static result<std::unique_ptr<Shard>> open(NodeShared& shared, unsigned index,
+                                             runtime::ShardRuntime runtime, std::string directory,
+                                             class Definitions& definitions, NodeRecovery& recovery);
+  ~Shard() override;
+
+  ShardId id() const noexcept { return id_; }
+  NodeShared& shared() noexcept { return shared_; }
+  Replica& replica() noexcept { return replica_; }
+  storage::Log& log() noexcept { return *log_; }
+  runtime::ShardRuntime& runtime() noexcept { return runtime_; }
+
+  void finish_recovery(NodeRecovery& recovery);
+  void end_turn(bool idle);
+
+  // Letters. A call to this shard itself runs at once.
+  void call(ShardId to, Task task);
+  void send(ShardId to, Letter&& letter) { outboxes_[to.value].push_back(std::move(letter)); }
+  void receive(std::vector<Letter>&& letters);
+
+  Queue* find_queue(QueueId queue) noexcept {
+    const auto it = queues_.find(queue.value);
+    return it == queues_.end() ? nullptr : it->second.get();
+  }
+
+  // Connections.
+  void add_connection(ConnectionImpl& connection);
+  void remove_connection(ConnectionImpl& connection) noexcept;
+  ConnectionImpl* find_connection(ConnectionId connection) noexcept {
+    const auto it = connections_.find(connection.value);
+    return it == connections_.end() ? nullptr : it->second;
+  }
+  void touch(ConnectionImpl& connection) {
+    if (connection.touched) return;
+    connection.touched = true;
+    touched_.push_back(&connection);
+  }
+  void touch(ConnectionId connection) {
+    if (ConnectionImpl* found = find_connection(connection)) touch(*found);
+  }
+  std::size_t connection_count() const noexcept { return connections_.size(); }
+
+  // shard_publish.cpp. Enqueues to queues of this shard; `to` hears when that is durable, unless `settled`
+  // comes back true: then it is settled already, as `accepted` says.
+  struct Enqueued {
+    bool settled = true;
+    bool accepted = true;
+  };
+  Enqueued enqueue(const MessageRef& message, std::span<const QueueId> queues, const ConfirmTo& to);
+  void confirm(const ConfirmTo& to, bool accepted);
+
+  // Alarms: the reason, or empty when all is well. Broadcast by the node to each shard.
+  void set_alarm(std::string_view reason);
+  std::string_view alarm() const noexcept { return alarm_; }
+
+  // Asks every session to close, and calls `done` when none is left.
+  void close_connections(const Error& why, Task done);
+  void close_store(Task done);
+
+  // shard_storage.cpp. Coordinator's records.
+  storage::Lsn log_change(const Change& change);
+
+  // QueueHost
+  std::int64_t now_ms() const noexcept override { return wall_ms(); }
+  storage::Lsn durable() const noexcept override { return durable_; }
+  void mark_dirty(Queue& queue) override;
+  void set_deadline(Queue& queue, std::int64_t wall_ms) override;
+  void deliver(QueueConsumer& consumer, Delivery&& delivery) override;
+  void consumer_cancelled(const QueueConsumer& consumer) override;
+  void log_settled(Queue& queue, std::uint64_t seq) override;
+  void log_requeued(Queue& queue, const Entry& entry) override;
+  void log_purged(Queue& queue, std::uint64_t through_seq, std::span<const std::uint64_t> kept) override;
+  bool dead_letter(Queue& queue, const Entry& entry, DeathReason reason) override;
+  void read_segment(storage::SegmentId segment, std::uint64_t offset, std::size_t bytes,
+                    storage::Segments::ReadDone done) override;
+  void items_lost(Queue& queue, const storage::SegmentRun& run, std::string_view why) override;
+  void run_released(const storage::SegmentRun& run) override;
+  void queue_unused(Queue& queue) override;
+  void memory_changed(std::int64_t bytes) override { memory_bytes_ += bytes; }
+  std::string header_text(const Message& message, std::string_view name) override;
+  MessageRef stamped(const MessageRef& message, const Queue& queue, std::uint64_t seq) override;
+
+  // ReplicaListener
+  void queue_put(const std::shared_ptr<const QueueSpec>& queue, const QueueSettings& settings) override;
+  void queue_deleted(const QueueAddress& queue) override;
+  void exchange_put(const ExchangeSpec& exchange) override;
+  void exchange_deleted(std::string_view vhost, std::string_view name) override;
+  void vhost_deleted(std::string_view name) override;
+  void user_deleted(std::string_view name) override;
+
+  // LogListener
+  void on_durable(storage::Lsn durable) override;
+  void on_log_pressure(storage::Lsn through) override;
+
+  // Gate
+  void authenticate(Credentials credentials, const ConnectionInfo& info, Done<Subject> done) override;
+  result<std::unique_ptr<Connection>> open(const Subject& subject, std::string_view vhost,
+                                           const ConnectionInfo& info, ConnectionListener& listener) override;
+  std::int64_t wall_ms() const noexcept override {
+    if (now_ms_ == 0) now_ms_ = runtime_.clock.wall().count();
+    return now_ms_;
+  }
+  std::uint64_t max_message_bytes() const noexcept override { return shared_.options.max_message_bytes; }
+
+  // Routes with the vhost's table; for publishes that do not come from a connection as well.
+  bool route(VhostReplica& vhost, Exchange& exchange, std::span<const std::string_view> keys,
+             const Message& message, QueueTargets& targets);
+
+ private:
+  Shard(NodeShared& shared, unsigned index, runtime::ShardRuntime runtime, std::string directory);
+
+  struct PendingConfirm {
+    storage::Lsn lsn;
+    ConfirmTo to;
+    bool accepted = false;
+  };
+  struct SegmentUse {
+    std::uint64_t runs = 0;  // that queues need
+    bool durable = true;
+  };
+  struct Transfer {
+    QueueId queue;
+    std::uint64_t seq = 0;
+    unsigned parts = 0;
+  };
+
+  // shard.cpp
+  void open_letter(EnqueueLetter&& letter);
+  void open_letter(DeliverLetter&& letter);
+  void open_letter(CancelledLetter&& letter);
+  void open_letter(ConfirmLetter&& letter);
+  void open_letter(SettleLetter&& letter);
+  void open_letter(GrantLetter&& letter);
+  void open_letter(Task&& task);
+  void pump_queues();
+  void fire_deadlines();
+  void arm_timer();
+  void send_letters();
+  void account_memory();
+  void forget(Queue& queue);
+  // Puts the queues in doubt off reading: publishers are held back while true.
+  void update_flow();
+
+  // shard_publish.cpp
+  void gather_settled();
+
+  // shard_storage.cpp
+  result<void> read_checkpoint(ByteView blob, Definitions& definitions);
+  void replay(const storage::Record& record, Definitions& definitions);
+  void replay_message(const storage::Record& record);
+  void make_room();
+  void spill(storage::SegmentKind kind, Queue::Spill&& collected, Task then);
+  void spill_for_memory();
+  void retry_later();
+  void checkpoint(storage::Lsn through);
+  Buffer make_blob() const;
+
+  NodeShared& shared_;
+  ShardId id_;
+  runtime::ShardRuntime runtime_;
+  std::string directory_;
+  Replica replica_;
+  Prng random_;
+  std::unique_ptr<VerifiedCredentials> verified_;
+
+  boost::unordered_flat_map<std::uint64_t, std::unique_ptr<Queue>> queues_;
+  std::vector<std::unique_ptr<Queue>> graveyard_;  // deleted this turn
+  std::vector<Queue*> dirty_;
+  std::vector<Queue*> pumping_;  // scratch
+  std::vector<Queue*> settled_queues_;
+  std::vector<Queue*> waiting_for_disk_;
+  std::set<std::pair<std::int64_t, Queue*>> deadlines_;
+  runtime::TimerId timer_;
+  std::int64_t timer_ms_ = Entry::kNever;
+
+  boost::unordered_flat_map<std::uint64_t, ConnectionImpl*> connections_;
+  std::vector<ConnectionImpl*> touched_;
+  Task connections_closed_;
+  std::string alarm_;
+  bool flow_ = false;  // the log has more to write than it should
+
+  std::vector<std::vector<Letter>> outboxes_;
+  std::deque<PendingConfirm> confirms_;
+  boost::unordered_flat_map<std::uint64_t, Transfer> transfers_;
+  std::uint64_t next_transfer_ = 1;
+
+  std::unique_ptr<storage::Segments> segments_;
+  std::unique_ptr<storage::Log> log_;
+  storage::Lsn durable_;
+  Buffer record_;  // scratch
+  boost::unordered_flat_map<std::uint64_t, SegmentUse> segment_uses_;
+  std::vector<storage::SegmentId> dead_segments_;
+  storage::Lsn pressure_;  // what the log asks to have moved on
+  storage::Lsn released_;
+  bool spilling_ = false;
+  bool checkpointing_ = false;
+  bool closing_ = false;
+
+  std::map<std::uint64_t, RecoveredQueue> recovered_;
+  std::int64_t memory_bytes_ = 0;
+  std::int64_t reported_memory_ = 0;
+  mutable std::int64_t now_ms_ = 0;  // 0: not asked for in this turn
+};
+
+}  // namespace millrace::broker

@@ -1,0 +1,191 @@
+// Enqueueing, confirmations, and what is logged of it.
+#include <algorithm>
+
+#include "base/varint.hpp"
+#include "broker/node/coordinator.hpp"
+#include "broker/node/shard.hpp"
+
+namespace millrace::broker {
+namespace {
+
+// A text that is nobody's message id twice: where, which, and when.
+std::string make_message_id(std::uint64_t incarnation, QueueId queue, std::uint64_t seq) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string id;
+  for (const std::uint64_t part : {incarnation, queue.value, seq}) {
+    if (!id.empty()) id += '-';
+    for (int shift = 60; shift >= 0; shift -= 4) id += kDigits[part >> shift & 15];
+  }
+  return id;
+}
+
+}  // namespace
+
+bool Shard::route(VhostReplica& vhost, Exchange& exchange, std::span<const std::string_view> keys,
+                  const Message& message, QueueTargets& targets) {
+  return vhost.table->route(exchange, keys, message, targets);
+}
+
+Shard::Enqueued Shard::enqueue(const MessageRef& message, std::span<const QueueId> queues,
+                               const ConfirmTo& to) {
+  struct Accepted {
+    Queue* queue;
+    std::uint64_t seq;
+    bool logged;
+  };
+  boost::container::small_vector<Accepted, 4> accepted;
+  Enqueued outcome;
+  bool logged = false;
+  for (const QueueId id : queues) {
+    Queue* queue = find_queue(id);
+    if (!queue || queue->closing()) continue;  // deleted meanwhile: RabbitMQ confirms such, too
+    switch (queue->admit(*message)) {
+      case Queue::Admission::refuse:
+        outcome.accepted = false;
+        continue;
+      case Queue::Admission::duplicate:
+        continue;
+      case Queue::Admission::accept:
+        break;
+    }
+    const bool log = message->durable() && queue->spec().durable;
+    logged = logged || log;
+    accepted.push_back({queue, queue->take_seq(), log});
+  }
+  storage::Lsn lsn;
+  if (logged) {
+    record_.clear();
+    std::uint64_t count = 0;
+    for (const Accepted& a : accepted) count += a.logged;
+    put_varint(record_, count);
+    for (const Accepted& a : accepted) {
+      if (!a.logged) continue;
+      put_varint(record_, a.queue->id().value);
+      put_varint(record_, a.seq);
+    }
+    put_message_prefix(record_, *message);
+    const ByteView parts[] = {record_.view(), message->header(), message->body()};
+    lsn = log_->append(storage::RecordType::message, 0, 0, parts);
+  }
+  for (const Accepted& a : accepted) {
+    const storage::Lsn own = a.logged ? lsn : storage::Lsn();
+    a.queue->push(message, a.seq, own);
+    if (!a.logged) continue;
+    a.queue->last_logged = lsn;
+    if (!std::exchange(a.queue->awaits_disk, true)) waiting_for_disk_.push_back(a.queue);
+  }
+  if (logged && to.token != 0) {
+    confirms_.push_back({lsn, to, outcome.accepted});
+    outcome.settled = false;
+  }
+  return outcome;
+}
+
+MessageRef Shard::stamped(const MessageRef& message, const Queue& queue, std::uint64_t seq) {
+  if (shared_.options.formats.of(*message).message_id(*message)) return message;
+  if (message->annotations() && message->annotations()->message_id) return message;
+  Message::Fields fields;
+  fields.origin = message->origin();
+  fields.durable = message->durable();
+  fields.priority = message->priority();
+  fields.ttl_ms = message->ttl_ms();
+  fields.received_ms = message->received_ms();
+  fields.timestamp_ms = message->timestamp_ms();
+  fields.exchange = message->exchange();
+  fields.routing_key = message->routing_key();
+  fields.header = message->header();
+  Ref<Message> copy = Message::create(fields, message->body());
+  auto annotations = message->annotations() ? std::make_unique<Annotations>(*message->annotations())
+                                            : std::make_unique<Annotations>();
+  annotations->message_id = make_message_id(shared_.incarnation, queue.id(), seq);
+  copy->annotate(std::move(annotations));
+  return copy;
+}
+
+void Shard::confirm(const ConfirmTo& to, bool accepted) {
+  if (to.token == 0) return;
+  if (to.shard != id_) {
+    send(to.shard, ConfirmLetter{to, accepted});
+  } else if (to.connection.value == 0) {
+    const auto it = transfers_.find(to.token);
+    if (it == transfers_.end() || --it->second.parts > 0) return;
+    if (Queue* queue = find_queue(it->second.queue)) queue->finish_transfer(it->second.seq);
+    transfers_.erase(it);
+  } else if (ConnectionImpl* connection = find_connection(to.connection)) {
+    connection->confirmed(to.token, accepted, to.counted);
+  }
+}
+
+void Shard::on_durable(storage::Lsn durable) {
+  durable_ = durable;
+  while (!confirms_.empty() && confirms_.front().lsn <= durable) {
+    const PendingConfirm pending = confirms_.front();
+    confirms_.pop_front();
+    confirm(pending.to, pending.accepted);
+  }
+  // Those whose records are still under way come again.
+  std::erase_if(waiting_for_disk_, [&](Queue* queue) {
+    mark_dirty(*queue);
+    queue->awaits_disk = queue->last_logged > durable;
+    return !queue->awaits_disk;
+  });
+  if (id_ == ShardId(0) && shared_.coordinator) shared_.coordinator->on_durable(durable);
+}
+
+std::string Shard::header_text(const Message& message, std::string_view name) {
+  const std::optional<Value> value = shared_.options.formats.of(message).header(message, name);
+  if (!value) return {};
+  if (const std::string* text = value->as_text()) return *text;
+  return value->describe();
+}
+
+void Shard::log_settled(Queue& queue, std::uint64_t seq) {
+  if (queue.settled_this_turn.empty()) settled_queues_.push_back(&queue);
+  queue.settled_this_turn.push_back(seq);
+}
+
+void Shard::gather_settled() {
+  for (Queue* queue : settled_queues_) {
+    std::vector<std::uint64_t>& seqs = queue->settled_this_turn;
+    if (seqs.empty()) continue;
+    std::sort(seqs.begin(), seqs.end());
+    // Runs of consecutive numbers: (gap to the last, length).
+    record_.clear();
+    put_varint(record_, queue->delivered_through());
+    std::uint64_t last = 0;
+    for (std::size_t i = 0; i < seqs.size();) {
+      std::size_t end = i + 1;
+      while (end < seqs.size() && seqs[end] == seqs[end - 1] + 1) ++end;
+      put_varint(record_, seqs[i] - last);
+      put_varint(record_, end - i);
+      last = seqs[end - 1];
+      i = end;
+    }
+    log_->append(storage::RecordType::settle, 0, queue->id().value, record_.view());
+    seqs.clear();
+  }
+  settled_queues_.clear();
+}
+
+void Shard::log_requeued(Queue& queue, const Entry& entry) {
+  record_.clear();
+  put_varint(record_, entry.seq);
+  put_varint(record_, entry.delivery_count);
+  log_->append(storage::RecordType::requeue, 0, queue.id().value, record_.view());
+}
+
+void Shard::log_purged(Queue& queue, std::uint64_t through_seq, std::span<const std::uint64_t> kept) {
+  record_.clear();
+  put_varint(record_, through_seq);
+  put_varint(record_, kept.size());
+  for (const std::uint64_t seq : kept) put_varint(record_, seq);
+  log_->append(storage::RecordType::purge, 0, queue.id().value, record_.view());
+}
+
+storage::Lsn Shard::log_change(const Change& change) {
+  record_.clear();
+  put_change(record_, change);
+  return log_->append(storage::RecordType::definition, 0, 0, record_.view());
+}
+
+}  // namespace millrace::broker

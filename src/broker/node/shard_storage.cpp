@@ -1,0 +1,323 @@
+// The shard's log, segments and checkpoints: recovery, and moving on what outlives its log file.
+//
+// docs/format/checkpoint.md and docs/format/records.md have the bytes.
+#include <algorithm>
+
+#include "base/assert.hpp"
+#include "base/varint.hpp"
+#include "broker/definitions/definitions.hpp"
+#include "broker/node/coordinator.hpp"
+#include "broker/node/shard.hpp"
+#include "storage/checkpoint.hpp"
+
+namespace millrace::broker {
+namespace {
+
+constexpr std::uint8_t kBlobVersion = 1;
+
+Error explain(Error error, std::string_view what) {
+  error.text = std::string(what) + ": " + error.text;
+  return error;
+}
+
+}  // namespace
+
+result<std::unique_ptr<Shard>> Shard::open(NodeShared& shared, unsigned index, runtime::ShardRuntime runtime,
+                                           std::string directory, Definitions& definitions,
+                                           NodeRecovery& recovery) {
+  std::unique_ptr<Shard> shard(new Shard(shared, index, runtime, directory));
+  auto segments = storage::Segments::open(runtime, directory);
+  if (segments.has_error()) return explain(segments.error(), "cannot open the segments");
+  shard->segments_ = std::move(*segments);
+
+  auto checkpoint = storage::load_checkpoint(runtime.files, directory);
+  if (checkpoint.has_error()) return explain(checkpoint.error(), "cannot read the checkpoint");
+  storage::Lsn checkpointed;
+  if (*checkpoint) {
+    checkpointed = (*checkpoint)->lsn;
+    if (auto read = shard->read_checkpoint((*checkpoint)->blob.view(), definitions); read.has_error()) {
+      return read.error();
+    }
+  }
+  storage::LogOptions options;
+  options.directory = directory;
+  options.mode = shared.options.sync_mode;
+  options.sync_interval = shared.options.sync_interval;
+  storage::LogRecovery found;
+  auto log = storage::Log::open(
+      runtime, options, checkpointed, *shard,
+      [&](const storage::Record& record) { shard->replay(record, definitions); }, found);
+  if (log.has_error()) return explain(log.error(), "cannot open the log");
+  if (found.corrupt) {
+    return fail(Errc::corrupt, found.corruption + "; messages that were confirmed are damaged. Nothing was " +
+                                   "changed; restore the data directory or the file from a backup");
+  }
+  shard->log_ = std::move(*log);
+  shard->durable_ = shard->log_->durable();
+  recovery.log_records += found.records;
+  recovery.log_bytes_cut += found.bytes_cut;
+  return shard;
+}
+
+result<void> Shard::read_checkpoint(ByteView blob, Definitions& definitions) {
+  Reader in(blob);
+  const auto malformed = [] { return fail(Errc::corrupt, "the checkpoint is malformed"); };
+  if (in.u8() != kBlobVersion) {
+    return fail(Errc::precondition_failed, "the checkpoint was written by another version");
+  }
+  for (std::uint64_t count = in.varint(); count > 0; --count) {
+    const Change change = read_change(in);
+    if (in.failed()) return malformed();
+    definitions.apply(change);
+  }
+  for (std::uint64_t count = in.varint(); count > 0; --count) {
+    const std::uint64_t queue = in.varint();
+    recovered_[queue] = Queue::read_state(in);
+    if (in.failed()) return malformed();
+  }
+  return {};
+}
+
+void Shard::replay(const storage::Record& record, Definitions& definitions) {
+  Reader in(record.payload);
+  switch (record.type) {
+    case storage::RecordType::definition: {
+      const Change change = read_change(in);
+      if (!in.failed()) definitions.apply(change);
+      return;
+    }
+    case storage::RecordType::message:
+      replay_message(record);
+      return;
+    case storage::RecordType::settle: {
+      RecoveredQueue& queue = recovered_[record.entity];
+      queue.delivered_through = std::max(queue.delivered_through, in.varint());
+      std::uint64_t seq = 0;
+      while (!in.at_end() && !in.failed()) {
+        seq += in.varint();
+        const std::uint64_t count = in.varint();
+        if (in.failed()) return;
+        for (std::uint64_t i = 0; i < count; ++i) queue.settle(seq + i);
+        seq += count - 1;
+      }
+      return;
+    }
+    case storage::RecordType::requeue: {
+      const std::uint64_t seq = in.varint();
+      const std::uint64_t count = in.varint();
+      if (!in.failed()) recovered_[record.entity].requeue(seq, static_cast<std::uint32_t>(count));
+      return;
+    }
+    case storage::RecordType::purge: {
+      const std::uint64_t through = in.varint();
+      std::vector<std::uint64_t> kept;
+      for (std::uint64_t count = in.varint(); count > 0 && !in.failed(); --count) kept.push_back(in.varint());
+      if (!in.failed()) recovered_[record.entity].purge(through, kept);
+      return;
+    }
+    case storage::RecordType::commit_group:
+    case storage::RecordType::epoch_start:
+    case storage::RecordType::queue_state:
+      return;
+  }
+}
+
+void Shard::replay_message(const storage::Record& record) {
+  Reader in(record.payload);
+  boost::container::small_vector<std::pair<std::uint64_t, std::uint64_t>, 4> queues;
+  for (std::uint64_t count = in.varint(); count > 0 && !in.failed(); --count) {
+    const std::uint64_t queue = in.varint();
+    queues.emplace_back(queue, in.varint());
+  }
+  if (in.failed()) return;
+  const MessageRef message = read_message(in.rest());
+  if (!message) return;
+  for (const auto& [queue, seq] : queues) recovered_[queue].add(seq, message, record.lsn);
+}
+
+void Shard::finish_recovery(NodeRecovery& recovery) {
+  // What is left belongs to queues that were deleted, or were never durable.
+  recovered_.clear();
+  segment_uses_.clear();
+  for (const auto& [id, queue] : queues_) {
+    queue->for_each_run([&](const storage::SegmentRun& run) { ++segment_uses_[run.segment.value].runs; });
+    ++recovery.queues;
+    recovery.messages += queue->ready();
+  }
+  for (const storage::SegmentId segment : segments_->list()) {
+    if (!segment_uses_.contains(segment.value)) segments_->remove(segment);
+  }
+  dead_segments_.clear();
+}
+
+// Segments.
+
+void Shard::read_segment(storage::SegmentId segment, std::uint64_t offset, std::size_t bytes,
+                         storage::Segments::ReadDone done) {
+  segments_->read(segment, offset, bytes, std::move(done));
+}
+
+void Shard::items_lost(Queue& queue, const storage::SegmentRun& run, std::string_view why) {
+  shared_.options.log(LogLevel::error, "messages of " + queue.describe() + " in segment " +
+                                           std::to_string(run.segment.value) + " of " + directory_ +
+                                           " cannot be read: " + std::string(why));
+}
+
+void Shard::run_released(const storage::SegmentRun& run) {
+  const auto it = segment_uses_.find(run.segment.value);
+  if (it == segment_uses_.end() || --it->second.runs > 0) return;
+  const bool durable = it->second.durable;
+  segment_uses_.erase(it);
+  if (!durable) return segments_->remove(run.segment);
+  // A checkpoint may still name it.
+  dead_segments_.push_back(run.segment);
+  if (dead_segments_.size() >= kMaxDeadSegments && !spilling_ && !checkpointing_ && log_ && !closing_) {
+    checkpoint(pressure_);
+  }
+}
+
+void Shard::on_log_pressure(storage::Lsn through) {
+  pressure_ = std::max(pressure_, through);
+  make_room();
+}
+
+void Shard::make_room() {
+  if (spilling_ || checkpointing_ || closing_ || pressure_ <= released_) return;
+  const storage::Lsn through = pressure_;
+  std::vector<std::uint64_t> ids;
+  for (const auto& [id, queue] : queues_) {
+    if (queue->spec().durable) ids.push_back(id);
+  }
+  std::sort(ids.begin(), ids.end());
+  Queue::Spill collected;
+  for (const std::uint64_t id : ids) queues_.find(id)->second->collect(through, collected);
+  spill(storage::SegmentKind::durable, std::move(collected), [this, through] { checkpoint(through); });
+}
+
+void Shard::spill(storage::SegmentKind kind, Queue::Spill&& collected, Task then) {
+  if (collected.items.empty()) return then();
+  spilling_ = true;
+  auto kept = std::make_shared<Queue::Spill>(std::move(collected));
+  std::vector<storage::SegmentItem> items = std::move(kept->items);
+  segments_->write(
+      kind, std::move(items), [kept] {},
+      [this, kind, then = std::move(then)](result<std::vector<storage::SegmentRun>> runs) mutable {
+        spilling_ = false;
+        if (closing_) return;
+        if (runs.has_error()) {
+          // Everything is still in memory and in the log; it is tried again when there is reason to.
+          shared_.options.log(LogLevel::warning, "cannot move messages to a segment in " + directory_ + ": " +
+                                                     runs.error().text);
+          retry_later();
+          return;
+        }
+        for (const storage::SegmentRun& run : *runs) {
+          SegmentUse& use = segment_uses_[run.segment.value];
+          ++use.runs;
+          use.durable = kind == storage::SegmentKind::durable;
+        }
+        for (const storage::SegmentRun& run : *runs) {
+          if (Queue* queue = find_queue(QueueId(run.entity >> 8))) {
+            queue->spilled(run);
+          } else {
+            run_released(run);
+          }
+        }
+        then();
+      });
+}
+
+void Shard::retry_later() {
+  runtime_.timers.start(runtime::Milliseconds(1000), [this] { make_room(); });
+}
+
+void Shard::spill_for_memory() {
+  const std::int64_t share = static_cast<std::int64_t>(
+      std::min(shared_.options.memory_limit_bytes / 2, NodeOptions::kResidentBytes) / shared_.shards.size());
+  if (memory_bytes_ <= share || spilling_ || checkpointing_ || closing_) return;
+  // The longest first; all in one segment must be of one kind.
+  std::vector<Queue*> longest;
+  for (const auto& [id, queue] : queues_) {
+    if (queue->memory_bytes() > 0) longest.push_back(queue.get());
+  }
+  std::sort(longest.begin(), longest.end(),
+            [](const Queue* a, const Queue* b) { return a->memory_bytes() > b->memory_bytes(); });
+  if (longest.empty()) return;
+  const bool durable = longest.front()->spec().durable;
+  std::vector<Queue*> chosen;
+  std::uint64_t bytes = 0;
+  for (Queue* queue : longest) {
+    if (bytes >= kSpillBytes) break;
+    if (queue->spec().durable != durable) continue;
+    bytes += queue->memory_bytes();
+    chosen.push_back(queue);
+  }
+  std::sort(chosen.begin(), chosen.end(), [](const Queue* a, const Queue* b) { return a->id() < b->id(); });
+  Queue::Spill collected;
+  std::uint64_t left = kSpillBytes;
+  for (Queue* queue : chosen) left -= std::min(left, queue->collect_oldest(left, collected));
+  if (collected.items.empty()) return;
+  const auto kind = durable ? storage::SegmentKind::durable : storage::SegmentKind::transient;
+  spill(kind, std::move(collected), [this] {
+    if (pressure_ > released_) {
+      make_room();
+    } else {
+      spill_for_memory();
+    }
+  });
+}
+
+Buffer Shard::make_blob() const {
+  Buffer blob;
+  blob.put_le(kBlobVersion);
+  std::vector<Change> changes;
+  if (id_ == ShardId(0)) changes = shared_.coordinator->definitions().durable_snapshot();
+  put_varint(blob, changes.size());
+  for (const Change& change : changes) put_change(blob, change);
+  std::uint64_t durable = 0;
+  for (const auto& [id, queue] : queues_) durable += queue->spec().durable;
+  put_varint(blob, durable);
+  for (const auto& [id, queue] : queues_) {
+    if (!queue->spec().durable) continue;
+    put_varint(blob, id);
+    queue->put_state(blob);
+  }
+  return blob;
+}
+
+void Shard::checkpoint(storage::Lsn through) {
+  checkpointing_ = true;
+  // Removed once this checkpoint, which names them no more, is there.
+  std::vector<storage::SegmentId> dead = std::move(dead_segments_);
+  dead_segments_.clear();
+  storage::write_checkpoint(
+      runtime_, directory_, storage::Checkpoint{through, make_blob()},
+      [this, through, dead = std::move(dead)](result<void> written) mutable {
+        checkpointing_ = false;
+        if (closing_) return;
+        if (written.has_error()) {
+          dead_segments_.insert(dead_segments_.end(), dead.begin(), dead.end());
+          shared_.options.log(LogLevel::warning,
+                              "cannot write a checkpoint in " + directory_ + ": " + written.error().text);
+          retry_later();
+          return;
+        }
+        for (const storage::SegmentId segment : dead) segments_->remove(segment);
+        if (through > released_) {
+          released_ = through;
+          log_->release(through);
+        }
+        if (pressure_ > released_) make_room();
+      });
+}
+
+void Shard::close_store(Task done) {
+  // The last settlements are logged; then nothing is taken in any more.
+  now_ms_ = 0;
+  pump_queues();
+  gather_settled();
+  closing_ = true;
+  log_->close(std::move(done));
+}
+
+}  // namespace millrace::broker
