@@ -64,6 +64,14 @@ struct Node {
     dirty.clear();
   }
 
+  // A sync failed: the disk took some sectors, and the cache calls some of the others clean all the same.
+  void fail_sync(std::size_t sector_bytes) {
+    std::erase_if(dirty, [&](std::uint64_t sector) {
+      if (luck.one_in(3)) write_back(sector, sector_bytes, on_disk);
+      return luck.one_in(2);
+    });
+  }
+
   // What is on the disk after a power cut.
   std::vector<std::uint8_t> survivor(Prng random, std::size_t sector_bytes) const {
     std::vector<std::uint8_t> result = on_disk;
@@ -230,7 +238,10 @@ class SimulatedFile final : public runtime::File {
   }
 
   result<void> sync_data() override {
-    if (auto error = refuse()) return *error;
+    if (auto error = refuse()) {
+      if (boot_ == state_->boot && !state_->dark) node_->fail_sync(state_->options.sector_bytes);
+      return *error;
+    }
     if (state_->dark) return State::cut();
     node_->sync(state_->options.sector_bytes);
     ++state_->syncs;
@@ -418,6 +429,10 @@ void FileSystem::crash_at(std::uint64_t step, std::function<void()> off) {
 }
 bool FileSystem::powered_off() const noexcept {
   return state_->dark;
+}
+void FileSystem::forget_faults() {
+  state_->failures.clear();
+  state_->crash_step.reset();
 }
 void FileSystem::set_capacity(std::uint64_t bytes) {
   state_->options.capacity_bytes = bytes;

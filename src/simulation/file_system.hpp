@@ -1,15 +1,19 @@
 // A file system in memory whose power can be cut.
 //
 // The fault model
-//   Data. A write goes to a cache. Until File::sync_data has returned, each sector that was written since the
-//   last success may be on the disk or not, whatever its neighbours are and whatever was written before or
-//   after it; of a sector written several times any version may be there. A sector itself is never torn: it
-//   is old or new. Sectors are 512 or 4096 bytes. The size of a file behaves like one more sector. Names. A
-//   created, renamed or removed name is kept or undone by a power cut, each on its own, unless sync_directory
-//   on its parent came in between. A rename is kept or undone as a whole. A directory that was not kept takes
-//   its files along. Failures. Any step may fail instead of being done; a sync that failed has made nothing
-//   durable, and what was written before it may still reach the disk. A full disk refuses writes that need
-//   room, with disk_full. Rot. A bit flips when a test asks for it, on the disk and in the cache.
+//   Data      A write goes to a cache. Until File::sync_data has returned, each sector that was written since
+//             the last success may be on the disk or not, whatever its neighbours are and whatever was
+//             written before or after it; of a sector written several times any version may be there. A
+//             sector itself is never torn: it is old or new. Sectors are 512 or 4096 bytes. The size of a
+//             file behaves like one more sector.
+//   Names     A created, renamed or removed name is kept or undone by a power cut, each on its own, unless
+//             sync_directory on its parent came in between. A rename is kept or undone as a whole. A
+//             directory that was not kept takes its files along.
+//   Failures  Any step may fail instead of being done. A sync that failed has made nothing durable for sure,
+//             and may have marked sectors clean that never reached the disk: later syncs then pass them over
+//             until they are written again, while reads show them (Linux does so). A full disk refuses writes
+//             that need room, with disk_full.
+//   Rot       A bit flips when a test asks for it, on the disk and in the cache.
 //
 // Luck is bound to the file: what happens to one does not depend on how often another was written. The
 // process may also die alone: then nothing is lost, so a test just goes on with the same object.
@@ -61,6 +65,8 @@ class FileSystem final : public runtime::FileSystem {
   // fail until crash(). `off` is called then; it is the place to halt the scheduler.
   void crash_at(std::uint64_t step, std::function<void()> off = {});
   bool powered_off() const noexcept;
+  // Faults that were asked for and have not come yet do not come.
+  void forget_faults();
   void set_capacity(std::uint64_t bytes);
   void flip_bit(const std::string& path, std::uint64_t bit);
 

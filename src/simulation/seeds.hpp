@@ -3,16 +3,36 @@
 
 #include <errno.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <exception>
 #include <string>
 
 namespace millrace::simulation {
 
-// Calls check(seed) for `count` seeds and stops at the first that fails, with one line that replays it. The
-// environment has the last word: MILLRACE_SEED=n runs that seed alone, MILLRACE_SEEDS=n runs n of them.
+// What to type to run this seed again; kept where a signal handler may read it.
+struct Replay {
+  static inline char line[512];
+
+  static void set(std::uint64_t seed) {
+    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+    std::snprintf(line, sizeof line, "replay: MILLRACE_SEED=%llu %s --gtest_filter=%s.%s\n",
+                  static_cast<unsigned long long>(seed), program_invocation_name, test->test_suite_name(),
+                  test->name());
+  }
+  static void print_on_abort(int) {
+    [[maybe_unused]] const auto written = ::write(2, line, std::strlen(line));
+  }
+};
+
+// Calls check(seed) for `count` seeds and stops at the first that fails, with one line that replays it; an
+// assertion that ends the process prints the line, too. The environment has the last word: MILLRACE_SEED=n
+// runs that seed alone, MILLRACE_SEEDS=n runs n of them.
 template <class Check>
 void for_each_seed(std::uint64_t count, Check check) {
   std::uint64_t first = 1;
@@ -22,7 +42,9 @@ void for_each_seed(std::uint64_t count, Check check) {
   } else if (const char* many = std::getenv("MILLRACE_SEEDS")) {
     count = std::strtoull(many, nullptr, 10);
   }
+  const auto old_handler = std::signal(SIGABRT, Replay::print_on_abort);
   for (std::uint64_t seed = first; seed - first < count; ++seed) {
+    Replay::set(seed);
     std::string thrown;
     try {
       check(seed);
@@ -30,12 +52,10 @@ void for_each_seed(std::uint64_t count, Check check) {
       thrown = error.what();
     }
     if (thrown.empty() && !::testing::Test::HasFailure()) continue;
-    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-    const std::string replay = "MILLRACE_SEED=" + std::to_string(seed) + " " + program_invocation_name +
-                               " --gtest_filter=" + test->test_suite_name() + "." + test->name();
-    ADD_FAILURE() << thrown << "\nreplay: " << replay;
-    return;
+    ADD_FAILURE() << thrown << "\n" << Replay::line;
+    break;
   }
+  std::signal(SIGABRT, old_handler);
 }
 
 }  // namespace millrace::simulation

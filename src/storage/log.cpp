@@ -335,7 +335,9 @@ class ShardLog final : public Log {
 
   void ask_for_release() {
     if (chain_.size() < options_.files) return;
-    const std::size_t files = chain_.size() - options_.files + 1;
+    std::size_t files = chain_.size() - options_.files + 1;
+    // The group on its way may have begun further files; their turn comes when it is durable.
+    while (files > asked_ && chain_[files]->header.first > durable_.next()) --files;
     if (files <= asked_) return;
     asked_ = files;
     const Lsn through(chain_[files]->header.first.value - 1);

@@ -8,9 +8,19 @@ namespace {
 
 constexpr std::uint8_t kZeros[kMaxZeros] = {};
 
+LogFileHeader new_header(std::uint64_t number) {
+  LogFileHeader header;
+  header.generation = 1;
+  header.number = number;
+  return header;
+}
+
 result<void> make_durably(runtime::FileSystem& files, const std::string& directory, LogFile& file) {
   if (auto allocated = file.file->allocate(file.bytes); !allocated) return allocated;
-  // The size must be there before records are: a group that was synced must not lie behind the file's end.
+  // The size must be there before records are: a group that was synced must not lie behind the file's end. So
+  // must a header: once there are records, a file without one is damaged rather than unfinished.
+  if (auto written = write_log_file_header(*file.file, new_header(file.header.number)); !written)
+    return written;
   if (auto synced = file.file->sync_data(); !synced) return synced;
   return files.sync_directory(directory);
 }
@@ -26,7 +36,7 @@ std::shared_ptr<LogFile> new_log_file(const std::string& directory, std::uint64_
                                       std::uint64_t bytes) {
   auto file = std::make_shared<LogFile>();
   file->path = directory + "/" + numbered_name(kLogFilePrefix, number);
-  file->header.number = number;
+  file->header = new_header(number);
   file->bytes = bytes;
   return file;
 }

@@ -28,8 +28,9 @@ struct LogFile {
 std::shared_ptr<LogFile> new_log_file(const std::string& directory, std::uint64_t number,
                                       std::uint64_t bytes);
 
-// Makes the file with room for all its bytes; its name survives a power cut. Blocking. On an error the file
-// is gone again and may be made once more. Errors: disk_full, io_error.
+// Makes the file with room for all its bytes and the header of a spare, all of which survives a power cut.
+// Blocking. On an error it is gone again and may be made once more. Errors: disk_full, io_error. Of
+// file.header only the number is read, which never changes.
 result<void> make_log_file(runtime::FileSystem& files, const std::string& directory, LogFile& file);
 
 // Writes the header block, without a sync. Blocking.

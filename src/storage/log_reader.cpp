@@ -16,7 +16,8 @@ ByteView LogReader::window(std::uint64_t offset, std::size_t bytes) {
   bytes = static_cast<std::size_t>(std::min<std::uint64_t>(bytes, file_bytes_ - offset));
   const std::uint64_t window_end = window_offset_ + window_bytes_;
   if (offset < window_offset_ || offset + bytes > window_end) {
-    const std::size_t wanted = std::max(bytes, kPieceBytes);
+    const auto wanted =
+        static_cast<std::size_t>(std::min<std::uint64_t>(std::max(bytes, kPieceBytes), file_bytes_ - offset));
     std::size_t kept = 0;
     std::unique_ptr<std::uint8_t[]> old;
     if (wanted > capacity_) {

@@ -34,6 +34,13 @@ class Recovery {
   }
 
  private:
+  // A part of a file that nobody states to be durable; with the header when it starts at 0.
+  struct Unproven {
+    LogFile* file;
+    std::uint64_t begin;
+    std::uint64_t end;
+  };
+
   void corrupt(std::string what) {
     if (!found_.corrupt) found_.corruption = std::move(what);
     found_.corrupt = true;
@@ -115,6 +122,7 @@ class Recovery {
     while (!used_.empty() && used_.front()->header.first == next_ && used_.front()->header.epoch >= epoch_) {
       if (log_.chain.size() != 0 && log_.chain.back()->header.first == next_) {
         // An empty file in front of another that begins at the same place: the later one counts.
+        unproven_.pop_back();
         log_.spares.push_back(std::move(log_.chain.back()));
         log_.chain.pop_back();
       }
@@ -127,8 +135,10 @@ class Recovery {
 
   result<void> walk_file(LogFile& file) {
     epoch_ = file.header.epoch;
+    if (!unproven_.empty() && unproven_.back().end == 0) unproven_.back().end = log_.position;
+    unproven_.push_back({&file, 0, 0});
+    log_.position = kFileHeaderBlockBytes;
     state(file.header.durable, file.header.first);
-    log_.position = unproven_ = kFileHeaderBlockBytes;
     reader_.emplace(*file.file, file.bytes, file.header.salt);
     Record record;
     std::uint64_t bytes = 0;
@@ -145,9 +155,7 @@ class Recovery {
       epoch_ = record.epoch;
       log_.epoch = std::max(log_.epoch, epoch_);
       if (record.type == RecordType::commit_group && record.payload.size() == sizeof(std::uint64_t)) {
-        const Lsn stated(load_le<std::uint64_t>(record.payload.data()));
-        state(stated, record.lsn);
-        if (stated.next() == record.lsn) unproven_ = log_.position;
+        state(Lsn(load_le<std::uint64_t>(record.payload.data())), record.lsn);
       }
       if (record.type >= kFirstForeignType && record.lsn > checkpointed_) {
         ++found_.records;
@@ -158,9 +166,12 @@ class Recovery {
     }
   }
 
-  // A statement speaks of what lies before it.
+  // A statement at the current position, or in the header, speaks of what lies before it.
   void state(Lsn durable, Lsn before) {
     if (durable < before) stated_ = std::max(stated_, durable);
+    if (durable.next() != before) return;
+    unproven_.erase(unproven_.begin(), unproven_.end() - 1);
+    if (log_.position != kFileHeaderBlockBytes) unproven_.back().begin = log_.position;
   }
 
   result<void> look_behind_the_end() {
@@ -173,7 +184,7 @@ class Recovery {
     }
     for (const FilePtr& file : used_) {
       if (file->header.first <= last || file->header.epoch < epoch_) continue;
-      state(file->header.durable, file->header.first);
+      if (file->header.durable < file->header.first) stated_ = std::max(stated_, file->header.durable);
       LogReader reader(*file->file, file->bytes, file->header.salt);
       const auto beyond =
           reader.look_beyond(kFileHeaderBlockBytes, Lsn(file->header.first.value - 1), file->header.epoch);
@@ -189,7 +200,8 @@ class Recovery {
     const std::string place =
         log_.chain.empty() ? "'" + options_.directory + "'"
                            : "'" + log_.chain.back()->path + "' at byte " + std::to_string(log_.position);
-    if (stated_ > last) {
+    // What the checkpoint covers may be gone: its file may be in use anew, with the new header unsynced.
+    if (stated_ > std::max(last, checkpointed_)) {
       corrupt(place + ": record " + std::to_string(next_.value) + " is bad or missing, but all up to " +
               std::to_string(stated_.value) + " were durable");
       return;
@@ -233,14 +245,9 @@ class Recovery {
   result<void> make_chain_durable() {
     if (log_.chain.empty()) return {};
     LogFile& tail = *log_.chain.back();
-    const std::uint64_t piece_bytes = 1u << 20;
-    std::vector<std::uint8_t> piece;
-    for (std::uint64_t at = unproven_; at < log_.position; at += piece.size()) {
-      piece.resize(std::min(piece_bytes, log_.position - at));
-      const auto got = tail.file->read(at, piece);
-      if (!got) return got.error();
-      if (*got != piece.size()) return fail(Errc::io_error, "'" + tail.path + "' has become shorter");
-      if (auto written = tail.file->write(at, piece); !written) return written;
+    unproven_.back().end = log_.position;
+    for (const Unproven& part : unproven_) {
+      if (auto written = write_again(part); !written) return written;
     }
     for (const FilePtr& file : log_.chain) {
       if (auto synced = file->file->sync_data(); !synced) return synced;
@@ -254,6 +261,19 @@ class Recovery {
     if (tail.header.synced == synced) return {};
     tail.header.synced = synced;
     return change_header(tail);
+  }
+
+  result<void> write_again(const Unproven& part) {
+    const std::uint64_t piece_bytes = 1u << 20;
+    std::vector<std::uint8_t> piece;
+    for (std::uint64_t at = part.begin; at < part.end; at += piece.size()) {
+      piece.resize(std::min(piece_bytes, part.end - at));
+      const auto got = part.file->file->read(at, piece);
+      if (!got) return got.error();
+      if (*got != piece.size()) return fail(Errc::io_error, "'" + part.file->path + "' has become shorter");
+      if (auto written = part.file->file->write(at, piece); !written) return written;
+    }
+    return {};
   }
 
   result<void> change_header(LogFile& file) {
@@ -291,7 +311,7 @@ class Recovery {
   Lsn next_;                         // the LSN that the log goes on with
   Lsn stated_;                       // the highest LSN stated to be durable
   std::uint32_t epoch_ = 0;          // of the last record walked
-  std::uint64_t unproven_ = 0;       // in the last file walked: from here on nobody states durability
+  std::vector<Unproven> unproven_;   // at the chain's end; the last one is of the last file walked
 };
 
 }  // namespace

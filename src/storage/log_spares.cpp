@@ -14,7 +14,6 @@ constexpr std::uint64_t kPieceBytes = 256u << 10;
 // The disk thread's while a step is on its way.
 struct LogSpares::Making {
   std::shared_ptr<LogFile> file;
-  LogFileHeader header;  // the file's own belongs to whoever takes it
   std::uint64_t zeroed = kFileHeaderBlockBytes;
   bool finished = false;
   result<void> outcome;
@@ -27,11 +26,7 @@ struct LogSpares::Making {
       if (auto written = file->file->write(zeroed, zeros(bytes)); !written) return written;
       zeroed += bytes;
     }
-    // The header last: without it the file is known to be unfinished.
     finished = zeroed == file->bytes;
-    if (finished) {
-      if (auto written = write_log_file_header(*file->file, header); !written) return written;
-    }
     return file->file->sync_data();
   }
 };
@@ -51,7 +46,6 @@ std::shared_ptr<LogFile> LogSpares::take() {
     ready_.pop_front();
   } else if (making_ != nullptr) {
     file = std::exchange(making_, nullptr)->file;
-    file->header.generation = 1;
   } else {
     file = new_log_file(directory_, next_number_++, file_bytes_);
   }
@@ -72,8 +66,6 @@ void LogSpares::keep(std::size_t wanted) {
   if (making_ != nullptr || ready_.size() >= wanted_) return;
   making_ = std::make_shared<Making>();
   making_->file = new_log_file(directory_, next_number_++, file_bytes_);
-  making_->header = making_->file->header;
-  making_->header.generation = 1;
   submit_step();
 }
 
@@ -94,7 +86,6 @@ void LogSpares::on_step(const std::shared_ptr<Making>& making) {
   if (making->outcome && !making->finished) return submit_step();
   making_ = nullptr;
   if (making->outcome) {
-    making->file->header = making->header;
     ready_.push_back(making->file);
     keep(wanted_);
   } else if (making->file->file != nullptr) {
