@@ -1,6 +1,6 @@
 // Runs tests/data/routing/*.txt: declarations and publishes, and below each publish the queues it reached.
-// `broker_tests --gtest_filter=RoutingScenarios.* --rewrite` writes what comes out into the files; the diff is
-// then for a reviewer to read.
+// `broker_tests --gtest_filter=RoutingScenarios.* --rewrite` writes what comes out into the files; the diff
+// is then for a reviewer to read.
 //
 //   exchange NAME TYPE [argument=value …]     delete-exchange NAME      alternate NAME EXCHANGE  (by policy)
 //   queue NAME …                              delete-queue NAME
@@ -68,7 +68,8 @@ Arguments arguments_from(const std::vector<Word>& words, std::size_t first) {
   for (std::size_t i = first; i < words.size(); ++i) {
     const std::size_t equals = words[i].text.find('=');
     if (equals == std::string::npos) throw std::runtime_error("not an argument: " + words[i].text);
-    arguments.set(words[i].text.substr(0, equals), value_of(words[i].text.substr(equals + 1), words[i].quoted));
+    arguments.set(words[i].text.substr(0, equals),
+                  value_of(words[i].text.substr(equals + 1), words[i].quoted));
   }
   return arguments;
 }
@@ -123,7 +124,8 @@ class Scenario {
     spec.name = name;
     spec.type = type;
     spec.arguments = std::move(arguments);
-    if (const result<void> checked = check_exchange_type(spec); !checked.has_value()) return checked.error().text;
+    if (const result<void> checked = check_exchange_type(spec); !checked.has_value())
+      return checked.error().text;
     table_.add_exchange(std::move(spec));
     return {};
   }
@@ -176,8 +178,7 @@ std::string replay(const std::string& text) {
 TEST(RoutingScenarios, come_out_as_written) {
   const std::vector<std::string> arguments = testing::internal::GetArgvs();
   const bool rewrite = std::find(arguments.begin(), arguments.end(), "--rewrite") != arguments.end();
-  const std::filesystem::path folder =
-      std::filesystem::path(__FILE__).parent_path().parent_path().parent_path() / "tests/data/routing";
+  const std::filesystem::path folder = std::filesystem::path(MILLRACE_TEST_DATA) / "routing";
   std::size_t scenarios = 0;
   for (const auto& file : std::filesystem::directory_iterator(folder)) {
     if (file.path().extension() != ".txt") continue;
