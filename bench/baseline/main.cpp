@@ -23,13 +23,14 @@ int main(int argc, char** argv) {
   auto fault = baseline::Fault::none;
   null_broker
       ->add_option("--fault", fault, "Do wrong at one of many messages, which millrace_load must notice")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, baseline::Fault>{{"none", baseline::Fault::none},
-                                                 {"lose", baseline::Fault::lose},
-                                                 {"repeat", baseline::Fault::repeat},
-                                                 {"reorder", baseline::Fault::reorder},
-                                                 {"change", baseline::Fault::change},
-                                                 {"confirm-twice", baseline::Fault::confirm_twice}}))
+      ->transform(CLI::CheckedTransformer(std::map<std::string, baseline::Fault>{
+                                              {"none", baseline::Fault::none},
+                                              {"lose", baseline::Fault::lose},
+                                              {"repeat", baseline::Fault::repeat},
+                                              {"reorder", baseline::Fault::reorder},
+                                              {"change", baseline::Fault::change},
+                                              {"confirm-twice", baseline::Fault::confirm_twice}})
+                      .description("none, lose, repeat, reorder, change or confirm-twice"))
       ->default_str("none");
 
   std::uint32_t bytes = 1024;

@@ -64,8 +64,9 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
       ->check(CLI::Range(0, 1'000'000))
       ->group("Load");
   app.add_option("--ack", options.ack, "Acknowledgement")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, AckMode>{{"auto", AckMode::automatic}, {"manual", AckMode::manual}}))
+      ->transform(CLI::CheckedTransformer(std::map<std::string, AckMode>{{"auto", AckMode::automatic},
+                                                                         {"manual", AckMode::manual}})
+                      .description("auto or manual"))
       ->default_str("auto")
       ->group("Load");
   app.add_option("--prefetch", options.prefetch, "Unacknowledged messages of a consumer; 0: no limit")
@@ -98,7 +99,7 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
   app.add_flag("--drain-only", options.drain_only, "Consume a backlog: --messages, or what the queues hold")
       ->excludes(publish)
       ->group("Other loads");
-  app.add_option("--idle-connections", options.idle_connections,
+  app.add_option("--idle-connections,--connections", options.idle_connections,
                  "Open that many connections with a channel each")
       ->group("Other loads");
   auto* declare =
