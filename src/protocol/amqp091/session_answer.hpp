@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "protocol/amqp091/session.hpp"
+
 namespace millrace::amqp091 {
 
 template <class T, class Then>
