@@ -187,3 +187,21 @@ def name(request):
         return f"{stem}.{suffix}{next(counter)}"[-120:]
 
     return make
+
+
+@pytest.fixture
+def declare_queue(channel, name):
+    """declare_queue(max_length=1) makes a durable queue with the argument x-max-length that goes with the test."""
+    made = []
+
+    def make(**arguments):
+        queue = name()
+        given = {f"x-{key}".replace("_", "-"): value for key, value in arguments.items() if value is not None}
+        channel.queue_declare(queue, durable=True, arguments=given)
+        made.append(queue)
+        return queue
+
+    yield make
+    for queue in made:
+        if channel.is_open:
+            channel.queue_delete(queue)

@@ -84,7 +84,6 @@ def test_a_message_refused_without_requeue_is_gone(channel, queue, settle):
     fill(channel, queue, 1)
     getattr(channel, settle)(channel.basic_get(queue)[0].delivery_tag, requeue=False)
     channel.close()
-    channel.connection.channel()
     assert channel.connection.channel().queue_delete(queue).method.message_count == 0
 
 
@@ -133,8 +132,7 @@ def test_cancel_keeps_what_is_unacknowledged_and_requeues_nothing(channel, queue
     fill(channel, queue, 2)
     inbox = Inbox(channel, queue, auto_ack=False)
     inbox.wait(2)
-    channel._impl.basic_cancel(inbox.tag)  # the blocking channel would requeue on its own account
-    channel.connection.process_data_events(time_limit=0.2)
+    channel.basic_cancel(inbox.tag)
     assert depth(channel, queue) == 0
     channel.basic_ack(inbox.deliveries[0][0].delivery_tag)
     channel.basic_nack(inbox.deliveries[1][0].delivery_tag)

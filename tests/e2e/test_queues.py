@@ -1,13 +1,14 @@
 """Declaring, redeclaring and deleting queues, and how long each kind of them lives."""
 
 import re
+import struct
 
 import pika
 import pytest
 from pamqp import commands
 
 from harness.pika_tools import Inbox, depth, refusal, wait_until
-from harness.raw import RawConnection
+from harness.raw import RawConnection, frame_bytes
 
 
 def exists(connection, queue):
@@ -121,9 +122,11 @@ def test_line_breaks_in_names_are_stripped(broker, name):
     queue = name()
     with RawConnection(broker) as raw:
         raw.open().open_channel()
-        broken = commands.Queue.Declare(exclusive=True)
-        broken.queue = queue[:5] + "\r\n" + queue[5:]
-        assert raw.ask(broken, commands.Queue.DeclareOk, 1).queue == queue
+        broken = (queue[:5] + "\r\n" + queue[5:]).encode()
+        exclusive, no_arguments = b"\x04", bytes(4)
+        declare = struct.pack(">HHHB", 50, 10, 0, len(broken)) + broken + exclusive + no_arguments
+        raw.send_bytes(frame_bytes(1, 1, declare))
+        assert raw.expect(commands.Queue.DeclareOk).queue == queue
 
 
 def test_names_may_hold_any_utf8(channel, name):

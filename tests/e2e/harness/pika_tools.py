@@ -35,6 +35,19 @@ def refusal_of_publish(channel, *arguments, **keywords):
     return refusal(publish_and_wait)
 
 
+def publish(channel, queue, *bodies, **properties):
+    for body in bodies or [b"m"]:
+        channel.basic_publish("", queue, body, pika.BasicProperties(**properties))
+
+
+def confirmed(channel, queue, body):
+    try:
+        channel.basic_publish("", queue, body)
+        return True
+    except pika.exceptions.NackError:
+        return False
+
+
 def get(channel, queue, seconds=5, auto_ack=True):
     """(method, properties, body) of the next message; waits for it, as routing to a queue may take a moment."""
     deadline = time.monotonic() + seconds
