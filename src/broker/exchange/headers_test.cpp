@@ -120,7 +120,7 @@ TEST_F(Headers, agrees_with_the_definition_while_bindings_come_and_go) {
       return made;
     };
     std::vector<std::pair<std::uint64_t, Arguments>> bound;
-    for (int step = 0; step < 1500; ++step) {
+    for (int step = 0; step < 500; ++step) {
       if (!bound.empty() && random.one_in(3)) {
         const std::size_t i = random.below(bound.size());
         exchange.unbind(queue_target(bound[i].first), binding_to(bound[i].first, "", bound[i].second));
