@@ -32,11 +32,14 @@ fail() {
 # The comment at the head of a script is its help: from the second line to the first that is no comment.
 show_help() { sed -n '2,/^[^#]/{/^#/!d;s/^# \{0,1\}//;p}' "$1"; }
 
-# configure PRESET [CMAKE-ARGUMENT...]: does nothing when the build folder is configured; ninja redoes it when the
-# CMake files change.
+# configure PRESET [CMAKE-ARGUMENT...]: of a build folder that is configured, only what changes of the CMake files and of
+# the set of sources ask for.
 configure() {
   local preset=$1 dir=$MILLRACE_BUILD_DIR/$1
   shift
-  [[ -f $dir/build.ninja ]] && return
+  if [[ -f $dir/build.ninja ]]; then
+    ninja -C "$dir" build.ninja
+    return
+  fi
   cmake --preset "$preset" -B "$dir" "$@"
 }
