@@ -1,0 +1,20 @@
+// Arguments as JSON and back, as RabbitMQ's definitions write them.
+#pragma once
+
+#include <boost/json/fwd.hpp>
+
+#include "base/result.hpp"
+#include "broker/value.hpp"
+
+namespace millrace::server {
+
+// Whole numbers become 64-bit integers, fractions doubles, text long strings. invalid_argument: nested deeper
+// than broker::kMaxValueDepth, or a number beyond 64 signed bits.
+result<broker::Value> value_from_json(const boost::json::value& json);
+result<broker::Arguments> arguments_from_json(const boost::json::object& json);
+
+// Timestamps become numbers; binary data becomes text as it is.
+boost::json::value json_from_value(const broker::Value& value);
+boost::json::object json_from_arguments(const broker::Arguments& arguments);
+
+}  // namespace millrace::server

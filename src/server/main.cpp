@@ -1,0 +1,95 @@
+// millrace: reads what the operator wants, runs the broker, and turns signals into its end.
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <variant>
+
+#include "server/command_line.hpp"
+#include "server/process.hpp"
+
+namespace {
+
+using namespace millrace;
+
+// How long clients have to answer connection.close.
+constexpr runtime::Milliseconds kGrace{5000};
+// Threads share heaps: one for each would hold memory that no other can use.
+constexpr int kHeaps = 2;
+constexpr int kStopped = SIGUSR1;  // sent by ourselves when all is drained
+
+sigset_t awaited_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, kStopped}) sigaddset(&set, signal);
+  return set;
+}
+
+int wait_for_end_signal(const sigset_t& signals) {
+  while (true) {
+    int signal = 0;
+    if (sigwait(&signals, &signal) == 0 && signal != SIGHUP) return signal;
+  }
+}
+
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void print(std::FILE* to, const std::string& text) {
+  std::fputs(text.c_str(), to);
+  std::fflush(to);
+}
+
+int run(const server::Config& config) {
+  const sigset_t signals = awaited_signals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // in all threads to come
+  signal(SIGPIPE, SIG_IGN);
+  mallopt(M_ARENA_MAX, kHeaps);
+  raise_descriptor_limit();
+
+  const server::LogFunction log = server::make_log(config.log_json, config.log_level);
+  auto process = server::Process::start(config, log);
+  if (!process) {
+    print(stderr, "millrace: " + process.error().text + "\n");
+    return 1;
+  }
+  print(stdout, (*process)->ready_line() + "\n");
+
+  int signal = wait_for_end_signal(signals);
+  while (signal == kStopped) signal = wait_for_end_signal(signals);  // not ours
+  log(broker::LogLevel::info, "stopping; a second signal ends it at once");
+  std::atomic<bool> stopped{false};
+  const pthread_t self = pthread_self();
+  (*process)->stop(kGrace, [&stopped, self] {
+    stopped = true;
+    pthread_kill(self, kStopped);
+  });
+  while (!stopped) {
+    signal = wait_for_end_signal(signals);
+    if (signal != kStopped) _exit(128 + signal);
+  }
+  process->reset();
+  log(broker::LogLevel::info, "stopped");
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto wanted =
+      server::read_command_line(argc, argv, [](const char* name) { return std::getenv(name); });
+  if (const auto* say = std::get_if<server::Say>(&wanted)) {
+    print(say->status == 0 ? stdout : stderr, say->text);
+    return say->status;
+  }
+  return run(std::get<server::Config>(wanted));
+}

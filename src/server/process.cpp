@@ -1,0 +1,213 @@
+#include "server/process.hpp"
+
+#include <sched.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <cstring>
+#include <future>
+#include <utility>
+#include <vector>
+
+#include "protocol/amqp091/format.hpp"
+#include "runtime/os/clock.hpp"
+#include "runtime/os/disk_thread.hpp"
+#include "runtime/os/entropy.hpp"
+#include "runtime/os/file_system.hpp"
+#include "server/amqp_session.hpp"
+#include "server/definitions_import.hpp"
+#include "server/listener.hpp"
+
+namespace millrace::server {
+namespace {
+
+using broker::LogLevel;
+
+unsigned available_cores() {
+  cpu_set_t cores;
+  if (::sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
+  return static_cast<unsigned>(std::max(1, CPU_COUNT(&cores)));
+}
+
+std::string absolute(const std::string& path) {
+  char* resolved = ::realpath(path.c_str(), nullptr);
+  std::string text = resolved == nullptr ? path : resolved;
+  std::free(resolved);
+  return text;
+}
+
+std::string describe_mode(const Config& config) {
+  switch (config.sync_mode) {
+    case storage::SyncMode::sync:
+      return "sync: a confirmed message is on the disk";
+    case storage::SyncMode::interval:
+      return "interval: a power cut may lose confirmed messages of the last " +
+             std::to_string(config.sync_interval.count()) + " ms";
+    case storage::SyncMode::os:
+      return "os: a power cut may lose confirmed messages";
+  }
+  return {};
+}
+
+class RunningProcess final : public Process {
+ public:
+  RunningProcess(const Config& config, LogFunction log) : config_(config), log_(std::move(log)) {
+    session_options_.frame_max = config.frame_max;
+    session_options_.channel_max = config.channel_max;
+    session_options_.heartbeat_s = config.heartbeat_s;
+    session_options_.allow_anonymous = config.allow_anonymous;
+    session_options_.handshake_timeout_ms = config.handshake_timeout_ms;
+    session_options_.random = runtime::fill_random;
+  }
+
+  ~RunningProcess() override {
+    for (const auto& loop : loops_) loop->stop();
+    for (const auto& loop : loops_) loop->join();
+    for (const auto& disk : disks_) disk->stop();
+    if (helper_) helper_->stop();
+  }
+
+  result<void> open() {
+    std::vector<broker::Change> definitions;
+    if (!config_.definitions.empty()) {
+      auto read = read_definitions(config_.definitions, runtime::fill_random);
+      if (!read) return read.error();
+      for (const std::string& note : read->notes) log_(LogLevel::warning, note);
+      definitions = std::move(read->changes);
+    }
+    std::vector<BoundSocket> sockets;
+    for (const HostPort& where : config_.amqp) {
+      auto bound = bind_sockets(where);
+      if (!bound) return bound.error();
+      std::move(bound->begin(), bound->end(), std::back_inserter(sockets));
+    }
+    if (const auto opened = open_node(); !opened) return opened;
+    make_pumps();
+    for (BoundSocket& socket : sockets) {
+      listeners_.push_back(
+          std::make_unique<Listener>(std::move(socket), pumps_, config_.max_connections, log_));
+    }
+    for (const auto& loop : loops_) loop->start();
+    if (!definitions.empty()) {
+      if (const auto imported = import(std::move(definitions)); !imported) return imported;
+    }
+    return listen();
+  }
+
+  std::string ready_line() const override {
+    std::string amqp;
+    for (const auto& listener : listeners_) amqp += (amqp.empty() ? "" : ",") + listener->address();
+    return "ready amqp=" + (amqp.empty() ? "off" : amqp) + " data=" + absolute(config_.data_dir);
+  }
+
+  void stop(runtime::Milliseconds grace, Task done) override {
+    loops_[0]->post([this] {
+      for (const auto& listener : listeners_) listener->close();
+    });
+    node_->stop(grace, std::move(done));
+  }
+
+ private:
+  result<void> open_node() {
+    std::uint64_t incarnation = 0;
+    runtime::fill_random({reinterpret_cast<std::uint8_t*>(&incarnation), sizeof incarnation});
+    const unsigned wanted = config_.shards != 0 ? config_.shards : available_cores();
+    auto directory = storage::DataDirectory::open(files_, config_.data_dir, wanted, incarnation);
+    if (!directory) return directory.error();
+    directory_ = std::move(*directory);
+    if (config_.shards != 0 && config_.shards != directory_->shards()) {
+      log_(LogLevel::warning, "'" + config_.data_dir + "' was made with " +
+                                  std::to_string(directory_->shards()) + " shards and keeps them; shards = " +
+                                  std::to_string(config_.shards) + " is for a new directory");
+    }
+    std::vector<runtime::ShardRuntime> runtimes;
+    for (unsigned i = 0; i < directory_->shards(); ++i) {
+      loops_.push_back(std::make_unique<runtime::ShardLoop>("shard-" + std::to_string(i)));
+      disks_.push_back(std::make_unique<runtime::DiskThread>(*loops_[i]));
+      runtimes.push_back({clock_, *loops_[i], *loops_[i], *disks_[i], files_});
+    }
+    helper_ = std::make_unique<runtime::DiskThread>(*loops_[0]);
+    auto node = broker::Node::open(runtimes, *helper_, *directory_, node_options());
+    if (!node) return node.error();
+    node_ = std::move(*node);
+    const broker::NodeRecovery& found = node_->recovery();
+    log_(LogLevel::info, "durability " + describe_mode(config_));
+    log_(LogLevel::info, "recovered " + std::to_string(found.messages) + " messages in " +
+                             std::to_string(found.queues) + " queues from '" + config_.data_dir + "' (" +
+                             std::to_string(found.log_records) + " log records, " +
+                             std::to_string(found.log_bytes_cut) + " unconfirmed bytes cut)");
+    return {};
+  }
+
+  broker::NodeOptions node_options() const {
+    broker::NodeOptions options;
+    options.sync_mode = config_.sync_mode;
+    options.sync_interval = config_.sync_interval;
+    options.max_message_bytes = config_.max_message_bytes;
+    options.memory_limit_bytes = config_.memory_limit_bytes;
+    options.disk_low_water_bytes = config_.disk_low_water_bytes;
+    options.formats.by_origin[static_cast<std::size_t>(broker::Origin::internal)] =
+        &broker::internal_format();
+    options.formats.by_origin[static_cast<std::size_t>(broker::Origin::amqp091)] = &amqp091::message_format();
+    options.random = runtime::fill_random;
+    options.log = log_;
+    return options;
+  }
+
+  void make_pumps() {
+    for (unsigned i = 0; i < loops_.size(); ++i) {
+      pumps_.push_back(std::make_unique<Pump>(*loops_[i], amqp_sessions(node_->gate(i), session_options_)));
+      loops_[i]->on_turn_end([node = node_.get(), pump = pumps_[i].get(), i](bool idle) {
+        node->end_turn(i, idle);
+        pump->flush();
+      });
+    }
+  }
+
+  result<void> import(std::vector<broker::Change> changes) {
+    std::promise<result<void>> imported;
+    node_->change(std::move(changes), [&](result<void> outcome) { imported.set_value(std::move(outcome)); });
+    auto outcome = imported.get_future().get();
+    if (outcome) {
+      log_(LogLevel::info, "imported '" + config_.definitions + "'");
+      return {};
+    }
+    return fail(outcome.error().code, "cannot import '" + config_.definitions + "': " + outcome.error().text);
+  }
+
+  result<void> listen() {
+    std::promise<result<void>> listening;
+    loops_[0]->post([&] {
+      result<void> outcome;
+      for (const auto& listener : listeners_) {
+        if (outcome) outcome = listener->listen();
+      }
+      listening.set_value(std::move(outcome));
+    });
+    return listening.get_future().get();
+  }
+
+  // In the order of making; the end goes backwards.
+  Config config_;
+  LogFunction log_;
+  amqp091::SessionOptions session_options_;
+  runtime::SystemClock clock_;
+  runtime::PosixFileSystem files_;
+  std::unique_ptr<storage::DataDirectory> directory_;
+  std::vector<std::unique_ptr<runtime::ShardLoop>> loops_;
+  std::vector<std::unique_ptr<runtime::DiskThread>> disks_;
+  std::unique_ptr<runtime::DiskThread> helper_;
+  std::unique_ptr<broker::Node> node_;
+  std::vector<std::unique_ptr<Pump>> pumps_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+};
+
+}  // namespace
+
+result<std::unique_ptr<Process>> Process::start(const Config& config, LogFunction log) {
+  auto process = std::make_unique<RunningProcess>(config, std::move(log));
+  if (const auto opened = process->open(); !opened) return opened.error();
+  return std::unique_ptr<Process>(std::move(process));
+}
+
+}  // namespace millrace::server

@@ -1,0 +1,31 @@
+// The broker as a running program: shards' threads, disk threads, the node, pumps and listeners, wired
+// together.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/result.hpp"
+#include "base/task.hpp"
+#include "server/config.hpp"
+#include "server/log.hpp"
+
+namespace millrace::server {
+
+class Process {
+ public:
+  // Binds the addresses, opens the data directory, recovers, starts the threads, imports definitions, then
+  // listens: on return clients are answered. An address in use or a locked directory is found before anything
+  // on disk was changed.
+  static result<std::unique_ptr<Process>> start(const Config& config, LogFunction log);
+  // Ends the threads; what was not drained by stop() is dropped, as by a crash.
+  virtual ~Process() = default;
+
+  // "ready amqp=127.0.0.1:5672 data=/var/lib/millrace"
+  virtual std::string ready_line() const = 0;
+  // Accepts nobody any more, asks all connections to close and waits at most `grace` for them, makes all
+  // durable; then `done`, on a shard's thread. Once.
+  virtual void stop(runtime::Milliseconds grace, Task done) = 0;
+};
+
+}  // namespace millrace::server
