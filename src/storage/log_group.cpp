@@ -63,7 +63,8 @@ result<void> GroupWrite::do_pieces(runtime::FileSystem& files, const std::string
       }
     }
     if (auto written = write_piece(piece); !written) return written;
-    if (!sync) continue;
+    // Also in the weaker modes: the header holds the epoch, which must never be given out twice.
+    if (!sync && !piece.opens_file) continue;
     if (auto synced = piece.file->file->sync_data(); !synced) return synced;
   }
   return {};

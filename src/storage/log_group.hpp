@@ -62,7 +62,7 @@ struct GroupWrite {
   result<void> outcome;
   runtime::Nanoseconds took{};
 
-  // Each piece is written and, with `sync`, synced before the next.
+  // Each piece is written and, with `sync` or when it opens a file, synced before the next.
   void run(runtime::FileSystem& files, const runtime::Clock& clock, const std::string& directory);
 
  private:
