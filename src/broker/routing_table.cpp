@@ -14,6 +14,9 @@ namespace {
 // Up to here repeats are looked for one by one, beyond by sorting.
 constexpr std::size_t kFewTargets = 16;
 
+// The default exchange is added first and never goes.
+constexpr std::uint32_t kDefaultSlot = 0;
+
 struct Binding;
 
 // Bindings by one of their ends; each knows its place, so that it leaves in constant time.
@@ -334,6 +337,10 @@ bool RoutingTable::route(Exchange& exchange, std::span<const std::string_view> k
                          QueueTargets& out, RememberingExchanges* remembering) {
   out.clear();
   if (remembering != nullptr) remembering->clear();
+  if (exchange.table_slot == kDefaultSlot && keys.size() == 1) {  // the most frequent of all
+    if (const QueueAddress* queue = find_queue(keys.front())) out.push_back(*queue);
+    return true;
+  }
   if (state_->route(exchange, keys, message, out, remembering)) return true;
   out.clear();
   if (remembering != nullptr) remembering->clear();
@@ -370,7 +377,7 @@ bool RoutingTable::cacheable(const Exchange& exchange) const noexcept {
 
 void RoutingTable::set_alternate(std::string_view exchange, std::string alternate) {
   ExchangeEntry* entry = state_->find(exchange);
-  if (entry == nullptr || entry->policy_alternate == alternate) return;
+  if (entry == nullptr || exchange.empty() || entry->policy_alternate == alternate) return;
   entry->policy_alternate = std::move(alternate);
   ++state_->version;
 }

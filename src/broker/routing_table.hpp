@@ -50,7 +50,8 @@ class RoutingTable {
   // the key alone (direct, fanout, topic, …) and whose bindings and alternates lead only to such.
   bool cacheable(const Exchange& exchange) const noexcept;
 
-  // An exchange's alternate exchange where it has no such argument: its policy's. Empty takes it back.
+  // An exchange's alternate exchange where it has no such argument: its policy's. Empty takes it back. The
+  // default exchange has none.
   void set_alternate(std::string_view exchange, std::string alternate);
 
  private:
