@@ -26,8 +26,6 @@ TEST(Pattern, an_overlong_one_is_refused) {
   EXPECT_FALSE(Pattern(std::string(10'000, '(') + std::string(10'000, ')')).valid());
 }
 
-// Without the match limit the first of these would run for longer than anybody waits; with it the answer is
-// "no", although the subject of the third matches.
 TEST(Pattern, a_hostile_one_ends_and_denies) {
   const std::string subject(255, 'a');
   EXPECT_FALSE(Pattern("^(a+)+$").search(subject + "!"));
@@ -36,6 +34,14 @@ TEST(Pattern, a_hostile_one_ends_and_denies) {
   EXPECT_FALSE(Pattern("(x+x+)+y").search(std::string(255, 'x')));
   EXPECT_FALSE(Pattern("^((a*)*)*$").search(subject + "!"));
   EXPECT_FALSE(Pattern("(?R)?a").search(std::string(60'000, 'b')));
+}
+
+// This pattern matches any run of a, after twice the steps for each a more: beyond the limit the answer is
+// "no".
+TEST(Pattern, the_match_limit_is_ours_and_decides) {
+  const Pattern pattern("^(?:(a|a)*b|.*)$");
+  EXPECT_TRUE(pattern.search(std::string(8, 'a')));
+  EXPECT_FALSE(pattern.search(std::string(17, 'a')));
 }
 
 TEST(Pattern, ordinary_ones_are_far_from_the_limit) {
