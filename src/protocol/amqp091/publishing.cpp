@@ -1,6 +1,7 @@
 // basic.publish: from frames to a message, and from the broker's answer to returns and confirms.
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 #include "protocol/amqp091/session.hpp"
 
@@ -12,6 +13,7 @@ constexpr std::string_view kReplyTo = "amq.rabbitmq.reply-to";
 // RabbitMQ's cap, whatever is configured.
 constexpr std::uint64_t kMessageBytesCap = 512u << 20;
 constexpr std::int64_t kExpirationMaxMs = 4294967295;
+constexpr std::uint64_t kTimestampMaxS = std::numeric_limits<std::int64_t>::max() / 1000;
 
 // Why a publisher's expiration is none, as RabbitMQ words it; empty when it is one.
 std::string bad_expiration(std::string_view text, std::int64_t& ttl_ms) {
@@ -47,7 +49,7 @@ std::size_t Session::on_publish(Channel& channel, const basic::Publish& method, 
     if (body_bytes == 0 ||
         (body.state == FrameState::complete && body.frame.type == FrameType::body &&
          body.frame.channel == channel.number && body.frame.payload.size() == body_bytes)) {
-      ContentHeader header;
+      ContentHeader& header = header_;
       if (parse_content_header(split.frame.payload, header) == HeaderParsed::ok &&
           body_bytes <= max_message_bytes_) {
         broker::Message::Fields fields;
@@ -113,7 +115,10 @@ bool Session::read_publish(Channel& channel, std::string_view exchange, std::str
   fields.header = header.raw;
   fields.durable = properties.delivery_mode == std::uint8_t{2};
   if (properties.priority) fields.priority = *properties.priority;
-  if (properties.timestamp) fields.timestamp_ms = static_cast<std::int64_t>(*properties.timestamp) * 1000;
+  // Some publishers write milliseconds, or anything: a time that cannot be said in milliseconds is none.
+  if (properties.timestamp && *properties.timestamp <= kTimestampMaxS) {
+    fields.timestamp_ms = static_cast<std::int64_t>(*properties.timestamp) * 1000;
+  }
   if (properties.user_id) [[unlikely]] {
     const broker::Subject& subject = connection_->subject();
     if (*properties.user_id != subject.user && !subject.has_tag("impersonator")) {

@@ -316,6 +316,7 @@ class Session final : public broker::ConnectionListener {
   std::vector<broker::ConsumerId> dirty_credit_;
   std::vector<std::string_view> key_views_;
   Buffer scratch_;
+  ContentHeader header_;  // of the publish being taken in: large, so not made anew each time
 
   TimerId close_timer_;  // handshake, then the peer's answer to connection.close
   TimerId heartbeat_timer_;
