@@ -81,7 +81,7 @@ std::variant<Config, Say> read_command_line(int argc, const char* const* argv,
   } catch (const CLI::CallForVersion& version) {
     return Say{std::string(version.what()) + "\n", 0};
   } catch (const CLI::CallForHelp&) {
-    return Say{(serve->parsed() ? serve : &app)->help(), 0};
+    return Say{(serve->parsed() ? serve : &app)->help() + "\n", 0};
   } catch (const CLI::ParseError& error) {
     return refuse(std::string(error.what()) + " (see millrace serve --help)");
   }
