@@ -31,7 +31,7 @@ class LineSession final : public ByteSession {
   std::size_t on_bytes(ByteView received) override {
     log_.largest_offer = std::max(log_.largest_offer.load(), received.size());
     std::size_t used = 0;
-    while (!paused_) {
+    while (!paused_ && !ended_) {
       const std::string_view rest = as_text(received.subspan(used));
       const std::size_t end = rest.find('\n');
       if (end == std::string_view::npos) break;
@@ -48,6 +48,7 @@ class LineSession final : public ByteSession {
 
  private:
   void take(std::string_view line) {
+    ended_ = line == "bye\n" || line == "drop\n";
     if (line == "bye\n") return transport_.close_after_flush();
     if (line == "drop\n") return transport_.close_now();
     if (line == "flood\n") {
@@ -68,6 +69,7 @@ class LineSession final : public ByteSession {
   amqp091::Transport& transport_;
   SessionLog& log_;
   bool paused_ = false;
+  bool ended_ = false;
 };
 
 class PumpTest : public ::testing::Test {
