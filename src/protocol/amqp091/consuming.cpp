@@ -54,7 +54,7 @@ void Session::on(Channel& channel, const basic::Consume& method) {
   std::string queue;
   if (!queue_name(channel, method.queue, queue)) return;
   broker::Consume consume;
-  if (!read_arguments(channel, method.arguments, consume.arguments)) return;
+  if (!read_arguments(method.arguments, consume.arguments)) return;
   const auto same_tag = [&](const Consumer* consumer) { return consumer->tag == method.consumer_tag; };
   if (std::any_of(channel.consumers.begin(), channel.consumers.end(), same_tag)) {
     return refuse(channel, ReplyCode::not_allowed,

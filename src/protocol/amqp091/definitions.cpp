@@ -23,7 +23,7 @@ std::uint32_t count32(std::uint64_t count) noexcept {
 
 }  // namespace
 
-bool Session::read_arguments(Channel&, TableView table, broker::Arguments& arguments) {
+bool Session::read_arguments(TableView table, broker::Arguments& arguments) {
   if (!valid(table)) {
     unparsed(Parsed::malformed, method_id_);
     return false;
@@ -42,7 +42,7 @@ bool Session::queue_name(Channel& channel, std::string_view given, std::string& 
 void Session::on(Channel& channel, const exchange::Declare& method) {
   const std::string name = clean(method.exchange);
   broker::ExchangeDeclare declare{name, method.type, method.durable, method.auto_delete, method.internal, {}};
-  if (!method.passive && !read_arguments(channel, method.arguments, declare.arguments)) return;
+  if (!method.passive && !read_arguments(method.arguments, declare.arguments)) return;
   auto done = answer<void>(channel, [this, &channel, nowait = method.nowait] {
     if (!nowait) send(channel.number, exchange::DeclareOk{});
   });
@@ -59,7 +59,7 @@ void Session::on(Channel& channel, const exchange::Delete& method) {
 
 void Session::on(Channel& channel, const exchange::Bind& method) {
   broker::Arguments arguments;
-  if (!read_arguments(channel, method.arguments, arguments)) return;
+  if (!read_arguments(method.arguments, arguments)) return;
   connection_->bind(clean(method.source), clean(method.destination), true, method.routing_key,
                     std::move(arguments), answer<void>(channel, [this, &channel, nowait = method.nowait] {
                       if (!nowait) send(channel.number, exchange::BindOk{});
@@ -68,7 +68,7 @@ void Session::on(Channel& channel, const exchange::Bind& method) {
 
 void Session::on(Channel& channel, const exchange::Unbind& method) {
   broker::Arguments arguments;
-  if (!read_arguments(channel, method.arguments, arguments)) return;
+  if (!read_arguments(method.arguments, arguments)) return;
   connection_->unbind(clean(method.source), clean(method.destination), true, method.routing_key,
                       std::move(arguments), answer<void>(channel, [this, &channel, nowait = method.nowait] {
                         if (!nowait) send(channel.number, exchange::UnbindOk{});
@@ -78,7 +78,7 @@ void Session::on(Channel& channel, const exchange::Unbind& method) {
 void Session::on(Channel& channel, const queue::Declare& method) {
   const std::string name = clean(method.queue);
   broker::QueueDeclare declare{name, method.durable, method.exclusive, method.auto_delete, {}};
-  if (!method.passive && !read_arguments(channel, method.arguments, declare.arguments)) return;
+  if (!method.passive && !read_arguments(method.arguments, declare.arguments)) return;
   auto done = answer<broker::QueueStatus>(
       channel, [this, &channel, nowait = method.nowait](broker::QueueStatus status) {
         if (!nowait) {
@@ -94,7 +94,7 @@ void Session::on(Channel& channel, const queue::Bind& method) {
   broker::Arguments arguments;
   std::string name;
   if (!queue_name(channel, method.queue, name)) return;
-  if (!read_arguments(channel, method.arguments, arguments)) return;
+  if (!read_arguments(method.arguments, arguments)) return;
   // With neither a queue nor a key, the queue's name is the key (AMQP 0-9-1, queue.bind.routing-key).
   const std::string key(method.queue.empty() && method.routing_key.empty() ? name : method.routing_key);
   connection_->bind(clean(method.exchange), name, false, key, std::move(arguments),
@@ -107,7 +107,7 @@ void Session::on(Channel& channel, const queue::Unbind& method) {
   broker::Arguments arguments;
   std::string name;
   if (!queue_name(channel, method.queue, name)) return;
-  if (!read_arguments(channel, method.arguments, arguments)) return;
+  if (!read_arguments(method.arguments, arguments)) return;
   const std::string key(method.queue.empty() && method.routing_key.empty() ? name : method.routing_key);
   connection_->unbind(clean(method.exchange), name, false, key, std::move(arguments),
                       answer<void>(channel, [this, &channel] { send(channel.number, queue::UnbindOk{}); }));

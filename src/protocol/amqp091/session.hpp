@@ -169,7 +169,7 @@ class Session final : public broker::ConnectionListener {
   void on(Channel& channel, const queue::Unbind& method);
   void on(Channel& channel, const queue::Purge& method);
   void on(Channel& channel, const queue::Delete& method);
-  bool read_arguments(Channel& channel, TableView table, broker::Arguments& arguments);
+  bool read_arguments(TableView table, broker::Arguments& arguments);
   bool queue_name(Channel& channel, std::string_view given, std::string& name);
 
   // publishing.cpp
@@ -241,7 +241,7 @@ class Session final : public broker::ConnectionListener {
   bool recover(Channel& channel, bool requeue);
   void settle_entry(Channel& channel, const Unacked::Entry& entry, broker::Settlement how);
   void flush_settlements();
-  void flush_source(Channel& channel, Source& source);
+  void flush_source(Source& source);
   std::uint32_t add_source(Channel& channel, const broker::QueueAddress& queue, broker::ConsumerId consumer);
   std::uint32_t got_source(Channel& channel, const broker::QueueAddress& queue);
   static void free_source_if_done(Source& source);

@@ -40,7 +40,7 @@ void Session::settle(Channel& channel, std::uint64_t tag, bool multiple, Settlem
 
 void Session::settle_entry(Channel& channel, const Unacked::Entry& entry, Settlement how) {
   Source& source = channel.sources[entry.source];
-  if (source.dirty && source.how != how) flush_source(channel, source);
+  if (source.dirty && source.how != how) flush_source(source);
   if (!source.dirty) {
     source.dirty = true;
     source.how = how;
@@ -58,12 +58,12 @@ void Session::settle_entry(Channel& channel, const Unacked::Entry& entry, Settle
 void Session::flush_settlements() {
   for (const auto& [channel, index] : dirty_sources_) {
     Source& source = channel->sources[index];
-    if (source.dirty) flush_source(*channel, source);
+    if (source.dirty) flush_source(source);
   }
   dirty_sources_.clear();
 }
 
-void Session::flush_source(Channel&, Source& source) {
+void Session::flush_source(Source& source) {
   if (!std::is_sorted(source.seqs.begin(), source.seqs.end())) {
     std::sort(source.seqs.begin(), source.seqs.end());
   }

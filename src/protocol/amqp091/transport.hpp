@@ -20,7 +20,8 @@ class Transport {
 
   // The same queue for the session's whole life.
   virtual OutputQueue& output() = 0;
-  // There is something to send. Called once a turn at most; writing may wait for the end of the pump's turn.
+  // There is something to send; writing may wait for the end of the pump's turn. May come more than once a
+  // turn.
   virtual void want_flush() = 0;
   // Send what is there, then close. Nothing is read any more.
   virtual void close_after_flush() = 0;
