@@ -5,6 +5,7 @@
     MILLRACE_PEER=amqp://... pytest    the same against a broker that is already running; what needs restarts is skipped
 """
 
+import contextlib
 import itertools
 import os
 import signal
@@ -155,18 +156,24 @@ def connect(broker):
 
 
 def close_quietly(connection):
-    """pika waits for close-ok for ever; a test that failed may have left a broker that sends none."""
-
-    def give_up(*_):
-        raise TimeoutError("no close-ok within 5 s")
-
-    previous = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(5)
-    try:
+    with giving_up_after(5):
         if connection.is_open:
             connection.close()
+
+
+@contextlib.contextmanager
+def giving_up_after(seconds):
+    """pika waits for answers for ever; a test that failed may have left a broker that gives none, or a closed channel."""
+
+    def give_up(*_):
+        raise TimeoutError(f"no answer within {seconds} s")
+
+    previous = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(seconds)
+    try:
+        yield
     except (pika.exceptions.AMQPError, TimeoutError):
-        pass  # the test ended with a channel or connection that the broker had closed
+        pass
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, previous)
@@ -202,6 +209,6 @@ def declare_queue(channel, name):
         return queue
 
     yield make
-    for queue in made:
-        if channel.is_open:
+    with giving_up_after(5):
+        for queue in made:
             channel.queue_delete(queue)

@@ -9,12 +9,8 @@ from harness.raw import RawConnection
 
 
 @pytest.fixture
-def queue(channel, name):
-    queue = name()
-    channel.queue_declare(queue)
-    yield queue
-    if channel.is_open:
-        channel.queue_delete(queue)
+def queue(declare_queue):
+    return declare_queue()
 
 
 def fill(channel, queue, count):
@@ -80,11 +76,11 @@ def test_nack_zero_of_several_means_all(channel, queue):
 
 
 @pytest.mark.parametrize("settle", ["basic_reject", "basic_nack"])
-def test_a_message_refused_without_requeue_is_gone(channel, queue, settle):
+def test_a_message_refused_without_requeue_is_gone(connect, channel, queue, settle):
     fill(channel, queue, 1)
     getattr(channel, settle)(channel.basic_get(queue)[0].delivery_tag, requeue=False)
     channel.close()
-    assert channel.connection.channel().queue_delete(queue).method.message_count == 0
+    assert depth(connect().channel(), queue) == 0
 
 
 @pytest.mark.parametrize("settle", ["basic_reject", "basic_nack"])

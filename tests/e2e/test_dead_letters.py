@@ -8,11 +8,8 @@ from harness.pika_tools import depth, get, publish, wait_for_depth, wait_until
 
 
 @pytest.fixture
-def dead(channel, name):
-    queue = name("dead")
-    channel.queue_declare(queue, durable=True)
-    yield queue
-    channel.queue_delete(queue)
+def dead(declare_queue):
+    return declare_queue()
 
 
 @pytest.fixture

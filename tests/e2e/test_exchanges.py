@@ -5,6 +5,7 @@ import collections
 import pika
 import pytest
 
+from conftest import giving_up_after
 from harness.pika_tools import depth, drain, get, get_bodies, refusal, wait_for_depth, wait_until
 
 
@@ -20,8 +21,8 @@ def declare(channel, name):
         return exchange
 
     yield make
-    for exchange in made:
-        if channel.is_open:
+    with giving_up_after(5):
+        for exchange in made:
             channel.exchange_delete(exchange)
 
 
