@@ -65,7 +65,6 @@ def drain(connection, queue):
     channel = connection.channel()
     channel.basic_qos(prefetch_count=500)
     numbers = []
-    tag = None
     for method, _, body in channel.consume(queue, inactivity_timeout=1):
         if method is None:
             break
@@ -73,6 +72,9 @@ def drain(connection, queue):
         assert len(filling) == int(number) * 7919 % 3000, "a body was damaged"
         numbers.append(int(number))
         tag = method.delivery_tag
+        if len(numbers) % 250 == 0:  # before the prefetch is used up
+            channel.basic_ack(tag, multiple=True)
+            tag = None
     if tag:
         channel.basic_ack(tag, multiple=True)
     channel.cancel()
