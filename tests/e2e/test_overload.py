@@ -153,11 +153,11 @@ def test_many_clients_at_once_lose_nothing(alone):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 96 MiB; needs root."""
+    """A file system of 400 MiB; needs root."""
     folder = tmp_path / "small"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", str(folder)], capture_output=True, text=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", str(folder)], capture_output=True, text=True, check=False
     )
     if mounted.returncode:
         pytest.skip(f"cannot mount a small file system: {mounted.stderr.strip()}")
@@ -195,4 +195,5 @@ def test_a_full_disk_blocks_publishers_lets_consumers_drain_and_recovers(own_bro
 def fill(path, leave):
     free = os.statvfs(path).f_bavail * os.statvfs(path).f_frsize
     if free > leave:
-        path.write_bytes(b"\0" * (free - leave))
+        with open(path, "r+b") as filler:
+            os.posix_fallocate(filler.fileno(), 0, free - leave)

@@ -23,7 +23,7 @@ class Millrace(BrokerProcess):
 
     def command(self):
         command = [str(binary_path()), "serve", "--data-dir", str(self.directory / "data")]
-        command += ["--amqp", "127.0.0.1:0", "--shards", "2"]
+        command += ["--amqp", f"127.0.0.1:{self.port}", "--shards", "2"]  # a restart keeps the port
         if self.definitions:
             command += ["--definitions", str(self.definitions)]
         return command + self.options
