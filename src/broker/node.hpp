@@ -24,12 +24,14 @@ namespace millrace::broker {
 enum class LogLevel : std::uint8_t { debug, info, warning, error };
 
 struct NodeOptions {
-  // Message bytes kept in memory; beyond, the oldest of the longest queues move to segments.
-  static constexpr std::uint64_t kResidentBytes = 64u << 20;
-
   storage::SyncMode sync_mode = storage::SyncMode::sync;
   runtime::Milliseconds sync_interval{100};
   std::uint64_t max_message_bytes = 16u << 20;
+  // Of each shard's log. Small ones only make a test meet log pressure often.
+  std::uint64_t log_file_bytes = 32u << 20;
+  unsigned log_files = 4;
+  // Message bytes kept in memory; beyond, the oldest of the longest queues move to segments.
+  std::uint64_t resident_bytes = 64u << 20;
   // Message bytes in memory above which publishers are blocked. Backlogs move to disk long before.
   std::uint64_t memory_limit_bytes = 1u << 30;
   std::uint64_t disk_reserve_bytes = 64u << 20;

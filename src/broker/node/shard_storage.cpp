@@ -43,6 +43,8 @@ result<std::unique_ptr<Shard>> Shard::open(NodeShared& shared, unsigned index, r
   options.directory = directory;
   options.mode = shared.options.sync_mode;
   options.sync_interval = shared.options.sync_interval;
+  options.file_bytes = shared.options.log_file_bytes;
+  options.files = shared.options.log_files;
   storage::LogRecovery found;
   auto log = storage::Log::open(
       runtime, options, checkpointed, *shard,
@@ -233,7 +235,7 @@ void Shard::retry_later() {
 
 void Shard::spill_for_memory() {
   const std::int64_t share = static_cast<std::int64_t>(
-      std::min(shared_.options.memory_limit_bytes / 2, NodeOptions::kResidentBytes) / shared_.shards.size());
+      std::min(shared_.options.memory_limit_bytes / 2, shared_.options.resident_bytes) / shared_.shards.size());
   if (memory_bytes_ <= share || spilling_ || checkpointing_ || closing_) return;
   // The longest first; all in one segment must be of one kind.
   std::vector<Queue*> longest;
