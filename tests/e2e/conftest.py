@@ -1,8 +1,8 @@
 """Fixtures of the end-to-end tests.
 
-    pytest                        against $MILLRACE_BINARY (default build/release/millrace)
-    pytest --peer rabbitmq        the same tests against Debian's rabbitmq-server, started and stopped by the tests
-    MILLRACE_PEER=amqp://... pytest    the same against a broker that is already running; what needs restarts is skipped
+pytest                        against $MILLRACE_BINARY (default build/release/millrace)
+pytest --peer rabbitmq        the same tests against Debian's rabbitmq-server, started and stopped by the tests
+MILLRACE_PEER=amqp://... pytest    the same against a broker that is already running; what needs restarts is skipped
 """
 
 import contextlib
@@ -138,8 +138,6 @@ def own_broker(request, tmp_path, brokers_in_use):
         process.discard()
 
 
-
-
 @pytest.fixture
 def connect(broker):
     """Opens pika connections to the shared broker: connect(vhost=..., heartbeat=...)."""
@@ -163,7 +161,7 @@ def close_quietly(connection):
 
 @contextlib.contextmanager
 def giving_up_after(seconds):
-    """pika waits for answers for ever; a test that failed may have left a broker that gives none, or a closed channel."""
+    """pika waits for answers for ever; a test that failed may have left a broker that gives none."""
 
     def give_up(*_):
         raise TimeoutError(f"no answer within {seconds} s")

@@ -45,7 +45,12 @@ DEFINITIONS = {
     ],
     "topic_permissions": [topic_permission("topical", "amq.topic", write="^{username}\\.", read="^{vhost}|^public\\.")],
     "parameters": [
-        {"component": "vhost-limits", "vhost": "small", "name": "limits", "value": {"max-connections": 2, "max-queues": 2}}
+        {
+            "component": "vhost-limits",
+            "vhost": "small",
+            "name": "limits",
+            "value": {"max-connections": 2, "max-queues": 2},
+        }
     ],
     "policies": [
         policy("short", "^policy\\.", {"max-length": 2}),
@@ -172,7 +177,11 @@ def test_what_is_not_permitted_is_refused(as_user, refused, who, action, kind, r
 
 @pytest.mark.parametrize(
     "who, exchange, resource",
-    [("reader", "open.x", "exchange 'open.x'"), ("reader", "", "exchange 'amq.default'"), ("maker", "amq.topic", "exchange 'amq.topic'")],
+    [
+        ("reader", "open.x", "exchange 'open.x'"),
+        ("reader", "", "exchange 'amq.default'"),
+        ("maker", "amq.topic", "exchange 'amq.topic'"),
+    ],
 )
 def test_publishing_needs_to_be_permitted(as_user, refused, who, exchange, resource):
     def publish_and_wait():
@@ -274,7 +283,10 @@ def test_a_vhosts_queues_are_limited(connect):
         channel.queue_declare("", exclusive=True)
     code, text = refusal(channel.queue_declare, "", exclusive=True)
     assert code == 406
-    assert text.startswith("PRECONDITION_FAILED - cannot declare queue '") and "queue limit in vhost 'small' (2) is reached" in text
+    assert (
+        text.startswith("PRECONDITION_FAILED - cannot declare queue '")
+        and "queue limit in vhost 'small' (2) is reached" in text
+    )
 
 
 # -- policies --

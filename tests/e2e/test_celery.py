@@ -16,8 +16,23 @@ APP = Path(__file__).parent / "celery_app"
 def worker(request, shared_broker, tmp_path_factory):
     directory = tmp_path_factory.mktemp("celery")
     log_path = directory / "worker.log"
-    command = [sys.executable, "-m", "celery", "-A", "tasks", "worker", "--concurrency", "2", "-n", f"w{os.getpid()}@%h"]
-    environment = os.environ | {"BROKER_URL": shared_broker.url(), "PYTHONPATH": str(APP), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "tasks",
+        "worker",
+        "--concurrency",
+        "2",
+        "-n",
+        f"w{os.getpid()}@%h",
+    ]
+    environment = os.environ | {
+        "BROKER_URL": shared_broker.url(),
+        "PYTHONPATH": str(APP),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     with open(log_path, "w", encoding="utf-8") as log:
         process = subprocess.Popen(
             command + ["--loglevel", "INFO"], env=environment, cwd=directory, stdout=log, stderr=log

@@ -116,7 +116,11 @@ def test_a_queue_bound_twice_gets_a_message_once(channel, declare, bound):
 @pytest.mark.parametrize(
     "binding, matching, other",
     [
-        ({"x-match": "all", "a": 1, "b": 2}, [{"a": 1, "b": 2}, {"a": 1, "b": 2, "c": 3}], [{"a": 1}, {"a": 1, "b": 3}, {}]),
+        (
+            {"x-match": "all", "a": 1, "b": 2},
+            [{"a": 1, "b": 2}, {"a": 1, "b": 2, "c": 3}],
+            [{"a": 1}, {"a": 1, "b": 3}, {}],
+        ),
         ({"a": 1, "b": 2}, [{"a": 1, "b": 2}], [{"a": 1}]),
         ({"x-match": "any", "a": 1, "b": 2}, [{"a": 1}, {"b": 2, "c": 1}], [{"a": 2}, {}]),
         ({"x-match": "all", "x-a": 1, "b": 2}, [{"b": 2}], [{"x-a": 1}]),

@@ -1,4 +1,4 @@
-"""What takes messages out of a queue besides consumers: time to live, length limits; and priorities, which reorder it."""
+"""What takes messages out of a queue besides consumers: time to live and length limits; and priorities."""
 
 import pika
 import pytest
@@ -14,7 +14,6 @@ from harness.pika_tools import (
     wait_for_depth,
     wait_until,
 )
-
 
 # -- time to live --
 
@@ -133,7 +132,9 @@ def test_a_publish_refused_by_one_of_its_queues_is_not_confirmed(channel, declar
 
 def test_a_refused_publish_can_be_dead_lettered(channel, declare_queue):
     dead = declare_queue()
-    queue = declare_queue(max_length=1, overflow="reject-publish-dlx", dead_letter_exchange="", dead_letter_routing_key=dead)
+    queue = declare_queue(
+        max_length=1, overflow="reject-publish-dlx", dead_letter_exchange="", dead_letter_routing_key=dead
+    )
     channel.confirm_delivery()
     assert confirmed(channel, queue, b"a")
     assert not confirmed(channel, queue, b"b")

@@ -27,7 +27,9 @@ def test_both_ways_to_write_the_protocol_header_are_understood(raw, header):
     assert (start.version_major, start.version_minor) == (0, 9)
 
 
-@pytest.mark.parametrize("header", [b"AMQP\x00\x00\x08\x00", b"AMQP\x01\x01\x00\x08", b"HTTP\x00\x00\x09\x01", b"\0" * 8])
+@pytest.mark.parametrize(
+    "header", [b"AMQP\x00\x00\x08\x00", b"AMQP\x01\x01\x00\x08", b"HTTP\x00\x00\x09\x01", b"\0" * 8]
+)
 def test_another_protocol_is_told_the_one_spoken_here_and_closed(raw, header):
     raw.send_bytes(header)
     assert raw.receive_bytes(100) == PROTOCOL_HEADER
@@ -144,7 +146,11 @@ def test_a_missing_vhost_is_refused(raw):
 
 @pytest.mark.parametrize(
     "state, value",
-    [("started", commands.Connection.Open("/")), ("tuned", commands.Connection.StartOk()), ("started", commands.Channel.Open())],
+    [
+        ("started", commands.Connection.Open("/")),
+        ("tuned", commands.Connection.StartOk()),
+        ("started", commands.Channel.Open()),
+    ],
     ids=["open before start-ok", "start-ok again", "channel.open before start-ok"],
 )
 def test_a_method_out_of_its_order_ends_the_connection(raw, state, value):

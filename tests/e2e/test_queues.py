@@ -268,7 +268,10 @@ def test_a_queue_with_a_consumer_does_not_expire(connect, name):
         ({"x-expires": -1}, "invalid arg 'x-expires' for queue '{}' in vhost '/': {{value_negative,-1}}"),
         ({"x-message-ttl": -1}, "invalid arg 'x-message-ttl' for queue '{}' in vhost '/': {{value_negative,-1}}"),
         ({"x-max-length": -1}, "invalid arg 'x-max-length' for queue '{}' in vhost '/': {{value_negative,-1}}"),
-        ({"x-max-priority": 256}, "invalid arg 'x-max-priority' for queue '{}' in vhost '/': {{max_value_exceeded,256}}"),
+        (
+            {"x-max-priority": 256},
+            "invalid arg 'x-max-priority' for queue '{}' in vhost '/': {{max_value_exceeded,256}}",
+        ),
         (
             {"x-dead-letter-routing-key": "k"},
             "invalid arg 'x-dead-letter-routing-key' for queue '{}' in vhost '/': routing_key_but_no_dlx_defined",

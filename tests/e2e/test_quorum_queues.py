@@ -9,7 +9,11 @@ from harness.pika_tools import confirmed, depth, get, get_bodies, publish, refus
 
 @pytest.mark.parametrize(
     "more, property_name",
-    [({"durable": False}, "non-durable"), ({"auto_delete": True}, "auto-delete"), ({"exclusive": True}, "exclusive-owner")],
+    [
+        ({"durable": False}, "non-durable"),
+        ({"auto_delete": True}, "auto-delete"),
+        ({"exclusive": True}, "exclusive-owner"),
+    ],
 )
 def test_a_quorum_queue_is_durable_and_shared(connect, name, more, property_name):
     queue = name()[-50:]

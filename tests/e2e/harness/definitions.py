@@ -44,7 +44,16 @@ def write(path, given):
     """Completes `given` with what every broker of the tests has: guest, "/", and all of the keys."""
     document = {
         key: []
-        for key in ("users", "vhosts", "permissions", "topic_permissions", "policies", "queues", "exchanges", "bindings")
+        for key in (
+            "users",
+            "vhosts",
+            "permissions",
+            "topic_permissions",
+            "policies",
+            "queues",
+            "exchanges",
+            "bindings",
+        )
     }
     document["users"] = [user("guest", "guest", ["administrator"])] + given.get("users", [])
     document["vhosts"] = [{"name": "/"}] + given.get("vhosts", [])
