@@ -88,9 +88,7 @@ class RunningProcess final : public Process {
           std::make_unique<Listener>(std::move(socket), pumps_, config_.max_connections, log_));
     }
     for (const auto& loop : loops_) loop->start();
-    if (!definitions.empty()) {
-      if (const auto imported = import(std::move(definitions)); !imported) return imported;
-    }
+    if (const auto imported = import(std::move(definitions)); !imported) return imported;
     return listen();
   }
 
@@ -164,12 +162,13 @@ class RunningProcess final : public Process {
     }
   }
 
+  // Without changes it waits for those of a new directory: its users must be there when clients come.
   result<void> import(std::vector<broker::Change> changes) {
     std::promise<result<void>> imported;
     node_->change(std::move(changes), [&](result<void> outcome) { imported.set_value(std::move(outcome)); });
     auto outcome = imported.get_future().get();
     if (outcome) {
-      log_(LogLevel::info, "imported '" + config_.definitions + "'");
+      if (!config_.definitions.empty()) log_(LogLevel::info, "imported '" + config_.definitions + "'");
       return {};
     }
     return fail(outcome.error().code, "cannot import '" + config_.definitions + "': " + outcome.error().text);

@@ -323,7 +323,12 @@ void ConnectionImpl::remove_queue(const QueueSpec& spec, bool if_unused, bool if
     result<std::uint64_t> outcome = std::uint64_t{0};
     bool going = false;
     if (queue && !queue->closing()) {
-      if (if_unused && queue->consumers() > 0) {
+      if (queue->settings().quorum && (if_unused || if_empty)) {
+        outcome =
+            fail(Errc::not_implemented,
+                 "cannot delete " + queue->describe() + ". queue.delete operations with " +
+                     (if_unused ? "if-unused" : "if-empty") + " flag set are not supported by quorum queues");
+      } else if (if_unused && queue->consumers() > 0) {
         outcome = fail(Errc::precondition_failed, queue->describe() + " in use");
       } else if (if_empty && queue->ready() > 0) {
         outcome = fail(Errc::precondition_failed, queue->describe() + " not empty");

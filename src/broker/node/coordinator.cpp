@@ -85,27 +85,11 @@ void Coordinator::on_durable(storage::Lsn) {
 }
 
 void Coordinator::advance() {
-  if (advancing_) return;  // completions may ask for more
+  if (advancing_) return;  // a completion asked for more: the loop below sees to it
   advancing_ = true;
-  Shard& own = *shared_.shards[0];
-  // Send what is durable, in order.
-  for (; sent_ < commits_.size() && commits_[sent_].lsn <= own.durable(); ++sent_) {
-    const std::size_t i = sent_;
-    const std::uint64_t number = first_commit_ + i;
-    const auto changes = commits_[i].changes;
-    if (!changes->empty()) {
-      for (std::size_t s = 1; s < shared_.shards.size(); ++s) {
-        ++commits_[i].waiting_for;
-        own.call(ShardId(static_cast<std::uint16_t>(s)), [this, s, changes, number] {
-          Shard& shard = *shared_.shards[s];
-          for (const Change& change : *changes) shard.replica().apply(changes, change);
-          shard.call(ShardId(0), [this, number] { applied(number); });
-        });
-      }
-      for (const Change& change : *changes) own.replica().apply(changes, change);
-    }
-  }
-  while (sent_ > 0 && commits_.front().waiting_for == 0) {
+  for (;;) {
+    send_durable();
+    if (sent_ == 0 || commits_.front().waiting_for > 0) break;
     Task done = std::move(commits_.front().done);
     commits_.pop_front();
     --sent_;
@@ -113,6 +97,25 @@ void Coordinator::advance() {
     done();
   }
   advancing_ = false;
+}
+
+void Coordinator::send_durable() {
+  Shard& own = *shared_.shards[0];
+  for (; sent_ < commits_.size() && commits_[sent_].lsn <= own.durable(); ++sent_) {
+    Commit& commit = commits_[sent_];
+    if (commit.changes->empty()) continue;
+    const std::uint64_t number = first_commit_ + sent_;
+    for (std::size_t s = 1; s < shared_.shards.size(); ++s) {
+      ++commit.waiting_for;
+      own.call(ShardId(static_cast<std::uint16_t>(s)), [this, s, changes = commit.changes, number] {
+        Shard& shard = *shared_.shards[s];
+        for (const Change& change : *changes) shard.replica().apply(changes, change);
+        shard.call(ShardId(0), [this, number] { applied(number); });
+      });
+    }
+    const auto changes = commit.changes;
+    for (const Change& change : *changes) own.replica().apply(changes, change);
+  }
 }
 
 void Coordinator::applied(std::size_t number) {

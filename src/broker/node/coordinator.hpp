@@ -61,6 +61,7 @@ class Coordinator {
 
   void commit(std::vector<Change> changes, Task done);
   void advance();
+  void send_durable();
   void applied(std::size_t commits_before);
   ShardId place(ShardId near) const;
   void add_queue_deletion(const VhostDefinitions& vhost, const QueueSpec& queue,

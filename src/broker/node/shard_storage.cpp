@@ -235,7 +235,8 @@ void Shard::retry_later() {
 
 void Shard::spill_for_memory() {
   const std::int64_t share = static_cast<std::int64_t>(
-      std::min(shared_.options.memory_limit_bytes / 2, shared_.options.resident_bytes) / shared_.shards.size());
+      std::min(shared_.options.memory_limit_bytes / 2, shared_.options.resident_bytes) /
+      shared_.shards.size());
   if (memory_bytes_ <= share || spilling_ || checkpointing_ || closing_) return;
   // The longest first; all in one segment must be of one kind.
   std::vector<Queue*> longest;

@@ -180,6 +180,9 @@ result<void> check_argument_equivalent(std::string_view key, const std::string& 
   const Value* wanted = asked.find(key);
   if (!now && !wanted) return {};
   if (now && wanted && *now == *wanted) return {};
+  if (now && wanted) {
+    return inequivalent(key, where, "'" + wanted->describe() + "'", "'" + now->describe() + "'");
+  }
   return inequivalent(key, where, described(wanted), described(now));
 }
 

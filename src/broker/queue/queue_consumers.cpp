@@ -13,6 +13,9 @@ result<void> Queue::add_consumer(QueueConsumer consumer) {
   if (!consumers_.empty() && consumers_.front()->exclusive) {
     return fail(Errc::access_refused, describe() + " in exclusive use");
   }
+  if (consumer.exclusive && settings_.single_active_consumer) {
+    return fail(Errc::access_refused, describe() + " in exclusive use");
+  }
   // Behind those of the same priority: first come, first active.
   const auto at = std::find_if(consumers_.begin(), consumers_.end(),
                                [&](const auto& other) { return other->priority < consumer.priority; });
