@@ -29,7 +29,8 @@ def test_a_quorum_queue_has_no_priority_argument(channel, name):
     arguments = {"x-queue-type": "quorum", "x-max-priority": 5}
     assert refusal(channel.queue_declare, queue, durable=True, arguments=arguments) == (
         406,
-        f"PRECONDITION_FAILED - invalid arg 'x-max-priority' for queue '{queue}' in vhost '/' of queue type rabbit_quorum_queue",
+        f"PRECONDITION_FAILED - invalid arg 'x-max-priority' for queue '{queue}' in vhost '/'"
+        " of queue type rabbit_quorum_queue",
     )
 
 
