@@ -4,7 +4,7 @@ import pika
 import pytest
 from pamqp import commands
 
-from harness.pika_tools import Inbox, depth, drain, get, refusal, wait_for_depth, wait_until
+from harness.pika_tools import PERSISTENT, Inbox, depth, drain, get, refusal, wait_for_depth, wait_until
 from harness.raw import RawConnection
 
 
@@ -31,6 +31,12 @@ def test_get_tells_how_many_messages_remain(channel, queue):
     method, _, body = channel.basic_get(queue, auto_ack=True)
     assert (method.message_count, method.redelivered, body) == (2, False, b"0")
     assert (method.exchange, method.routing_key) == ("", queue)
+
+
+def test_a_persistent_message_is_there_for_the_get_that_follows_its_publish(channel, queue):
+    for number in range(20):
+        channel.basic_publish("", queue, str(number), PERSISTENT)
+        assert channel.basic_get(queue, auto_ack=True)[2] == str(number).encode()
 
 
 def test_get_from_an_empty_queue_says_so(channel, queue):

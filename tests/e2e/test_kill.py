@@ -71,12 +71,10 @@ def drain(connection, queue):
         number, filling = body.split(b":")
         assert len(filling) == int(number) * 7919 % 3000, "a body was damaged"
         numbers.append(int(number))
-        tag = method.delivery_tag
+        channel.basic_ack(method.delivery_tag)
         if len(numbers) % 250 == 0:  # before the prefetch is used up
             channel.basic_ack(tag, multiple=True)
             tag = None
-    if tag:
-        channel.basic_ack(tag, multiple=True)
     channel.cancel()
     channel.close()
     return numbers
