@@ -105,7 +105,7 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void set_deadline(Queue& queue, std::int64_t wall_ms) override;
   void deliver(QueueConsumer& consumer, Delivery&& delivery) override;
   void consumer_cancelled(const QueueConsumer& consumer) override;
-  void log_settled(Queue& queue, std::uint64_t seq) override;
+  void log_settled(Queue& queue, unsigned lane, std::uint64_t seq) override;
   void log_requeued(Queue& queue, const Entry& entry) override;
   void log_purged(Queue& queue, std::uint64_t through_seq, std::span<const std::uint64_t> kept) override;
   bool dead_letter(Queue& queue, const Entry& entry, DeathReason reason) override;
@@ -191,7 +191,8 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void spill_for_memory();
   void retry_later();
   void checkpoint(storage::Lsn through);
-  Buffer make_blob() const;
+  void write_checkpoint();
+  Buffer make_blob(storage::Lsn state) const;
 
   NodeShared& shared_;
   ShardId id_;
@@ -230,6 +231,15 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   std::vector<storage::SegmentId> dead_segments_;
   storage::Lsn pressure_;  // what the log asks to have moved on
   storage::Lsn released_;
+  // A checkpoint that waits for its last record to be durable: it must not know more than the log.
+  struct Checkpointing {
+    storage::Lsn through;
+    storage::Lsn state;
+    Buffer blob;
+    std::vector<storage::SegmentId> dead;
+  };
+  std::optional<Checkpointing> waiting_checkpoint_;
+  storage::Lsn recovered_state_;  // of the checkpoint found at the start
   bool spilling_ = false;
   bool checkpointing_ = false;
   bool closing_ = false;

@@ -123,6 +123,7 @@ void Shard::on_durable(storage::Lsn durable) {
     confirms_.pop_front();
     confirm(pending.to, pending.accepted);
   }
+  if (waiting_checkpoint_ && waiting_checkpoint_->state <= durable) write_checkpoint();
   // Those whose records are still under way come again.
   std::erase_if(waiting_for_disk_, [&](Queue* queue) {
     mark_dirty(*queue);
@@ -139,30 +140,36 @@ std::string Shard::header_text(const Message& message, std::string_view name) {
   return value->describe();
 }
 
-void Shard::log_settled(Queue& queue, std::uint64_t seq) {
+void Shard::log_settled(Queue& queue, unsigned lane, std::uint64_t seq) {
   if (queue.settled_this_turn.empty()) settled_queues_.push_back(&queue);
-  queue.settled_this_turn.push_back(seq);
+  queue.settled_this_turn.emplace_back(lane, seq);
 }
 
 void Shard::gather_settled() {
   for (Queue* queue : settled_queues_) {
-    std::vector<std::uint64_t>& seqs = queue->settled_this_turn;
-    if (seqs.empty()) continue;
-    std::sort(seqs.begin(), seqs.end());
-    // Runs of consecutive numbers: (gap to the last, length).
-    record_.clear();
-    put_varint(record_, queue->delivered_through());
-    std::uint64_t last = 0;
-    for (std::size_t i = 0; i < seqs.size();) {
-      std::size_t end = i + 1;
-      while (end < seqs.size() && seqs[end] == seqs[end - 1] + 1) ++end;
-      put_varint(record_, seqs[i] - last);
-      put_varint(record_, end - i);
-      last = seqs[end - 1];
-      i = end;
+    auto& settled = queue->settled_this_turn;
+    std::sort(settled.begin(), settled.end());
+    // One record a lane: runs of consecutive numbers, as (gap to the last, length).
+    for (std::size_t i = 0; i < settled.size();) {
+      const unsigned lane = settled[i].first;
+      record_.clear();
+      put_varint(record_, queue->delivered_through());
+      put_varint(record_, lane);
+      std::uint64_t last = 0;
+      while (i < settled.size() && settled[i].first == lane) {
+        std::size_t end = i + 1;
+        while (end < settled.size() && settled[end].first == lane &&
+               settled[end].second == settled[end - 1].second + 1) {
+          ++end;
+        }
+        put_varint(record_, settled[i].second - last);
+        put_varint(record_, end - i);
+        last = settled[end - 1].second;
+        i = end;
+      }
+      log_->append(storage::RecordType::settle, 0, queue->id().value, record_.view());
     }
-    log_->append(storage::RecordType::settle, 0, queue->id().value, record_.view());
-    seqs.clear();
+    settled.clear();
   }
   settled_queues_.clear();
 }

@@ -67,6 +67,7 @@ result<void> Shard::read_checkpoint(ByteView blob, Definitions& definitions) {
   if (in.u8() != kBlobVersion) {
     return fail(Errc::precondition_failed, "the checkpoint was written by another version");
   }
+  recovered_state_.value = in.varint();
   for (std::uint64_t count = in.varint(); count > 0; --count) {
     const Change change = read_change(in);
     if (in.failed()) return malformed();
@@ -82,6 +83,7 @@ result<void> Shard::read_checkpoint(ByteView blob, Definitions& definitions) {
 
 void Shard::replay(const storage::Record& record, Definitions& definitions) {
   Reader in(record.payload);
+  const bool in_state = record.lsn <= recovered_state_;
   switch (record.type) {
     case storage::RecordType::definition: {
       const Change change = read_change(in);
@@ -94,12 +96,13 @@ void Shard::replay(const storage::Record& record, Definitions& definitions) {
     case storage::RecordType::settle: {
       RecoveredQueue& queue = recovered_[record.entity];
       queue.delivered_through = std::max(queue.delivered_through, in.varint());
+      const auto lane = static_cast<unsigned>(in.varint());
       std::uint64_t seq = 0;
       while (!in.at_end() && !in.failed()) {
         seq += in.varint();
         const std::uint64_t count = in.varint();
         if (in.failed()) return;
-        for (std::uint64_t i = 0; i < count; ++i) queue.settle(seq + i);
+        for (std::uint64_t i = 0; i < count; ++i) queue.settle(lane, seq + i, in_state);
         seq += count - 1;
       }
       return;
@@ -107,14 +110,14 @@ void Shard::replay(const storage::Record& record, Definitions& definitions) {
     case storage::RecordType::requeue: {
       const std::uint64_t seq = in.varint();
       const std::uint64_t count = in.varint();
-      if (!in.failed()) recovered_[record.entity].requeue(seq, static_cast<std::uint32_t>(count));
+      if (!in.failed()) recovered_[record.entity].requeue(seq, static_cast<std::uint32_t>(count), in_state);
       return;
     }
     case storage::RecordType::purge: {
       const std::uint64_t through = in.varint();
       std::vector<std::uint64_t> kept;
       for (std::uint64_t count = in.varint(); count > 0 && !in.failed(); --count) kept.push_back(in.varint());
-      if (!in.failed()) recovered_[record.entity].purge(through, kept);
+      if (!in.failed()) recovered_[record.entity].purge(through, kept, in_state);
       return;
     }
     case storage::RecordType::commit_group:
@@ -134,7 +137,8 @@ void Shard::replay_message(const storage::Record& record) {
   if (in.failed()) return;
   const MessageRef message = read_message(in.rest());
   if (!message) return;
-  for (const auto& [queue, seq] : queues) recovered_[queue].add(seq, message, record.lsn);
+  for (const auto& [queue, seq] : queues)
+    recovered_[queue].add(seq, message, record.lsn, record.lsn <= recovered_state_);
 }
 
 void Shard::finish_recovery(NodeRecovery& recovery) {
@@ -270,9 +274,10 @@ void Shard::spill_for_memory() {
   });
 }
 
-Buffer Shard::make_blob() const {
+Buffer Shard::make_blob(storage::Lsn state) const {
   Buffer blob;
   blob.put_le(kBlobVersion);
+  put_varint(blob, state.value);
   std::vector<Change> changes;
   if (id_ == ShardId(0)) changes = shared_.coordinator->definitions().durable_snapshot();
   put_varint(blob, changes.size());
@@ -290,12 +295,19 @@ Buffer Shard::make_blob() const {
 
 void Shard::checkpoint(storage::Lsn through) {
   checkpointing_ = true;
-  // Removed once this checkpoint, which names them no more, is there.
-  std::vector<storage::SegmentId> dead = std::move(dead_segments_);
+  const storage::Lsn state = log_->appended();
+  // The dead are removed once this checkpoint, which names them no more, is there.
+  waiting_checkpoint_ = Checkpointing{through, state, make_blob(state), std::move(dead_segments_)};
   dead_segments_.clear();
+  if (state <= durable_) write_checkpoint();
+}
+
+void Shard::write_checkpoint() {
+  Checkpointing ready = std::move(*waiting_checkpoint_);
+  waiting_checkpoint_.reset();
   storage::write_checkpoint(
-      runtime_, directory_, storage::Checkpoint{through, make_blob()},
-      [this, through, dead = std::move(dead)](result<void> written) mutable {
+      runtime_, directory_, storage::Checkpoint{ready.through, std::move(ready.blob)},
+      [this, through = ready.through, dead = std::move(ready.dead)](result<void> written) mutable {
         checkpointing_ = false;
         if (closing_) return;
         if (written.has_error()) {

@@ -175,7 +175,7 @@ void Queue::finish_transfer(std::uint64_t seq) {
 }
 
 void Queue::settled(const Entry& entry) {
-  if (entry.persistent) host_.log_settled(*this, entry.seq);
+  if (entry.persistent) host_.log_settled(*this, lane_of(*entry.message), entry.seq);
   if (entry.stored) release_stored(entry);
   if (!settings_.deduplication_header.empty() && settings_.cache_size == 0 && !settings_.cache_ttl_ms) {
     // Without a window of its own, a value is kept off only as long as its message is in the queue.

@@ -72,7 +72,7 @@ class QueueHost {
   virtual void deliver(QueueConsumer& consumer, Delivery&& delivery) = 0;
   virtual void consumer_cancelled(const QueueConsumer& consumer) = 0;
   // Logs at the end of the turn; the sequence numbers are gathered there, one record a queue.
-  virtual void log_settled(Queue& queue, std::uint64_t seq) = 0;
+  virtual void log_settled(Queue& queue, unsigned lane, std::uint64_t seq) = 0;
   virtual void log_requeued(Queue& queue, const Entry& entry) = 0;
   // Everything up to and including the sequence number went, but for `kept` (rising).
   virtual void log_purged(Queue& queue, std::uint64_t through_seq, std::span<const std::uint64_t> kept) = 0;
@@ -95,11 +95,16 @@ class QueueHost {
   virtual MessageRef stamped(const MessageRef& message, const Queue& queue, std::uint64_t seq) = 0;
 };
 
-// What recovery has put together for a queue before the queue exists: a checkpoint's state, changed by the
-// records that follow it.
+// What recovery puts together for a queue before the queue exists: a checkpoint's state, changed by the log
+// records that follow.
+//
+// A checkpoint's state is that of a moment, `state_lsn`, while the log is replayed from an earlier record on:
+// from the first whose message is in no segment yet. Records up to that moment (`in_state`) say only what is
+// in the tail; their effect on what is in segments is in the state already.
 struct RecoveredQueue {
   std::uint64_t next_seq = 1;
   std::uint64_t delivered_through = 0;  // highest sequence ever given to a consumer
+  unsigned levels = 0;                  // of priority; 0: not in the checkpoint
   std::map<unsigned, LaneRuns> runs;    // by lane
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> revived;  // live before read_from_seq → deliveries
   struct Logged {
@@ -111,10 +116,10 @@ struct RecoveredQueue {
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> delivery_counts;
   std::uint64_t stored_bytes = 0;  // of the bodies in runs; an estimate once some are settled
 
-  void add(std::uint64_t seq, MessageRef message, storage::Lsn lsn);
-  void settle(std::uint64_t seq);
-  void requeue(std::uint64_t seq, std::uint32_t delivery_count);
-  void purge(std::uint64_t through_seq, std::span<const std::uint64_t> kept);
+  void add(std::uint64_t seq, MessageRef message, storage::Lsn lsn, bool in_state);
+  void settle(unsigned lane, std::uint64_t seq, bool in_state);
+  void requeue(std::uint64_t seq, std::uint32_t delivery_count, bool in_state);
+  void purge(std::uint64_t through_seq, std::span<const std::uint64_t> kept, bool in_state);
 };
 
 class Queue {
@@ -200,7 +205,7 @@ class Queue {
   void finish_transfer(std::uint64_t seq);
 
   // The host's notes.
-  std::vector<std::uint64_t> settled_this_turn;
+  std::vector<std::pair<unsigned, std::uint64_t>> settled_this_turn;  // lane, sequence
   storage::Lsn last_logged;
   bool awaits_disk = false;  // for last_logged
   bool dirty = false;

@@ -259,6 +259,7 @@ void Queue::for_each_run(const std::function<void(const storage::SegmentRun&)>& 
 }
 
 void Queue::put_state(Buffer& out) const {
+  put_varint(out, lanes_.size());
   put_varint(out, next_seq_);
   put_varint(out, std::max(delivered_through_, recovered_through_));
   // Live, stored, and not to be found by reading on: in memory, or still to be revived.
@@ -308,6 +309,7 @@ void Queue::put_state(Buffer& out) const {
 
 RecoveredQueue Queue::read_state(Reader& in) {
   RecoveredQueue queue;
+  queue.levels = static_cast<unsigned>(std::min<std::uint64_t>(in.varint(), 256));
   queue.next_seq = in.varint();
   queue.delivered_through = in.varint();
   for (std::uint64_t lanes = in.varint(); lanes > 0 && !in.failed(); --lanes) {
@@ -341,61 +343,63 @@ RecoveredQueue Queue::read_state(Reader& in) {
   return queue;
 }
 
-void RecoveredQueue::add(std::uint64_t seq, MessageRef message, storage::Lsn lsn) {
-  tail[seq] = Logged{std::move(message), lsn};
+void RecoveredQueue::add(std::uint64_t seq, MessageRef message, storage::Lsn lsn, bool in_state) {
   next_seq = std::max(next_seq, seq + 1);
-}
-
-void RecoveredQueue::settle(std::uint64_t seq) {
-  next_seq = std::max(next_seq, seq + 1);
-  delivery_counts.erase(seq);
-  if (tail.erase(seq) > 0) return;
-  for (auto& [lane, lane_runs] : runs) {
-    LaneRun* run = find_run(lane_runs, seq);
-    if (!run || run->live == 0) continue;
-    if (seq >= run->read_from_seq) {
-      if (!skip.insert(seq).second) return;
-    } else if (revived.erase(seq) == 0) {
-      continue;
-    }
-    stored_bytes -= stored_bytes / run->live;
-    --run->live;
-    return;
+  if (in_state && levels > 0) {
+    // What a run of its lane spans was written there, unless it was settled before.
+    const auto lane = runs.find(std::min<unsigned>(message->priority(), levels - 1));
+    if (lane != runs.end() && find_run(lane->second, seq) != nullptr) return;
   }
+  tail[seq] = Logged{std::move(message), lsn};
 }
 
-void RecoveredQueue::requeue(std::uint64_t seq, std::uint32_t delivery_count) {
-  const auto it = revived.find(seq);
-  if (it != revived.end()) {
-    it->second = delivery_count;
-  } else {
+void RecoveredQueue::settle(unsigned lane, std::uint64_t seq, bool in_state) {
+  next_seq = std::max(next_seq, seq + 1);
+  if (tail.erase(seq) > 0 || in_state) return;
+  delivery_counts.erase(seq);
+  const auto lane_runs = runs.find(lane);
+  LaneRun* run = lane_runs == runs.end() ? nullptr : find_run(lane_runs->second, seq);
+  if (!run || run->live == 0) return;
+  const bool live = seq >= run->read_from_seq ? skip.insert(seq).second : revived.erase(seq) > 0;
+  if (!live) return;
+  stored_bytes -= stored_bytes / run->live;
+  --run->live;
+}
+
+void RecoveredQueue::requeue(std::uint64_t seq, std::uint32_t delivery_count, bool in_state) {
+  if (const auto it = revived.find(seq); it != revived.end()) {
+    if (!in_state) it->second = delivery_count;
+  } else if (!in_state || tail.contains(seq)) {
     delivery_counts[seq] = delivery_count;
   }
 }
 
-void RecoveredQueue::purge(std::uint64_t through_seq, std::span<const std::uint64_t> kept) {
+void RecoveredQueue::purge(std::uint64_t through_seq, std::span<const std::uint64_t> kept, bool in_state) {
   const auto is_kept = [&](std::uint64_t seq) { return std::binary_search(kept.begin(), kept.end(), seq); };
+  next_seq = std::max(next_seq, through_seq + 1);
   std::erase_if(tail, [&](const auto& item) { return item.first <= through_seq && !is_kept(item.first); });
+  if (in_state) return;
+  // Everything in runs is older than the purge: there is no run yet that was written after it.
   for (auto& [lane, lane_runs] : runs) {
     for (LaneRun& run : lane_runs) {
-      // A purge takes all there was: every run that a checkpoint before it knows.
       run.live = run.live_transient = 0;
       for (const std::uint64_t seq : kept) {
         if (seq < run.run.first_seq || seq > run.run.last_seq) continue;
-        if (!revived.contains(seq) && (seq < run.read_from_seq || skip.contains(seq))) continue;
-        const auto count = delivery_counts.find(seq);
-        revived.try_emplace(seq, count == delivery_counts.end() ? 0 : count->second);
+        const bool unread = seq >= run.read_from_seq;
+        if (unread ? skip.contains(seq) : !revived.contains(seq)) continue;
+        if (unread) {
+          const auto count = delivery_counts.find(seq);
+          revived[seq] = count == delivery_counts.end() ? 0 : count->second;
+        }
         ++run.live;
       }
       run.read_from_seq = run.run.last_seq + 1;
       run.next_offset = run.run.offset;
     }
   }
-  boost::unordered::erase_if(
-      revived, [&](const auto& item) { return item.first <= through_seq && !is_kept(item.first); });
+  boost::unordered::erase_if(revived, [&](const auto& item) { return !is_kept(item.first); });
   skip.clear();
   stored_bytes = 0;
-  next_seq = std::max(next_seq, through_seq + 1);
 }
 
 void Queue::recover(RecoveredQueue&& recovered) {
