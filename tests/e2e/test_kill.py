@@ -71,10 +71,9 @@ def drain(connection, queue):
         number, filling = body.split(b":")
         assert len(filling) == int(number) * 7919 % 3000, "a body was damaged"
         numbers.append(int(number))
-        channel.basic_ack(method.delivery_tag)
         if len(numbers) % 250 == 0:  # before the prefetch is used up
-            channel.basic_ack(tag, multiple=True)
-            tag = None
+            channel.basic_ack(method.delivery_tag, multiple=True)
+    channel.basic_ack(0, multiple=True)
     channel.cancel()
     channel.close()
     return numbers
