@@ -242,9 +242,10 @@ void Queue::shut(bool notify_consumers) {
   unacked_.clear();
   delayed_.clear();
   transfers_.clear();
+  ready_ = ready_bytes_ = 0;
+  answer_gets();
   host_.memory_changed(-static_cast<std::int64_t>(reported_memory_));
   memory_bytes_ = reported_memory_ = 0;
-  ready_ = ready_bytes_ = 0;
   host_.set_deadline(*this, Entry::kNever);
 }
 
@@ -255,11 +256,20 @@ void Queue::pump() {
   enforce_limits();
   if (ttl_seen_) drop_expired();
   update_deadline();
+  if (!waiting_gets_.empty()) answer_gets();
   if (memory_bytes_ != reported_memory_) {
     host_.memory_changed(static_cast<std::int64_t>(memory_bytes_) -
                          static_cast<std::int64_t>(reported_memory_));
     reported_memory_ = memory_bytes_;
   }
+}
+
+void Queue::answer_gets() {
+  unsigned lane = 0;
+  if (ready_ > 0 && !front(lane)) return;
+  std::vector<Task> waiting = std::move(waiting_gets_);
+  waiting_gets_.clear();
+  for (Task& ask : waiting) ask();  // one that must wait on comes again
 }
 
 void Queue::enforce_limits() {

@@ -152,8 +152,8 @@ class Queue {
   result<void> add_consumer(QueueConsumer consumer);
   bool remove_consumer(const ConsumerKey& key);  // what it holds stays unsettled
   void grant(const ConsumerKey& key, std::uint64_t credit);
-  // The next message, if one is ready in memory. `pending` is set when one must be read first: ask again
-  // after the next pump.
+  // The next message. `pending` is set when there is one, but it must be read or become durable first: then
+  // when_loaded() calls back once it may be asked for again.
   std::optional<GotMessage> get(ConnectionId connection, bool no_ack, bool& pending);
   void when_loaded(Task task) { waiting_gets_.push_back(std::move(task)); }
   void settle(const ConsumerKey& key, std::span<const std::uint64_t> seqs, Settlement how);
@@ -234,6 +234,7 @@ class Queue {
   void left_memory(const Entry& entry) noexcept;
   void drop_expired();
   void enforce_limits();
+  void answer_gets();
   void release_delayed();
   void update_deadline();
 

@@ -128,7 +128,8 @@ std::optional<GotMessage> Queue::get(ConnectionId connection, bool no_ack, bool&
     unsigned lane = 0;
     Entry* entry = front(lane);
     if (!entry) {
-      pending = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& l) { return l && l->loading; });
+      // There is something, but it is being read or not on disk yet: the answer waits for it.
+      pending = ready_ > 0 && !closing_;
       return std::nullopt;
     }
     if (entry->expires_ms <= host_.now_ms()) {

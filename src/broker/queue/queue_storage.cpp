@@ -75,9 +75,6 @@ void Queue::loaded(unsigned index, result<Buffer> piece) {
   drop_released_runs(lane);
   if (lane.head.empty() && lane.has_unread()) load(index);
   host_.mark_dirty(*this);
-  std::vector<Task> waiting = std::move(waiting_gets_);
-  waiting_gets_.clear();
-  for (Task& task : waiting) task();
 }
 
 void Queue::take_item(unsigned index, LaneRun& run, const storage::StoredItem& item) {
