@@ -35,6 +35,8 @@ result<std::unique_ptr<Shard>> Shard::open(NodeShared& shared, unsigned index, r
   storage::Lsn checkpointed;
   if (*checkpoint) {
     checkpointed = (*checkpoint)->lsn;
+    // A later checkpoint must not go back: the log in front of this one is gone.
+    shard->pressure_ = shard->released_ = checkpointed;
     if (auto read = shard->read_checkpoint((*checkpoint)->blob.view(), definitions); read.has_error()) {
       return read.error();
     }
