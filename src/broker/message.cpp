@@ -21,7 +21,12 @@ enum PrefixFlag : std::uint8_t {
   kAnnotations = 8,
   kKnownPrefixFlags = 15
 };
-enum AnnotationFlag : std::uint8_t { kDropExpiration = 1, kMessageId = 2, kKnownAnnotationFlags = 3 };
+enum AnnotationFlag : std::uint8_t {
+  kDropExpiration = 1,
+  kMessageId = 2,
+  kDelayed = 4,
+  kKnownAnnotationFlags = 7
+};
 
 // The shortest death: six empty texts or zero numbers of one byte, an eight-byte time, a flag.
 constexpr std::size_t kLeastDeathBytes = 14;
@@ -63,8 +68,10 @@ void put_annotations(Buffer& out, const Annotations& annotations) {
     put_sized_text(out, *text);
   }
   *out.extend(1) = static_cast<std::uint8_t>((annotations.drop_expiration ? kDropExpiration : 0) |
-                                             (annotations.message_id ? kMessageId : 0));
+                                             (annotations.message_id ? kMessageId : 0) |
+                                             (annotations.delayed_ms != 0 ? kDelayed : 0));
   if (annotations.message_id) put_sized_text(out, *annotations.message_id);
+  if (annotations.delayed_ms != 0) put_varint(out, static_cast<std::uint64_t>(annotations.delayed_ms));
 }
 
 std::unique_ptr<const Annotations> read_annotations(Reader& in) {
@@ -81,6 +88,7 @@ std::unique_ptr<const Annotations> read_annotations(Reader& in) {
   if ((flags & ~kKnownAnnotationFlags) != 0) in.fail();
   annotations->drop_expiration = (flags & kDropExpiration) != 0;
   if ((flags & kMessageId) != 0) annotations->message_id.emplace(in.sized_text());
+  if ((flags & kDelayed) != 0) annotations->delayed_ms = static_cast<std::int64_t>(in.varint());
   return annotations;
 }
 

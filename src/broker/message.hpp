@@ -43,6 +43,7 @@ struct Annotations {
   std::string last_death_queue, last_death_reason, last_death_exchange;
   bool drop_expiration = false;           // the publisher's expiration no longer applies
   std::optional<std::string> message_id;  // stamped by the broker where the publisher gave none
+  std::int64_t delayed_ms = 0;            // an exchange has held it back so long, and none does so again
 };
 
 class Message final : public RefCounted {

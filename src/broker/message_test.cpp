@@ -30,6 +30,7 @@ std::unique_ptr<const Annotations> random_annotations(Prng& random) {
   annotations->last_death_exchange = random_text(random, 20);
   annotations->drop_expiration = random.one_in(2);
   if (random.one_in(2)) annotations->message_id = random_text(random, 40);
+  if (random.one_in(2)) annotations->delayed_ms = static_cast<std::int64_t>(random.below(0xffff'ffff));
   return annotations;
 }
 
@@ -85,6 +86,7 @@ void expect_same(const Message& a, const Message& b) {
   EXPECT_EQ(x.last_death_exchange, y.last_death_exchange);
   EXPECT_EQ(x.drop_expiration, y.drop_expiration);
   EXPECT_EQ(x.message_id, y.message_id);
+  EXPECT_EQ(x.delayed_ms, y.delayed_ms);
 }
 
 TEST(Message, keeps_what_it_was_made_of) {

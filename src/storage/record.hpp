@@ -14,14 +14,16 @@ using Lsn = Strong<struct LsnTag>;
 // What a record says. The storage layer itself knows only the first two; the payload of the others is the
 // broker's.
 enum class RecordType : std::uint8_t {
-  commit_group = 1,  // opens a commit group; payload: the LSN that was durable when it was written
-  epoch_start = 2,   // first record of every start
-  message = 16,      // entity: queue, or 0 with the list of queues in the payload
-  settle = 17,       // entity: queue; sequence numbers acknowledged or dropped
-  requeue = 18,      // entity: queue; sequence numbers with their delivery counts
-  purge = 19,        // entity: queue
-  definition = 20,   // one change of the definitions
-  queue_state = 21,  // entity: queue; whatever else a queue must remember
+  commit_group = 1,      // opens a commit group; payload: the LSN that was durable when it was written
+  epoch_start = 2,       // first record of every start
+  message = 16,          // entity: queue, or 0 with the list of queues in the payload
+  settle = 17,           // entity: queue; sequence numbers acknowledged or dropped
+  requeue = 18,          // entity: queue; sequence numbers with their delivery counts
+  purge = 19,            // entity: queue
+  definition = 20,       // one change of the definitions
+  queue_state = 21,      // entity: queue; whatever else a queue must remember
+  delayed = 22,          // entity: an exchange's store; a message held back
+  delayed_settled = 23,  // entity: an exchange's store; sequence numbers passed on
 };
 
 struct Record {

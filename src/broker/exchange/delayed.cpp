@@ -39,6 +39,7 @@ result<void> DelayedExchange::check_arguments(const ExchangeSpec& spec) {
 }
 
 std::int64_t delay_ms_of(const Message& message, const MessageFormats& formats) {
+  if (message.annotations() != nullptr && message.annotations()->delayed_ms != 0) return 0;
   const std::optional<Value> header = formats.of(message).header(message, "x-delay");
   if (!header) return 0;
   std::int64_t delay = header->as_integer().value_or(0);

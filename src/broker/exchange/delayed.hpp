@@ -28,7 +28,8 @@ class DelayedExchange final : public Exchange {
 };
 
 // How long a message asks to be held back: its header x-delay, an integer or the text of one. 0: not at all,
-// also where the header is absent, negative, or beyond kMaxDelayMs (the plugin's bound, some 49 days).
+// also where the header is absent, negative, or beyond kMaxDelayMs (the plugin's bound, some 49 days), and
+// where the message has been held back before (the plugin makes the header negative then).
 inline constexpr std::int64_t kMaxDelayMs = 0xffff'ffff;
 std::int64_t delay_ms_of(const Message& message, const MessageFormats& formats);
 

@@ -79,6 +79,8 @@ class Exchange {
 // alternate exchange's.
 result<void> check_exchange_type(const ExchangeSpec& spec);
 bool exchange_type_exists(std::string_view type) noexcept;
+// Exchange::remembers() of a spec that check_exchange_type() accepts.
+bool exchange_remembers(const ExchangeSpec& spec);
 // For a spec that check_exchange_type() accepts.
 std::unique_ptr<Exchange> make_exchange(ExchangeSpec spec);
 

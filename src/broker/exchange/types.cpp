@@ -72,6 +72,10 @@ bool exchange_type_exists(std::string_view type) noexcept {
   return find_type(type) != nullptr;
 }
 
+bool exchange_remembers(const ExchangeSpec& spec) {
+  return make_exchange(spec)->remembers();
+}
+
 std::unique_ptr<Exchange> make_exchange(ExchangeSpec spec) {
   const Type* type = find_type(spec.type);
   MILLRACE_ASSERT(type != nullptr, "types are checked before exchanges are made");

@@ -109,6 +109,9 @@ class ConnectionImpl final : public Connection {
   result<void> refresh_cache(std::string_view exchange);
   result<PublishOutcome> send_to(const Publish& publish, std::span<const QueueAddress> targets);
   result<PublishOutcome> publish_reply(const Publish& publish);
+  // The message comes by exchanges that remember something.
+  result<PublishOutcome> remember(const Publish& publish, std::span<const std::string_view> keys,
+                                  std::span<Exchange* const> remembering);
   void consume_replies(const Consume& consume, Done<QueueAddress> done);
   void finish_close(Done<void> done);
   static void get_at_owner(NodeShared& shared, QueueAddress address, ConnectionId connection, bool no_ack,

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/node/connection_waits.hpp"
+#include "broker/node/remembering.hpp"
 #include "broker/node/reply_address.hpp"
 #include "broker/node/shard.hpp"
 #include "broker/queue/arguments.hpp"
@@ -56,16 +57,44 @@ result<PublishOutcome> ConnectionImpl::publish(const Publish& publish) {
   keys.insert(keys.end(), publish.extra_keys.begin(), publish.extra_keys.end());
   cache_.has_route = false;
   cache_.targets.clear();
-  if (!shard_.route(*cache_.vhost, *cache_.exchange, keys, *publish.message, cache_.targets)) {
+  RememberingExchanges remembering;
+  if (!shard_.route(*cache_.vhost, *cache_.exchange, keys, *publish.message, cache_.targets, remembering)) {
     return fail(Errc::precondition_failed, "routing by the bindings of " +
                                                exchange_text(vhost_, publish.exchange) +
                                                " takes too many steps; use fewer '#' in their patterns");
   }
+  if (!remembering.empty() || cache_.exchange->remembers()) return remember(publish, keys, remembering);
   if (one_key && cache_.cacheable) {
     cache_.routing_key = publish.routing_key;
     cache_.has_route = true;
   }
   return send_to(publish, cache_.targets);
+}
+
+result<PublishOutcome> ConnectionImpl::remember(const Publish& publish,
+                                                std::span<const std::string_view> keys,
+                                                std::span<Exchange* const> remembering) {
+  Remembering& work = shard_.remembering();
+  Exchange* exchange = cache_.exchange;
+  Remembering::Passage passage{vhost_, publish.message, {keys.begin(), keys.end()}, {}};
+  const ConfirmTo to{shard_.id(), id_, publish.token, false};
+  PublishOutcome outcome;
+  Shard::Enqueued done;
+  // What routing found tells whether the message has somewhere to go, which is as sure as it gets while its
+  // owner has not seen it.
+  outcome.routed = !cache_.targets.empty() || !remembering.empty();
+  if (work.keeps(*exchange, *publish.message)) {
+    done = work.distribute(std::move(passage), {}, {&exchange, 1}, to);
+  } else {
+    if (exchange->remembers()) passage.visited.push_back(exchange->spec().store);
+    done = work.distribute(std::move(passage), cache_.targets, remembering, to);
+  }
+  outcome.pending = !done.settled && publish.token != 0;
+  if (done.settled && !done.accepted && publish.token != 0) {
+    confirmed(publish.token, false, false);
+    outcome.pending = true;
+  }
+  return outcome;
 }
 
 result<PublishOutcome> ConnectionImpl::send_to(const Publish& publish,

@@ -15,12 +15,6 @@ bool is_reserved(std::string_view name) {
   return name.starts_with("amq.");
 }
 
-// Whether the exchange remembers messages, and so is worked at one shard.
-bool exchange_keeps_state(const ExchangeSpec& exchange) {
-  return exchange.type == "x-delayed-message" || exchange.type == "x-recent-history" ||
-         exchange.type == "x-message-deduplication";
-}
-
 Error no_exchange(std::string_view vhost, std::string_view name) {
   return fail(Errc::not_found, "no " + exchange_text(vhost, name));
 }
@@ -246,7 +240,7 @@ void Coordinator::declare_exchange(ExchangeSpec asked, ShardId near, Done<void> 
     return done(
         fail(Errc::access_refused, "exchange name '" + asked.name + "' contains reserved prefix 'amq.*'"));
   }
-  if (exchange_keeps_state(asked)) assign(asked, place(near));
+  if (exchange_remembers(asked)) assign(asked, place(near));
   std::vector<Change> changes;
   changes.push_back(PutExchange{std::move(asked)});
   commit(std::move(changes), [done = std::move(done)]() mutable { done({}); });
@@ -319,7 +313,7 @@ void Coordinator::import(std::vector<Change> changes, Done<void> done) {
       if (!vhost) return done(no_vhost(exchange->exchange.vhost));
       if (auto known = check_exchange_type(exchange->exchange); known.has_error()) return done(known);
       if (vhost->exchanges.contains(exchange->exchange.name)) continue;
-      if (exchange_keeps_state(exchange->exchange)) assign(exchange->exchange, place(ShardId(0)));
+      if (exchange_remembers(exchange->exchange)) assign(exchange->exchange, place(ShardId(0)));
       own.push_back(std::move(change));
     } else if (auto* binding = std::get_if<PutBinding>(&change)) {
       const VhostDefinitions* vhost = definitions_.find_vhost(binding->binding.vhost);

@@ -5,6 +5,7 @@
 // way is dropped there.
 #include <algorithm>
 
+#include "broker/node/remembering.hpp"
 #include "broker/node/shard.hpp"
 
 namespace millrace::broker {
@@ -64,6 +65,16 @@ void add_death(Annotations& annotations, const Queue& queue, const Message& mess
 
 }  // namespace
 
+void Shard::drop_cycles(const Message& message, QueueTargets& targets) const {
+  const Annotations* annotations = message.annotations();
+  if (!annotations || annotations->deaths.empty()) return;
+  const auto is_target_cycle = [&](const QueueAddress& target) {
+    const QueueSpec* spec = replica_.find_queue(target.id);
+    return spec && is_cycle(*annotations, spec->name);
+  };
+  targets.erase(std::remove_if(targets.begin(), targets.end(), is_target_cycle), targets.end());
+}
+
 bool Shard::dead_letter(Queue& queue, const Entry& entry, DeathReason reason) {
   VhostReplica* vhost = replica_.find_vhost(queue.spec().vhost);
   const QueueSettings& settings = queue.settings();
@@ -96,16 +107,16 @@ bool Shard::dead_letter(Queue& queue, const Entry& entry, DeathReason reason) {
   Ref<Message> copy = Message::create(fields, message.body());
   const std::vector<std::string_view> views(keys.begin(), keys.end());
 
-  QueueTargets targets;
-  if (!route(*vhost, *exchange, views, *copy, targets)) return true;
-  if (reason != DeathReason::rejected) {
-    const auto is_target_cycle = [&](const QueueAddress& target) {
-      const QueueSpec* spec = replica_.find_queue(target.id);
-      return spec && is_cycle(*annotations, spec->name);
-    };
-    targets.erase(std::remove_if(targets.begin(), targets.end(), is_target_cycle), targets.end());
-  }
   copy->annotate(std::move(annotations));
+
+  QueueTargets targets;
+  RememberingExchanges remembering;
+  if (remembering_->keeps(*exchange, *copy)) {
+    remembering.push_back(exchange);
+  } else if (!route(*vhost, *exchange, views, *copy, targets, remembering)) {
+    return true;
+  }
+  drop_cycles(*copy, targets);
 
   // The copy is safe before its original is settled: on this shard by the order of the log's records, on
   // others by waiting for their confirmation.
@@ -131,6 +142,12 @@ bool Shard::dead_letter(Queue& queue, const Entry& entry, DeathReason reason) {
   }
   if (!local.empty()) enqueue(copy, local, ConfirmTo{});
   for (auto& [shard, letter] : letters) send(shard, std::move(letter));
+  if (!remembering.empty()) {
+    const ConfirmTo to = must_survive ? ConfirmTo{id_, ConnectionId(), token, false} : ConfirmTo{};
+    const Enqueued done =
+        remembering_->distribute({queue.spec().vhost, copy, std::move(keys), {}}, {}, remembering, to);
+    waiting += !done.settled;
+  }
   if (waiting == 0) return true;
   transfers_.emplace(token, Transfer{queue.id(), entry.seq, waiting});
   return false;

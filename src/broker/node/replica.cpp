@@ -105,7 +105,10 @@ void Replica::apply(const std::shared_ptr<const void>& owner, const Change& chan
                    });
                  },
                  [&](const PutBinding& c) {
-                   in_vhost(c.binding.vhost, [&](VhostReplica& vhost) { vhost.table->bind(c.binding); });
+                   in_vhost(c.binding.vhost, [&](VhostReplica& vhost) {
+                     vhost.table->bind(c.binding);
+                     listener_.binding_put(c.binding);
+                   });
                  },
                  [&](const DeleteBinding& c) {
                    in_vhost(c.binding.vhost, [&](VhostReplica& vhost) { vhost.table->unbind(c.binding); });

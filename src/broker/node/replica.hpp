@@ -33,6 +33,7 @@ class ReplicaListener {
   // The exchange is there now, or has gone: for those that keep something.
   virtual void exchange_put(const ExchangeSpec& exchange) = 0;
   virtual void exchange_deleted(std::string_view vhost, std::string_view name) = 0;
+  virtual void binding_put(const BindingSpec& binding) = 0;
   virtual void vhost_deleted(std::string_view name) = 0;
   virtual void user_deleted(std::string_view name) = 0;
 };

@@ -4,6 +4,7 @@
 
 #include "base/assert.hpp"
 #include "broker/node/coordinator.hpp"
+#include "broker/node/remembering.hpp"
 
 namespace millrace::broker {
 
@@ -13,7 +14,8 @@ Shard::Shard(NodeShared& shared, unsigned index, runtime::ShardRuntime runtime, 
       runtime_(runtime),
       directory_(std::move(directory)),
       replica_(*this, shared.options.formats, shared.incarnation + index),
-      random_(shared.incarnation ^ (std::uint64_t{index} << 32)) {
+      random_(shared.incarnation ^ (std::uint64_t{index} << 32)),
+      remembering_(std::make_unique<Remembering>(*this)) {
   outboxes_.resize(shared.shards.size());
   std::array<std::uint8_t, 32> key{};
   shared.options.random(key);
@@ -30,7 +32,9 @@ void Shard::call(ShardId to, Task task) {
 }
 
 void Shard::send_letters() {
-  for (std::size_t i = 0; i < outboxes_.size(); ++i) {
+  // Shard 0 comes last: it may tell the others of a changed definition, and what was published before the
+  // change was asked for is to be there first.
+  for (std::size_t i = outboxes_.size(); i-- > 0;) {
     if (outboxes_[i].empty()) continue;
     Shard* to = shared_.shards[i];
     std::vector<Letter> letters;
@@ -91,7 +95,7 @@ void Shard::end_turn(bool idle) {
     gather_settled();
     // May end a sync at once, and so bring confirms and messages that may be delivered now.
     log_->flush(idle && round + 1 < kMaxRounds);
-    if (dirty_.empty() && settled_queues_.empty()) break;
+    if (dirty_.empty() && settled_queues_.empty() && !remembering_->has_settled()) break;
   }
   update_flow();
   account_memory();
@@ -135,10 +139,12 @@ void Shard::fire_deadlines() {
     queue->deadline_ms = Entry::kNever;
     queue->on_deadline();
   }
+  if (remembering_->next_ms() <= wall_ms()) remembering_->fire_deadlines();
 }
 
 void Shard::arm_timer() {
-  const std::int64_t next = deadlines_.empty() ? Entry::kNever : deadlines_.begin()->first;
+  const std::int64_t next =
+      std::min(deadlines_.empty() ? Entry::kNever : deadlines_.begin()->first, remembering_->next_ms());
   if (next == timer_ms_) return;
   if (timer_ms_ != Entry::kNever) runtime_.timers.cancel(timer_);
   timer_ms_ = next;
@@ -230,10 +236,20 @@ void Shard::forget(Queue& queue) {
   if (queue.deadline_ms != Entry::kNever) set_deadline(queue, Entry::kNever);
 }
 
-void Shard::exchange_put(const ExchangeSpec&) {}
-void Shard::exchange_deleted(std::string_view, std::string_view) {}
+void Shard::exchange_put(const ExchangeSpec& exchange) {
+  remembering_->exchange_put(exchange);
+}
+
+void Shard::exchange_deleted(std::string_view vhost, std::string_view name) {
+  remembering_->exchange_deleted(vhost, name);
+}
+
+void Shard::binding_put(const BindingSpec& binding) {
+  remembering_->binding_put(binding);
+}
 
 void Shard::vhost_deleted(std::string_view name) {
+  remembering_->vhost_deleted(name);
   for (const auto& [id, connection] : connections_) {
     if (connection->vhost() != name) continue;
     connection->listener().on_close_requested(

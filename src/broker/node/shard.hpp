@@ -26,6 +26,8 @@
 
 namespace millrace::broker {
 
+class Remembering;
+
 class Shard final : public QueueHost, public ReplicaListener, public storage::LogListener, public Gate {
  public:
   // Dead letters may dead-letter on; what is still moving after this many rounds waits for the next turn.
@@ -46,6 +48,7 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   NodeShared& shared() noexcept { return shared_; }
   Replica& replica() noexcept { return replica_; }
   storage::Log& log() noexcept { return *log_; }
+  Remembering& remembering() noexcept { return *remembering_; }
   runtime::ShardRuntime& runtime() noexcept { return runtime_; }
 
   void finish_recovery(NodeRecovery& recovery);
@@ -86,6 +89,12 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   };
   Enqueued enqueue(const MessageRef& message, std::span<const QueueId> queues, const ConfirmTo& to);
   void confirm(const ConfirmTo& to, bool accepted);
+  void confirm_when_durable(storage::Lsn lsn, const ConfirmTo& to) { confirms_.push_back({lsn, to, true}); }
+  // For a ConfirmTo that no connection waits for: a dead letter, or Remembering's own.
+  PublishToken take_token() noexcept { return next_transfer_++; }
+
+  // dead_letters.cpp. Takes out the queues that a dead letter must not come round to.
+  void drop_cycles(const Message& message, QueueTargets& targets) const;
 
   // Alarms: the reason, or empty when all is well. Broadcast by the node to each shard.
   void set_alarm(std::string_view reason);
@@ -123,6 +132,7 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void queue_deleted(const QueueAddress& queue) override;
   void exchange_put(const ExchangeSpec& exchange) override;
   void exchange_deleted(std::string_view vhost, std::string_view name) override;
+  void binding_put(const BindingSpec& binding) override;
   void vhost_deleted(std::string_view name) override;
   void user_deleted(std::string_view name) override;
 
@@ -142,7 +152,7 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
 
   // Routes with the vhost's table; for publishes that do not come from a connection as well.
   bool route(VhostReplica& vhost, Exchange& exchange, std::span<const std::string_view> keys,
-             const Message& message, QueueTargets& targets);
+             const Message& message, QueueTargets& targets, RememberingExchanges& remembering);
 
  private:
   Shard(NodeShared& shared, unsigned index, runtime::ShardRuntime runtime, std::string directory);
@@ -248,6 +258,7 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   std::int64_t memory_bytes_ = 0;
   std::int64_t reported_memory_ = 0;
   mutable std::int64_t now_ms_ = 0;  // 0: not asked for in this turn
+  std::unique_ptr<Remembering> remembering_;
 };
 
 }  // namespace millrace::broker

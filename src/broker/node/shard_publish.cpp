@@ -3,6 +3,7 @@
 
 #include "base/varint.hpp"
 #include "broker/node/coordinator.hpp"
+#include "broker/node/remembering.hpp"
 #include "broker/node/shard.hpp"
 
 namespace millrace::broker {
@@ -22,8 +23,8 @@ std::string make_message_id(std::uint64_t incarnation, QueueId queue, std::uint6
 }  // namespace
 
 bool Shard::route(VhostReplica& vhost, Exchange& exchange, std::span<const std::string_view> keys,
-                  const Message& message, QueueTargets& targets) {
-  return vhost.table->route(exchange, keys, message, targets);
+                  const Message& message, QueueTargets& targets, RememberingExchanges& remembering) {
+  return vhost.table->route(exchange, keys, message, targets, &remembering);
 }
 
 Shard::Enqueued Shard::enqueue(const MessageRef& message, std::span<const QueueId> queues,
@@ -108,7 +109,8 @@ void Shard::confirm(const ConfirmTo& to, bool accepted) {
     send(to.shard, ConfirmLetter{to, accepted});
   } else if (to.connection.value == 0) {
     const auto it = transfers_.find(to.token);
-    if (it == transfers_.end() || --it->second.parts > 0) return;
+    if (it == transfers_.end()) return remembering_->confirmed(to.token, accepted);
+    if (--it->second.parts > 0) return;
     if (Queue* queue = find_queue(it->second.queue)) queue->finish_transfer(it->second.seq);
     transfers_.erase(it);
   } else if (ConnectionImpl* connection = find_connection(to.connection)) {
@@ -172,6 +174,7 @@ void Shard::gather_settled() {
     settled.clear();
   }
   settled_queues_.clear();
+  remembering_->gather_settled();
 }
 
 void Shard::log_requeued(Queue& queue, const Entry& entry) {

@@ -7,13 +7,14 @@
 #include "base/varint.hpp"
 #include "broker/definitions/definitions.hpp"
 #include "broker/node/coordinator.hpp"
+#include "broker/node/remembering.hpp"
 #include "broker/node/shard.hpp"
 #include "storage/checkpoint.hpp"
 
 namespace millrace::broker {
 namespace {
 
-constexpr std::uint8_t kBlobVersion = 1;
+constexpr std::uint8_t kBlobVersion = 2;
 
 Error explain(Error error, std::string_view what) {
   error.text = std::string(what) + ": " + error.text;
@@ -80,6 +81,8 @@ result<void> Shard::read_checkpoint(ByteView blob, Definitions& definitions) {
     recovered_[queue] = Queue::read_state(in);
     if (in.failed()) return malformed();
   }
+  remembering_->read_state(in);
+  if (in.failed()) return malformed();
   return {};
 }
 
@@ -122,6 +125,9 @@ void Shard::replay(const storage::Record& record, Definitions& definitions) {
       if (!in.failed()) recovered_[record.entity].purge(through, kept, in_state);
       return;
     }
+    case storage::RecordType::delayed:
+    case storage::RecordType::delayed_settled:
+      return remembering_->replay(record);
     case storage::RecordType::commit_group:
     case storage::RecordType::epoch_start:
     case storage::RecordType::queue_state:
@@ -147,11 +153,13 @@ void Shard::finish_recovery(NodeRecovery& recovery) {
   // What is left belongs to queues that were deleted, or were never durable.
   recovered_.clear();
   segment_uses_.clear();
+  const auto count_use = [&](const storage::SegmentRun& run) { ++segment_uses_[run.segment.value].runs; };
   for (const auto& [id, queue] : queues_) {
-    queue->for_each_run([&](const storage::SegmentRun& run) { ++segment_uses_[run.segment.value].runs; });
+    queue->for_each_run(count_use);
     ++recovery.queues;
     recovery.messages += queue->ready();
   }
+  remembering_->finish_recovery(count_use);
   for (const storage::SegmentId segment : segments_->list()) {
     if (!segment_uses_.contains(segment.value)) segments_->remove(segment);
   }
@@ -199,6 +207,7 @@ void Shard::make_room() {
   std::sort(ids.begin(), ids.end());
   Queue::Spill collected;
   for (const std::uint64_t id : ids) queues_.find(id)->second->collect(through, collected);
+  remembering_->collect(through, collected);
   spill(storage::SegmentKind::durable, std::move(collected), [this, through] { checkpoint(through); });
 }
 
@@ -227,7 +236,7 @@ void Shard::spill(storage::SegmentKind kind, Queue::Spill&& collected, Task then
         for (const storage::SegmentRun& run : *runs) {
           if (Queue* queue = find_queue(QueueId(run.entity >> 8))) {
             queue->spilled(run);
-          } else {
+          } else if (!remembering_->spilled(run)) {
             run_released(run);
           }
         }
@@ -251,18 +260,20 @@ void Shard::spill_for_memory() {
   }
   std::sort(longest.begin(), longest.end(),
             [](const Queue* a, const Queue* b) { return a->memory_bytes() > b->memory_bytes(); });
-  if (longest.empty()) return;
-  const bool durable = longest.front()->spec().durable;
+  DelayedStore* delayed = remembering_->largest(longest.empty() ? 0 : longest.front()->memory_bytes());
+  if (longest.empty() && !delayed) return;
+  const bool durable = delayed ? delayed->spec().durable : longest.front()->spec().durable;
   std::vector<Queue*> chosen;
   std::uint64_t bytes = 0;
   for (Queue* queue : longest) {
-    if (bytes >= kSpillBytes) break;
+    if (bytes >= kSpillBytes || delayed) break;
     if (queue->spec().durable != durable) continue;
     bytes += queue->memory_bytes();
     chosen.push_back(queue);
   }
   std::sort(chosen.begin(), chosen.end(), [](const Queue* a, const Queue* b) { return a->id() < b->id(); });
   Queue::Spill collected;
+  if (delayed) delayed->collect_oldest(kSpillBytes, durable_, collected);
   std::uint64_t left = kSpillBytes;
   for (Queue* queue : chosen) left -= std::min(left, queue->collect_oldest(left, collected));
   if (collected.items.empty()) return;
@@ -292,6 +303,7 @@ Buffer Shard::make_blob(storage::Lsn state) const {
     put_varint(blob, id);
     queue->put_state(blob);
   }
+  remembering_->put_state(blob);
   return blob;
 }
 

@@ -58,6 +58,11 @@ void write_delivered_properties(Buffer& out, const broker::Delivery& delivery) {
     edit.drop_expiration = annotations->drop_expiration;
     if (annotations->message_id) edit.message_id = *annotations->message_id;
   }
+  if (annotations != nullptr && annotations->delayed_ms != 0) {
+    // As the plug-in: so that no exchange delays it again when a consumer passes it on as it came.
+    replaced.push_back("x-delay");
+    table.put_long("x-delay", -annotations->delayed_ms);
+  }
   if (delivery.show_delivery_count && delivery.delivery_count != 0) {
     replaced.push_back("x-delivery-count");
     table.put_long("x-delivery-count", delivery.delivery_count);

@@ -1,0 +1,405 @@
+#include "broker/node/delayed_store.hpp"
+
+#include <algorithm>
+
+#include "base/varint.hpp"
+
+namespace millrace::broker {
+namespace {
+
+// SegmentItem::meta: bit 0 transient, as in queues' items.
+constexpr std::uint64_t kTransientItem = 1;
+
+std::uint64_t bytes_of(const DelayedMessage& delayed) noexcept {
+  return delayed.message->footprint() + DelayedStore::kEntryBytes;
+}
+
+}  // namespace
+
+void put_delayed_prefix(Buffer& out, const DelayedMessage& delayed) {
+  put_varint(out, delayed.seq);
+  out.put_le(delayed.due_ms);
+  put_varint(out, delayed.keys.size());
+  for (const std::string& key : delayed.keys) put_sized_text(out, key);
+  put_message_prefix(out, *delayed.message);
+}
+
+std::optional<DelayedMessage> read_delayed(ByteView stored) {
+  Reader in(stored);
+  DelayedMessage delayed;
+  delayed.seq = in.varint();
+  delayed.due_ms = in.le<std::int64_t>();
+  const std::uint64_t keys = in.varint();
+  if (keys > in.remaining()) return std::nullopt;
+  for (std::uint64_t i = 0; i < keys && !in.failed(); ++i) delayed.keys.emplace_back(in.sized_text());
+  if (in.failed()) return std::nullopt;
+  delayed.message = read_message(in.rest());
+  if (!delayed.message) return std::nullopt;
+  return delayed;
+}
+
+DelayedStore::~DelayedStore() {
+  for (const auto& [number, run] : runs_) host_.run_released(run.run);
+  host_.memory_changed(-static_cast<std::int64_t>(memory_bytes_));
+}
+
+void DelayedStore::account(const DelayedMessage& delayed, int sign) {
+  const std::uint64_t bytes = bytes_of(delayed);
+  const std::uint64_t spillable = delayed.stored ? 0 : bytes;
+  if (sign > 0) {
+    memory_bytes_ += bytes;
+    spillable_bytes_ += spillable;
+  } else {
+    memory_bytes_ -= bytes;
+    spillable_bytes_ -= spillable;
+  }
+  host_.memory_changed(sign * static_cast<std::int64_t>(bytes));
+}
+
+void DelayedStore::hold(DelayedMessage delayed) {
+  account(delayed, +1);
+  due_.emplace(delayed.due_ms, delayed.seq);
+  waiting_.emplace(delayed.seq, std::move(delayed));
+}
+
+void DelayedStore::add(DelayedMessage delayed) {
+  hold(std::move(delayed));
+  host_.rescheduled(*this);
+}
+
+void DelayedStore::pump() {
+  read_ahead();
+  const std::int64_t now = host_.now_ms();
+  for (unsigned passed = 0; passed < kMaxPassedAtOnce && in_flight_.size() < kMaxInFlight; ++passed) {
+    if (due_.empty() || due_.begin()->first > now) break;
+    if (overtakes()) break;
+    const auto it = waiting_.find(due_.begin()->second);
+    DelayedMessage delayed = std::move(it->second);
+    waiting_.erase(it);
+    due_.erase(due_.begin());
+    if (host_.pass_on(*this, delayed)) {
+      settle(delayed);
+    } else {
+      const std::uint64_t seq = delayed.seq;
+      in_flight_.emplace(seq, std::move(delayed));
+    }
+  }
+  host_.rescheduled(*this);
+}
+
+std::int64_t DelayedStore::next_ms() const noexcept {
+  std::int64_t next = Entry::kNever;
+  if (may_read()) {
+    for (const auto& [due, number] : unread_) {
+      if (runs_.find(number)->second.loading) continue;
+      next = due - kReadAheadMs;
+      break;
+    }
+  }
+  if (due_.empty() || in_flight_.size() >= kMaxInFlight) return next;
+  return overtakes() ? next : std::min(next, due_.begin()->first);
+}
+
+void DelayedStore::finish(std::uint64_t seq) {
+  const auto it = in_flight_.find(seq);
+  if (it == in_flight_.end()) return;
+  const bool was_full = in_flight_.size() >= kMaxInFlight;
+  const DelayedMessage delayed = std::move(it->second);
+  in_flight_.erase(it);
+  settle(delayed);
+  if (was_full) host_.rescheduled(*this);
+}
+
+void DelayedStore::settle(const DelayedMessage& delayed) {
+  account(delayed, -1);
+  if (delayed.persistent) {
+    settled_this_turn.push_back(delayed.seq);
+    host_.has_settled(*this);
+  }
+  if (!delayed.stored) return;
+  if (delayed.run == 0) {
+    skip_.insert(delayed.seq);
+  } else {
+    settle_in_run(delayed.run, delayed.offset, delayed.seq);
+  }
+}
+
+void DelayedStore::settle_in_run(std::uint64_t number, std::uint64_t offset, std::uint64_t seq) {
+  const auto it = runs_.find(number);
+  if (it == runs_.end()) return;
+  Run& run = it->second;
+  run.out.erase(offset);
+  run.done.emplace(offset, seq);
+  run.done.erase(run.done.begin(), run.done.lower_bound(run.cursor()));
+  release_if_done(number);
+}
+
+void DelayedStore::release_if_done(std::uint64_t number) {
+  const auto it = runs_.find(number);
+  const Run& run = it->second;
+  if (run.next_offset < run.end() || !run.out.empty() || run.loading) return;
+  const storage::SegmentRun released = run.run;
+  runs_.erase(it);
+  // What was settled before it was looked for is not in any run.
+  if (runs_.empty() && collected_.empty()) skip_.clear();
+  host_.run_released(released);
+}
+
+// Reading back.
+
+bool DelayedStore::overtakes() const noexcept {
+  return !unread_.empty() && (due_.empty() || unread_.begin()->first < due_.begin()->first);
+}
+
+bool DelayedStore::may_read() const noexcept {
+  if (reads_ >= kMaxReads) return false;
+  return overtakes() || memory_bytes_ - spillable_bytes_ < kReadBackBytes;
+}
+
+void DelayedStore::read_ahead() {
+  if (!may_read()) return;
+  const std::int64_t soon = host_.now_ms() + kReadAheadMs;
+  std::vector<std::uint64_t> wanted;
+  for (const auto& [due, number] : unread_) {
+    if (due > soon || reads_ + wanted.size() >= kMaxReads) break;
+    if (!runs_.find(number)->second.loading) wanted.push_back(number);
+  }
+  for (const std::uint64_t number : wanted) load(number);
+}
+
+void DelayedStore::load(std::uint64_t number) {
+  Run& run = runs_.find(number)->second;
+  run.loading = true;
+  ++reads_;
+  const std::size_t piece =
+      std::clamp(kReadBackBytes / runs_.size(), kMinPieceBytes, storage::Segments::kReadPieceBytes);
+  const std::uint64_t bytes =
+      std::min<std::uint64_t>(run.end() - run.next_offset, std::max(piece, run.wanted_bytes));
+  host_.read_segment(run.run.segment, run.next_offset, static_cast<std::size_t>(bytes),
+                     [this, number, alive = std::weak_ptr<bool>(alive_)](result<Buffer> read) {
+                       if (!alive.expired()) loaded(number, std::move(read));
+                     });
+}
+
+void DelayedStore::loaded(std::uint64_t number, result<Buffer> piece) {
+  --reads_;
+  Run& run = runs_.find(number)->second;
+  run.loading = false;
+  unread_.erase({run.next_due_ms, number});
+  bool unreadable = piece.has_error() || piece->empty();
+  if (!unreadable) {
+    ByteView bytes = piece->view();
+    const std::size_t all = bytes.size();
+    storage::StoredItem item;
+    storage::ItemStatus status = storage::ItemStatus::need_more;
+    while (!bytes.empty()) {
+      const std::uint64_t offset = run.next_offset + all - bytes.size();
+      status = storage::next_item(bytes, item);
+      if (status != storage::ItemStatus::item) break;
+      take_item(number, offset, item);
+    }
+    const std::size_t parsed = all - bytes.size();
+    run.next_offset += parsed;
+    run.wanted_bytes = parsed == 0 ? static_cast<std::size_t>(storage::item_bytes(bytes)) : 0;
+    unreadable = status == storage::ItemStatus::corrupt || (parsed == 0 && run.wanted_bytes <= all);
+  }
+  if (unreadable) {
+    host_.items_lost(*this, run.run, piece.has_error() ? piece.error().text : "an item fails its checksum");
+    run.next_offset = run.end();
+  }
+  if (run.next_offset < run.end()) unread_.emplace(run.next_due_ms, number);
+  release_if_done(number);
+  host_.rescheduled(*this);
+}
+
+void DelayedStore::take_item(std::uint64_t number, std::uint64_t offset, const storage::StoredItem& item) {
+  Run& run = runs_.find(number)->second;
+  const bool transient = (item.meta & kTransientItem) != 0;
+  std::optional<DelayedMessage> delayed = read_delayed(item.payload);
+  if (!delayed) return host_.items_lost(*this, run.run, "an item is malformed");
+  run.next_due_ms = std::max(run.next_due_ms, delayed->due_ms);
+  if (transient && run.recovered) return;
+  if (skip_.erase(delayed->seq) > 0) {
+    if (!run.out.empty()) run.done.emplace(offset, delayed->seq);
+    return;
+  }
+  run.out.insert(offset);
+  if (const auto it = in_flight_.find(delayed->seq); it != in_flight_.end()) {
+    it->second.run = number;
+    it->second.offset = offset;
+    return;
+  }
+  delayed->persistent = !transient;
+  delayed->stored = true;
+  delayed->run = number;
+  delayed->offset = offset;
+  hold(std::move(*delayed));
+}
+
+// Moving to segments.
+
+void DelayedStore::write_items(std::vector<const DelayedMessage*> chosen, Queue::Spill& spill) {
+  std::sort(chosen.begin(), chosen.end(), [](const DelayedMessage* a, const DelayedMessage* b) {
+    return std::pair(a->due_ms, a->seq) < std::pair(b->due_ms, b->seq);
+  });
+  collected_.clear();
+  for (const DelayedMessage* delayed : chosen) {
+    Buffer& prefix = spill.prefixes.emplace_back();
+    put_delayed_prefix(prefix, *delayed);
+    storage::SegmentItem item;
+    item.entity = entity();
+    item.seq = collected_.size() + 1;  // its place in the run
+    item.meta = delayed->persistent ? 0 : kTransientItem;
+    item.parts[0] = prefix.view();
+    item.parts[1] = delayed->message->header();
+    item.parts[2] = delayed->message->body();
+    spill.items.push_back(item);
+    spill.keep.push_back(delayed->message);
+    collected_.push_back(delayed->seq);
+  }
+}
+
+void DelayedStore::collect(storage::Lsn through, Queue::Spill& spill) {
+  std::vector<const DelayedMessage*> chosen;
+  const auto choose = [&](const DelayedMessage& delayed) {
+    if (delayed.persistent && !delayed.stored && delayed.lsn <= through) chosen.push_back(&delayed);
+  };
+  for (const auto& [seq, delayed] : waiting_) choose(delayed);
+  for (const auto& [seq, delayed] : in_flight_) choose(delayed);
+  write_items(std::move(chosen), spill);
+}
+
+void DelayedStore::collect_oldest(std::uint64_t bytes, storage::Lsn durable, Queue::Spill& spill) {
+  std::vector<const DelayedMessage*> chosen;
+  std::uint64_t taken = 0;
+  std::uint64_t through = 0;
+  for (const auto& [seq, delayed] : waiting_) {
+    if (taken >= bytes) break;
+    if (delayed.stored) continue;
+    if (delayed.persistent && delayed.lsn > durable) break;
+    chosen.push_back(&delayed);
+    taken += bytes_of(delayed);
+    through = seq;
+  }
+  // stored_through must be true of those on their way, too.
+  for (const auto& [seq, delayed] : in_flight_) {
+    if (seq <= through && delayed.persistent && !delayed.stored) chosen.push_back(&delayed);
+  }
+  write_items(std::move(chosen), spill);
+}
+
+void DelayedStore::spilled(const storage::SegmentRun& stored) {
+  DelayedRun run;
+  run.run = stored;
+  run.next_offset = stored.offset;
+  run.next_due_ms = Entry::kNever;
+  for (const std::uint64_t seq : collected_) {
+    if (const auto it = waiting_.find(seq); it != waiting_.end()) {
+      const DelayedMessage delayed = std::move(it->second);
+      if (delayed.persistent) stored_through_ = std::max(stored_through_, seq);
+      run.next_due_ms = std::min(run.next_due_ms, delayed.due_ms);
+      account(delayed, -1);
+      due_.erase({delayed.due_ms, seq});
+      waiting_.erase(it);
+    } else if (const auto flying = in_flight_.find(seq); flying != in_flight_.end()) {
+      DelayedMessage& delayed = flying->second;
+      if (delayed.persistent) stored_through_ = std::max(stored_through_, seq);
+      run.next_due_ms = std::min(run.next_due_ms, delayed.due_ms);
+      spillable_bytes_ -= bytes_of(delayed);
+      delayed.stored = true;
+    } else {
+      skip_.insert(seq);
+    }
+  }
+  collected_.clear();
+  if (run.next_due_ms == Entry::kNever) {
+    host_.run_released(stored);  // all of them have gone meanwhile
+    if (runs_.empty()) skip_.clear();
+    return;
+  }
+  add_run(std::move(run));
+  host_.rescheduled(*this);
+}
+
+void DelayedStore::add_run(DelayedRun added) {
+  const std::uint64_t number = next_run_++;
+  Run& run = runs_[number];
+  static_cast<DelayedRun&>(run) = std::move(added);
+  if (run.next_offset < run.end()) unread_.emplace(run.next_due_ms, number);
+}
+
+void DelayedStore::for_each_run(const std::function<void(const storage::SegmentRun&)>& visit) const {
+  for (const auto& [number, run] : runs_) visit(run.run);
+}
+
+// Checkpoint and recovery.
+
+void DelayedStore::put_state(Buffer& out) const {
+  put_varint(out, next_seq_);
+  put_varint(out, stored_through_);
+  put_varint(out, runs_.size());
+  std::uint64_t skipped = skip_.size();
+  for (const auto& [number, run] : runs_) {
+    put_varint(out, run.run.segment.value);
+    put_varint(out, run.run.entity);
+    put_varint(out, run.run.offset);
+    put_varint(out, run.run.bytes);
+    put_varint(out, run.run.first_seq);
+    put_varint(out, run.run.last_seq);
+    put_varint(out, run.run.count);
+    put_varint(out, run.cursor());
+    // What is read again may be due long since.
+    out.put_le(run.out.empty() ? run.next_due_ms : std::int64_t{0});
+    skipped += run.done.size();
+  }
+  put_varint(out, skipped);
+  for (const std::uint64_t seq : skip_) put_varint(out, seq);
+  for (const auto& [number, run] : runs_) {
+    for (const auto& [offset, seq] : run.done) put_varint(out, seq);
+  }
+}
+
+RecoveredDelayed DelayedStore::read_state(Reader& in) {
+  RecoveredDelayed state;
+  state.next_seq = in.varint();
+  state.stored_through = in.varint();
+  for (std::uint64_t count = in.varint(); count > 0 && !in.failed(); --count) {
+    DelayedRun& run = state.runs.emplace_back();
+    run.run.segment.value = in.varint();
+    run.run.entity = in.varint();
+    run.run.offset = in.varint();
+    run.run.bytes = in.varint();
+    run.run.first_seq = in.varint();
+    run.run.last_seq = in.varint();
+    run.run.count = in.varint();
+    run.next_offset = in.varint();
+    run.next_due_ms = in.le<std::int64_t>();
+    run.recovered = true;
+  }
+  for (std::uint64_t count = in.varint(); count > 0 && !in.failed(); --count) state.skip.insert(in.varint());
+  return state;
+}
+
+void RecoveredDelayed::add(DelayedMessage delayed) {
+  next_seq = std::max(next_seq, delayed.seq + 1);
+  // Moved to a segment after the place in the log that the checkpoint covers.
+  if (delayed.seq <= stored_through) return;
+  const std::uint64_t seq = delayed.seq;
+  logged.insert_or_assign(seq, std::move(delayed));
+}
+
+void RecoveredDelayed::settle(std::uint64_t seq) {
+  next_seq = std::max(next_seq, seq + 1);
+  if (logged.erase(seq) == 0) skip.insert(seq);
+}
+
+void DelayedStore::recover(RecoveredDelayed&& recovered) {
+  next_seq_ = std::max(next_seq_, recovered.next_seq);
+  stored_through_ = recovered.stored_through;
+  for (DelayedRun& run : recovered.runs) add_run(std::move(run));
+  if (!runs_.empty()) skip_ = std::move(recovered.skip);
+  for (auto& [seq, delayed] : recovered.logged) hold(std::move(delayed));
+  host_.rescheduled(*this);
+}
+
+}  // namespace millrace::broker

@@ -1,0 +1,414 @@
+#include "broker/node/remembering.hpp"
+
+#include <algorithm>
+
+#include "base/varint.hpp"
+#include "broker/exchange/delayed.hpp"
+
+namespace millrace::broker {
+namespace {
+
+std::vector<std::string_view> views(const std::vector<std::string>& keys) {
+  return {keys.begin(), keys.end()};
+}
+
+MessageRef held_back(const Message& message, std::int64_t delay_ms) {
+  Message::Fields fields;
+  fields.origin = message.origin();
+  fields.durable = message.durable();
+  fields.priority = message.priority();
+  fields.ttl_ms = message.ttl_ms();
+  fields.received_ms = message.received_ms() + delay_ms;  // its time to live begins when it is routed
+  fields.timestamp_ms = message.timestamp_ms();
+  fields.exchange = message.exchange();
+  fields.routing_key = message.routing_key();
+  fields.header = message.header();
+  Ref<Message> copy = Message::create(fields, message.body());
+  auto annotations = message.annotations() ? std::make_unique<Annotations>(*message.annotations())
+                                           : std::make_unique<Annotations>();
+  annotations->delayed_ms = delay_ms;
+  copy->annotate(std::move(annotations));
+  return copy;
+}
+
+}  // namespace
+
+// Definitions.
+
+void Remembering::exchange_put(const ExchangeSpec& spec) {
+  if (spec.owner != shard_.id() || spec.store.value == 0) return;
+  VhostReplica* vhost = shard_.replica().find_vhost(spec.vhost);
+  const Exchange* exchange = vhost ? vhost->table->find_exchange(spec.name) : nullptr;
+  if (!exchange || !exchange->remembers()) return;
+  auto state = std::make_unique<State>();
+  state->vhost = spec.vhost;
+  state->name = spec.name;
+  if (dynamic_cast<const DelayedExchange*>(exchange) != nullptr) {
+    auto store = std::make_unique<DelayedStore>(*this, spec);
+    if (const auto it = recovered_.find(spec.store.value); it != recovered_.end()) {
+      store->recover(std::move(it->second));
+      recovered_.erase(it);
+    }
+    state->memory = std::move(store);
+  } else if (dynamic_cast<const RecentHistoryExchange*>(exchange) != nullptr) {
+    state->memory = RecentHistory(spec);
+  } else {
+    state->memory = Window{{}, deduplication_bounds(spec)};
+  }
+  states_.insert_or_assign(spec.store.value, std::move(state));
+}
+
+Remembering::State* Remembering::find(QueueId store) {
+  const auto it = states_.find(store.value);
+  return it == states_.end() ? nullptr : it->second.get();
+}
+
+DelayedStore* Remembering::find_delayed(QueueId store) {
+  State* state = find(store);
+  auto* delayed = state ? std::get_if<std::unique_ptr<DelayedStore>>(&state->memory) : nullptr;
+  return delayed ? delayed->get() : nullptr;
+}
+
+void Remembering::forget_if(const std::function<bool(const State&)>& condition) {
+  std::vector<std::unique_ptr<State>> gone;
+  boost::unordered::erase_if(states_, [&](auto& item) {
+    if (!condition(*item.second)) return false;
+    gone.push_back(std::move(item.second));
+    return true;
+  });
+  for (const auto& state : gone) {
+    if (auto* history = std::get_if<RecentHistory>(&state->memory)) {
+      shard_.memory_changed(-static_cast<std::int64_t>(history->bytes()));
+    } else if (auto* store = std::get_if<std::unique_ptr<DelayedStore>>(&state->memory)) {
+      deadlines_.erase({(*store)->deadline_ms, store->get()});
+    }
+  }
+}
+
+void Remembering::exchange_deleted(std::string_view vhost, std::string_view name) {
+  forget_if([&](const State& state) { return state.vhost == vhost && state.name == name; });
+}
+
+void Remembering::vhost_deleted(std::string_view vhost) {
+  forget_if([&](const State& state) { return state.vhost == vhost; });
+}
+
+void Remembering::binding_put(const BindingSpec& binding) {
+  VhostReplica* vhost = shard_.replica().find_vhost(binding.vhost);
+  Exchange* source = vhost ? vhost->table->find_exchange(binding.source) : nullptr;
+  if (!source || !source->remembers() || source->spec().owner != shard_.id()) return;
+  State* state = find(source->spec().store);
+  const RecentHistory* history = state ? std::get_if<RecentHistory>(&state->memory) : nullptr;
+  if (!history) return;
+  Exchange* exchange = binding.to_exchange ? vhost->table->find_exchange(binding.destination) : nullptr;
+  const QueueAddress* queue = binding.to_exchange ? nullptr : vhost->table->find_queue(binding.destination);
+  // A copy: what the messages set off may come round to this exchange.
+  const std::deque<MessageRef> messages = history->messages();
+  for (const MessageRef& message : messages) {
+    Passage passage{binding.vhost, message, {std::string(message->routing_key())}, {source->spec().store}};
+    if (queue) {
+      distribute(std::move(passage), {queue, 1}, {}, ConfirmTo{});
+    } else if (exchange && exchange->remembers()) {
+      distribute(std::move(passage), {}, {&exchange, 1}, ConfirmTo{});
+    } else if (exchange) {
+      route_on(std::move(passage), *exchange, ConfirmTo{});
+    }
+  }
+}
+
+// Messages.
+
+bool Remembering::keeps(const Exchange& exchange, const Message& message) const {
+  if (!exchange.remembers()) return false;
+  return dynamic_cast<const DelayedExchange*>(&exchange) == nullptr ||
+         delay_ms_of(message, shard_.shared().options.formats) > 0;
+}
+
+Shard::Enqueued Remembering::distribute(Passage passage, std::span<const QueueAddress> targets,
+                                        std::span<Exchange* const> exchanges, const ConfirmTo& to) {
+  boost::container::small_vector<std::pair<ShardId, EnqueueLetter>, 4> letters;
+  for (const QueueAddress& target : targets) {
+    auto it = std::find_if(letters.begin(), letters.end(),
+                           [&](const auto& letter) { return letter.first == target.shard; });
+    if (it == letters.end()) {
+      letters.emplace_back(target.shard, EnqueueLetter{passage.message, {}, {}});
+      it = letters.end() - 1;
+    }
+    it->second.queues.push_back(target.id);
+  }
+  boost::container::small_vector<Exchange*, 4> next;
+  for (Exchange* exchange : exchanges) {
+    const QueueId store = exchange->spec().store;
+    if (std::find(passage.visited.begin(), passage.visited.end(), store) == passage.visited.end()) {
+      next.push_back(exchange);
+    }
+  }
+  Shard::Enqueued all;
+  const std::size_t parts = letters.size() + next.size();
+  if (parts == 0) return all;
+  const bool gathered = to.token != 0 && parts > 1;
+  ConfirmTo part = to;
+  if (gathered) {
+    part = ConfirmTo{shard_.id(), ConnectionId(), shard_.take_token(), false};
+    gatherings_.emplace(part.token, Gathering{to, static_cast<unsigned>(parts), true});
+  }
+  unsigned settled = 0;
+  const auto count = [&](Shard::Enqueued done) {
+    all.settled = all.settled && done.settled;
+    if (!done.settled) return;
+    ++settled;
+    all.accepted = all.accepted && done.accepted;
+  };
+  for (auto& [shard, letter] : letters) {
+    if (shard == shard_.id()) {
+      count(shard_.enqueue(letter.message, letter.queues, part));
+    } else {
+      letter.confirm = part;
+      shard_.send(shard, std::move(letter));
+      count({to.token == 0, true});
+    }
+  }
+  for (Exchange* exchange : next) {
+    const ExchangeSpec& spec = exchange->spec();
+    if (spec.owner == shard_.id()) {
+      count(arrive(passage, spec.name, spec.store, part));
+      continue;
+    }
+    shard_.call(spec.owner, [&shared = shard_.shared(), passage, name = spec.name, store = spec.store,
+                             owner = spec.owner, part]() mutable {
+      Shard& shard = *shared.shards[owner.value];
+      const Shard::Enqueued done = shard.remembering().arrive(std::move(passage), name, store, part);
+      if (done.settled) shard.confirm(part, done.accepted);
+    });
+    count({to.token == 0, true});
+  }
+  if (!gathered) return all;
+  const auto it = gatherings_.find(part.token);
+  it->second.parts -= settled;
+  it->second.accepted = it->second.accepted && all.accepted;
+  if (it->second.parts == 0) gatherings_.erase(it);
+  return all;
+}
+
+Shard::Enqueued Remembering::arrive(Passage passage, const std::string& name, QueueId store,
+                                    const ConfirmTo& to) {
+  VhostReplica* vhost = shard_.replica().find_vhost(passage.vhost);
+  Exchange* exchange = vhost ? vhost->table->find_exchange(name) : nullptr;
+  State* state = find(store);
+  // Deleted meanwhile: confirmed, as for a queue.
+  if (!exchange || !state || exchange->spec().store != store) return {};
+  const MessageFormats& formats = shard_.shared().options.formats;
+  if (auto* window = std::get_if<Window>(&state->memory)) {
+    if (const auto mark = deduplication_mark(*passage.message, formats)) {
+      const auto ttl = mark->ttl_ms ? mark->ttl_ms : window->bounds.ttl_ms;
+      if (window->seen.seen(mark->value, shard_.now_ms(), window->bounds.size, ttl)) return {};
+    }
+  } else if (auto* history = std::get_if<RecentHistory>(&state->memory)) {
+    const std::size_t before = history->bytes();
+    history->remember(passage.message, formats);
+    shard_.memory_changed(static_cast<std::int64_t>(history->bytes()) - static_cast<std::int64_t>(before));
+  } else if (const std::int64_t delay = delay_ms_of(*passage.message, formats); delay > 0) {
+    return hold(*std::get<std::unique_ptr<DelayedStore>>(state->memory), std::move(passage), delay, to);
+  }
+  return route_on(std::move(passage), *exchange, to);
+}
+
+Shard::Enqueued Remembering::route_on(Passage passage, Exchange& exchange, const ConfirmTo& to) {
+  VhostReplica* vhost = shard_.replica().find_vhost(passage.vhost);
+  if (exchange.remembers()) passage.visited.push_back(exchange.spec().store);
+  QueueTargets targets;
+  RememberingExchanges remembering;
+  if (!vhost->table->route(exchange, views(passage.keys), *passage.message, targets, &remembering)) {
+    return {true, false};
+  }
+  shard_.drop_cycles(*passage.message, targets);
+  return distribute(std::move(passage), targets, remembering, to);
+}
+
+void Remembering::confirmed(std::uint64_t token, bool accepted) {
+  if (const auto it = passing_.find(token); it != passing_.end()) {
+    const Passing passing = it->second;
+    passing_.erase(it);
+    if (DelayedStore* store = find_delayed(passing.store)) store->finish(passing.seq);
+    return;
+  }
+  const auto it = gatherings_.find(token);
+  if (it == gatherings_.end()) return;
+  Gathering& gathering = it->second;
+  gathering.accepted = gathering.accepted && accepted;
+  if (--gathering.parts > 0) return;
+  const Gathering done = gathering;
+  gatherings_.erase(it);
+  shard_.confirm(done.to, done.accepted);
+}
+
+// Delayed messages.
+
+Shard::Enqueued Remembering::hold(DelayedStore& store, Passage passage, std::int64_t delay_ms,
+                                  const ConfirmTo& to) {
+  DelayedMessage delayed;
+  delayed.message = held_back(*passage.message, delay_ms);
+  delayed.keys = std::move(passage.keys);
+  delayed.due_ms = passage.message->received_ms() + delay_ms;
+  delayed.seq = store.take_seq();
+  delayed.persistent = store.spec().durable && delayed.message->durable();
+  Shard::Enqueued outcome;
+  if (delayed.persistent) {
+    record_.clear();
+    put_delayed_prefix(record_, delayed);
+    const ByteView parts[] = {record_.view(), delayed.message->header(), delayed.message->body()};
+    delayed.lsn = shard_.log().append(storage::RecordType::delayed, 0, store.spec().store.value, parts);
+    if (to.token != 0) {
+      shard_.confirm_when_durable(delayed.lsn, to);
+      outcome.settled = false;
+    }
+  }
+  store.add(std::move(delayed));
+  return outcome;
+}
+
+bool Remembering::pass_on(DelayedStore& store, const DelayedMessage& delayed) {
+  VhostReplica* vhost = shard_.replica().find_vhost(store.spec().vhost);
+  Exchange* exchange = vhost ? vhost->table->find_exchange(store.spec().name) : nullptr;
+  if (!exchange) return true;
+  // On this shard the order of the log's records makes the copy safe before its original is settled; on
+  // others their confirmation does.
+  ConfirmTo to;
+  if (delayed.persistent) to = ConfirmTo{shard_.id(), ConnectionId(), shard_.take_token(), false};
+  Passage passage{store.spec().vhost, delayed.message, delayed.keys, {}};
+  const Shard::Enqueued done = route_on(std::move(passage), *exchange, to);
+  if (done.settled) return true;
+  passing_.emplace(to.token, Passing{store.spec().store, delayed.seq});
+  return false;
+}
+
+void Remembering::rescheduled(DelayedStore& store) {
+  const std::int64_t next = store.next_ms();
+  if (next == store.deadline_ms) return;
+  if (store.deadline_ms != Entry::kNever) deadlines_.erase({store.deadline_ms, &store});
+  store.deadline_ms = next;
+  if (next != Entry::kNever) deadlines_.emplace(next, &store);
+}
+
+void Remembering::fire_deadlines() {
+  std::vector<DelayedStore*> due;
+  for (const auto& [ms, store] : deadlines_) {
+    if (ms > shard_.now_ms()) break;
+    due.push_back(store);
+  }
+  for (DelayedStore* store : due) store->pump();
+}
+
+void Remembering::has_settled(DelayedStore& store) {
+  if (store.settled_this_turn.size() == 1) settled_.push_back(store.spec().store);
+}
+
+void Remembering::gather_settled() {
+  for (const QueueId id : settled_) {
+    DelayedStore* store = find_delayed(id);
+    if (!store) continue;
+    std::vector<std::uint64_t>& seqs = store->settled_this_turn;
+    std::sort(seqs.begin(), seqs.end());
+    record_.clear();
+    std::uint64_t last = 0;
+    for (const std::uint64_t seq : seqs) {
+      put_varint(record_, seq - last);
+      last = seq;
+    }
+    shard_.log().append(storage::RecordType::delayed_settled, 0, id.value, record_.view());
+    seqs.clear();
+  }
+  settled_.clear();
+}
+
+void Remembering::read_segment(storage::SegmentId segment, std::uint64_t offset, std::size_t bytes,
+                               storage::Segments::ReadDone done) {
+  shard_.read_segment(segment, offset, bytes, std::move(done));
+}
+
+void Remembering::items_lost(DelayedStore& store, const storage::SegmentRun& run, std::string_view why) {
+  shard_.shared().options.log(LogLevel::error, "delayed messages of " +
+                                                   exchange_text(store.spec().vhost, store.spec().name) +
+                                                   " in segment " + std::to_string(run.segment.value) +
+                                                   " cannot be read: " + std::string(why));
+}
+
+// Storage.
+
+void Remembering::replay(const storage::Record& record) {
+  if (record.type == storage::RecordType::delayed) {
+    std::optional<DelayedMessage> delayed = read_delayed(record.payload);
+    if (!delayed) return;
+    delayed->lsn = record.lsn;
+    delayed->persistent = true;
+    recovered_[record.entity].add(std::move(*delayed));
+    return;
+  }
+  Reader in(record.payload);
+  std::uint64_t seq = 0;
+  while (!in.at_end()) {
+    seq += in.varint();
+    if (in.failed()) return;
+    recovered_[record.entity].settle(seq);
+  }
+}
+
+void Remembering::read_state(Reader& in) {
+  for (std::uint64_t count = in.varint(); count > 0 && !in.failed(); --count) {
+    const std::uint64_t store = in.varint();
+    recovered_[store] = DelayedStore::read_state(in);
+  }
+}
+
+void Remembering::put_state(Buffer& out) const {
+  std::vector<const DelayedStore*> durable;
+  for (const auto& [id, state] : states_) {
+    const auto* store = std::get_if<std::unique_ptr<DelayedStore>>(&state->memory);
+    if (store && (*store)->spec().durable) durable.push_back(store->get());
+  }
+  put_varint(out, durable.size());
+  for (const DelayedStore* store : durable) {
+    put_varint(out, store->spec().store.value);
+    store->put_state(out);
+  }
+}
+
+void Remembering::finish_recovery(const std::function<void(const storage::SegmentRun&)>& visit_run) {
+  recovered_.clear();  // of exchanges that were deleted
+  for (const auto& [id, state] : states_) {
+    if (const auto* store = std::get_if<std::unique_ptr<DelayedStore>>(&state->memory)) {
+      (*store)->for_each_run(visit_run);
+    }
+  }
+}
+
+void Remembering::collect(storage::Lsn through, Queue::Spill& spill) {
+  for (const auto& [id, state] : states_) {
+    auto* store = std::get_if<std::unique_ptr<DelayedStore>>(&state->memory);
+    if (store && (*store)->spec().durable) (*store)->collect(through, spill);
+  }
+  std::sort(spill.items.begin(), spill.items.end(),
+            [](const storage::SegmentItem& a, const storage::SegmentItem& b) {
+              return std::pair(a.entity, a.seq) < std::pair(b.entity, b.seq);
+            });
+}
+
+DelayedStore* Remembering::largest(std::uint64_t least) {
+  DelayedStore* largest = nullptr;
+  for (const auto& [id, state] : states_) {
+    auto* store = std::get_if<std::unique_ptr<DelayedStore>>(&state->memory);
+    if (!store || (*store)->spillable_bytes() <= least) continue;
+    least = (*store)->spillable_bytes();
+    largest = store->get();
+  }
+  return largest;
+}
+
+bool Remembering::spilled(const storage::SegmentRun& run) {
+  DelayedStore* store = find_delayed(QueueId(run.entity >> 8));
+  if (!store) return false;
+  store->spilled(run);
+  return true;
+}
+
+}  // namespace millrace::broker

@@ -1,0 +1,126 @@
+// Works the exchanges that remember something: delayed messages, recent history, deduplication.
+//
+// Each such exchange is worked at one shard, its owner (ExchangeSpec::owner), so that there is one memory and
+// one order. A message that any shard's routing leads to such an exchange goes to the owner by a letter, with
+// the exchanges it has come by already, so that cycles end; the owner looks at its memory and routes on. Who
+// waits for the message's confirmation hears when all parts of it are where they must be.
+//
+// Recent history and deduplication windows are in memory: a restart forgets them. Delayed messages are in a
+// DelayedStore.
+//
+// Thread: the shard's.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <functional>
+#include <memory>
+#include <set>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "broker/exchange/deduplicating.hpp"
+#include "broker/exchange/recent_history.hpp"
+#include "broker/node/delayed_store.hpp"
+#include "broker/node/letter.hpp"
+#include "broker/node/shard.hpp"
+#include "broker/queue/deduplication.hpp"
+#include "broker/routing_table.hpp"
+#include "storage/record.hpp"
+
+namespace millrace::broker {
+
+class Remembering final : public DelayedHost {
+ public:
+  explicit Remembering(Shard& shard) : shard_(shard) {}
+
+  // A message on its way through remembering exchanges.
+  struct Passage {
+    std::string vhost;
+    MessageRef message;
+    std::vector<std::string> keys;
+    std::vector<QueueId> visited;  // the stores of the exchanges it came by
+  };
+
+  // Whether a message published to the exchange goes to its owner, rather than to be routed at once.
+  bool keeps(const Exchange& exchange, const Message& message) const;
+  // Sends the message to the queues, and to the owners of the exchanges but for those visited. `to` hears
+  // when that is done, unless it is settled at once.
+  Shard::Enqueued distribute(Passage passage, std::span<const QueueAddress> targets,
+                             std::span<Exchange* const> exchanges, const ConfirmTo& to);
+
+  // From the shard.
+  void exchange_put(const ExchangeSpec& exchange);
+  void exchange_deleted(std::string_view vhost, std::string_view name);
+  void vhost_deleted(std::string_view vhost);
+  void binding_put(const BindingSpec& binding);
+  void confirmed(std::uint64_t token, bool accepted);
+  void fire_deadlines();
+  std::int64_t next_ms() const noexcept {
+    return deadlines_.empty() ? Entry::kNever : deadlines_.begin()->first;
+  }
+  bool has_settled() const noexcept { return !settled_.empty(); }
+  void gather_settled();
+
+  // Storage.
+  void replay(const storage::Record& record);
+  void read_state(Reader& in);
+  void put_state(Buffer& out) const;
+  void finish_recovery(const std::function<void(const storage::SegmentRun&)>& visit_run);
+  void collect(storage::Lsn through, Queue::Spill& spill);
+  // Of the store that would give most memory back, if that is more than `least`.
+  DelayedStore* largest(std::uint64_t least);
+  // False: nobody's, the exchange has gone.
+  bool spilled(const storage::SegmentRun& run);
+
+  // DelayedHost
+  std::int64_t now_ms() const noexcept override { return shard_.now_ms(); }
+  bool pass_on(DelayedStore& store, const DelayedMessage& delayed) override;
+  void has_settled(DelayedStore& store) override;
+  void rescheduled(DelayedStore& store) override;
+  void read_segment(storage::SegmentId segment, std::uint64_t offset, std::size_t bytes,
+                    storage::Segments::ReadDone done) override;
+  void run_released(const storage::SegmentRun& run) override { shard_.run_released(run); }
+  void items_lost(DelayedStore& store, const storage::SegmentRun& run, std::string_view why) override;
+  void memory_changed(std::int64_t bytes) override { shard_.memory_changed(bytes); }
+
+ private:
+  struct Window {
+    DeduplicationWindow seen;
+    DeduplicationBounds bounds;
+  };
+  struct State {
+    std::string vhost;
+    std::string name;
+    std::variant<Window, RecentHistory, std::unique_ptr<DelayedStore>> memory;
+  };
+  // Parts of one message, of which somebody waits for all.
+  struct Gathering {
+    ConfirmTo to;
+    unsigned parts = 0;
+    bool accepted = true;
+  };
+  struct Passing {
+    QueueId store;
+    std::uint64_t seq = 0;
+  };
+
+  Shard::Enqueued arrive(Passage passage, const std::string& exchange, QueueId store, const ConfirmTo& to);
+  Shard::Enqueued route_on(Passage passage, Exchange& exchange, const ConfirmTo& to);
+  Shard::Enqueued hold(DelayedStore& store, Passage passage, std::int64_t delay_ms, const ConfirmTo& to);
+  State* find(QueueId store);
+  DelayedStore* find_delayed(QueueId store);
+  void forget_if(const std::function<bool(const State&)>& condition);
+
+  Shard& shard_;
+  boost::unordered_flat_map<std::uint64_t, std::unique_ptr<State>> states_;  // by store
+  boost::unordered_flat_map<std::uint64_t, RecoveredDelayed> recovered_;
+  boost::unordered_flat_map<std::uint64_t, Gathering> gatherings_;  // by token
+  boost::unordered_flat_map<std::uint64_t, Passing> passing_;       // likewise
+  std::set<std::pair<std::int64_t, DelayedStore*>> deadlines_;
+  std::vector<QueueId> settled_;  // stores with something to log
+  Buffer record_;                 // scratch
+};
+
+}  // namespace millrace::broker
