@@ -388,9 +388,9 @@ void RecoveredDelayed::add(DelayedMessage delayed) {
   logged.insert_or_assign(seq, std::move(delayed));
 }
 
-void RecoveredDelayed::settle(std::uint64_t seq) {
+void RecoveredDelayed::settle(std::uint64_t seq, bool in_state) {
   next_seq = std::max(next_seq, seq + 1);
-  if (logged.erase(seq) == 0) skip.insert(seq);
+  if (logged.erase(seq) == 0 && !in_state) skip.insert(seq);
 }
 
 void DelayedStore::recover(RecoveredDelayed&& recovered) {

@@ -80,7 +80,8 @@ struct RecoveredDelayed {
   std::map<std::uint64_t, DelayedMessage> logged;
 
   void add(DelayedMessage delayed);
-  void settle(std::uint64_t seq);
+  // `in_state`: the checkpoint's state knows of it.
+  void settle(std::uint64_t seq, bool in_state);
 };
 
 class DelayedStore {

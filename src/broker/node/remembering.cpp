@@ -335,7 +335,7 @@ void Remembering::items_lost(DelayedStore& store, const storage::SegmentRun& run
 
 // Storage.
 
-void Remembering::replay(const storage::Record& record) {
+void Remembering::replay(const storage::Record& record, bool in_state) {
   if (record.type == storage::RecordType::delayed) {
     std::optional<DelayedMessage> delayed = read_delayed(record.payload);
     if (!delayed) return;
@@ -349,7 +349,7 @@ void Remembering::replay(const storage::Record& record) {
   while (!in.at_end()) {
     seq += in.varint();
     if (in.failed()) return;
-    recovered_[record.entity].settle(seq);
+    recovered_[record.entity].settle(seq, in_state);
   }
 }
 

@@ -64,7 +64,8 @@ class Remembering final : public DelayedHost {
   void gather_settled();
 
   // Storage.
-  void replay(const storage::Record& record);
+  // `in_state`: what read_state() gave knows of it.
+  void replay(const storage::Record& record, bool in_state);
   void read_state(Reader& in);
   void put_state(Buffer& out) const;
   void finish_recovery(const std::function<void(const storage::SegmentRun&)>& visit_run);

@@ -99,6 +99,7 @@ void Shard::end_turn(bool idle) {
   }
   update_flow();
   account_memory();
+  drop_dead_segments();
   for (std::size_t i = 0; i < touched_.size(); ++i) {
     ConnectionImpl* connection = touched_[i];
     connection->touched = false;

@@ -200,6 +200,7 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void spill(storage::SegmentKind kind, Queue::Spill&& collected, Task then);
   void spill_for_memory();
   void retry_later();
+  void drop_dead_segments();
   void checkpoint(storage::Lsn through);
   void write_checkpoint();
   Buffer make_blob(storage::Lsn state) const;

@@ -127,7 +127,7 @@ void Shard::replay(const storage::Record& record, Definitions& definitions) {
     }
     case storage::RecordType::delayed:
     case storage::RecordType::delayed_settled:
-      return remembering_->replay(record);
+      return remembering_->replay(record, in_state);
     case storage::RecordType::commit_group:
     case storage::RecordType::epoch_start:
     case storage::RecordType::queue_state:
@@ -187,9 +187,12 @@ void Shard::run_released(const storage::SegmentRun& run) {
   if (!durable) return segments_->remove(run.segment);
   // A checkpoint may still name it.
   dead_segments_.push_back(run.segment);
-  if (dead_segments_.size() >= kMaxDeadSegments && !spilling_ && !checkpointing_ && log_ && !closing_) {
-    checkpoint(pressure_);
-  }
+}
+
+void Shard::drop_dead_segments() {
+  // Not as they die: whoever gives a run back may be in the middle of changing what a checkpoint would say.
+  if (dead_segments_.size() < kMaxDeadSegments || spilling_ || checkpointing_) return;
+  checkpoint(released_);
 }
 
 void Shard::on_log_pressure(storage::Lsn through) {
