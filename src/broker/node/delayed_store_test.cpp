@@ -122,9 +122,11 @@ class DelayedStoreTest : public ::testing::Test {
     store->spilled(run);
   }
   void spill(std::uint64_t through) { write(collect(through)); }
-  // A restart from a checkpoint of this moment and the records after the LSN.
+  // A restart from a checkpoint of this moment and the records after the LSN, `settled_later` after the
+  // moment.
   void restart(std::uint64_t through, const std::vector<DelayedMessage>& logged,
-               const std::vector<std::uint64_t>& settled) {
+               const std::vector<std::uint64_t>& settled,
+               const std::vector<std::uint64_t>& settled_later = {}) {
     Buffer state;
     store->put_state(state);
     Reader in(state.view());
@@ -134,7 +136,8 @@ class DelayedStoreTest : public ::testing::Test {
     for (const DelayedMessage& delayed : logged) {
       if (delayed.lsn.value > through) recovered.add(delayed);
     }
-    for (const std::uint64_t seq : settled) recovered.settle(seq, false);
+    for (const std::uint64_t seq : settled) recovered.settle(seq, true);
+    for (const std::uint64_t seq : settled_later) recovered.settle(seq, false);
     host.reads.clear();
     store = std::make_unique<DelayedStore>(host, durable_spec());
     host.released.clear();
@@ -252,7 +255,7 @@ TEST_F(DelayedStoreTest, a_restart_brings_back_what_was_not_settled) {
   spill(4);
   at(1300);  // 1, 2 and 3 are on their way
   store->finish(2);
-  restart(0, logged, {3});
+  restart(0, logged, {2}, {3});
   host.settles_at_once = true;
   at(9000);
   EXPECT_EQ(host.passed, std::vector<std::uint64_t>({1, 4, 5, 6}));
