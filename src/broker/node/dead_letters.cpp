@@ -144,8 +144,11 @@ bool Shard::dead_letter(Queue& queue, const Entry& entry, DeathReason reason) {
   for (auto& [shard, letter] : letters) send(shard, std::move(letter));
   if (!remembering.empty()) {
     const ConfirmTo to = must_survive ? ConfirmTo{id_, ConnectionId(), token, false} : ConfirmTo{};
-    const Enqueued done =
-        remembering_->distribute({queue.spec().vhost, copy, std::move(keys), {}}, {}, remembering, to);
+    Remembering::Passage passage{queue.spec().vhost, copy, std::move(keys), {}};
+    if (exchange->remembers() && remembering.front() != exchange) {
+      passage.visited.push_back(exchange->spec().store);
+    }
+    const Enqueued done = remembering_->distribute(std::move(passage), {}, remembering, to);
     waiting += !done.settled;
   }
   if (waiting == 0) return true;
