@@ -68,7 +68,7 @@ class Log {
   // Above these the caller stops taking in publishes until on_durable.
   static constexpr std::uint64_t kMaxUnflushedBytes = 16u << 20;
   // The largest payload one record may have; larger bodies go to a body file that the record names.
-  static constexpr std::uint64_t kMaxPayloadBytes = 4u << 20;
+  static constexpr std::uint64_t kMaxPayloadBytes = 24u << 20;
 
   // `checkpointed` must have been durable() in mode `sync` when its checkpoint was written.
   //

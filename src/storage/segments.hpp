@@ -58,7 +58,7 @@ inline constexpr std::size_t kSegmentItemHeaderBytes =
     24;  // payload length u32, crc32c u32, seq u64, meta u64
 // A longer payload is never written; a length above this is corrupt, so that a reader need not go and look
 // for it.
-inline constexpr std::uint32_t kMaxItemPayloadBytes = 256u << 20;
+inline constexpr std::uint32_t kMaxItemPayloadBytes = 640u << 20;
 
 enum class ItemStatus : std::uint8_t { item, need_more, corrupt };
 // Takes the next item off the front of `bytes` (checked against its crc). need_more: `bytes` ends inside an

@@ -140,7 +140,11 @@ bool Shard::dead_letter(Queue& queue, const Entry& entry, DeathReason reason) {
     }
     it->second.queues.push_back(target.id);
   }
-  if (!local.empty()) enqueue(copy, local, ConfirmTo{});
+  if (!local.empty()) {
+    const bool later = must_survive && needs_body_file(*copy, local);
+    enqueue(copy, local, later ? ConfirmTo{id_, ConnectionId(), token, false} : ConfirmTo{});
+    waiting += later;
+  }
   for (auto& [shard, letter] : letters) send(shard, std::move(letter));
   if (!remembering.empty()) {
     const ConfirmTo to = must_survive ? ConfirmTo{id_, ConnectionId(), token, false} : ConfirmTo{};

@@ -12,6 +12,9 @@
 
 namespace millrace::broker {
 
+// Flag of a message record: its body is in the file that the record ends with.
+inline constexpr std::uint8_t kBodyInFile = 1;
+
 // Whose publish it was, and who waits for its confirmation.
 struct ConfirmTo {
   ShardId shard;

@@ -165,7 +165,8 @@ void Shard::account_memory() {
 }
 
 void Shard::update_flow() {
-  const bool flow = log_->unflushed_bytes() > storage::Log::kMaxUnflushedBytes;
+  const bool flow = log_->unflushed_bytes() > storage::Log::kMaxUnflushedBytes || bodies_->is_full();
+  if (bodies_->wants_release() && durable_ > pressure_) on_log_pressure(durable_);
   if (flow == flow_) return;
   flow_ = flow;
   if (alarm_.empty()) {

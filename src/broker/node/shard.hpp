@@ -17,6 +17,7 @@
 #include "broker/access/password.hpp"
 #include "broker/connection.hpp"
 #include "broker/node/connection_impl.hpp"
+#include "broker/node/large_bodies.hpp"
 #include "broker/node/letter.hpp"
 #include "broker/node/replica.hpp"
 #include "broker/node/shared.hpp"
@@ -88,6 +89,8 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
     bool accepted = true;
   };
   Enqueued enqueue(const MessageRef& message, std::span<const QueueId> queues, const ConfirmTo& to);
+  // Whether enqueue() would write the body to a file first, and so answer later.
+  bool needs_body_file(const Message& message, std::span<const QueueId> queues);
   void confirm(const ConfirmTo& to, bool accepted);
   void confirm_when_durable(storage::Lsn lsn, const ConfirmTo& to) { confirms_.push_back({lsn, to, true}); }
   // For a ConfirmTo that no connection waits for: a dead letter, or Remembering's own.
@@ -190,6 +193,8 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void update_flow();
 
   // shard_publish.cpp
+  Enqueued enqueue_now(const MessageRef& message, std::span<const QueueId> queues, const ConfirmTo& to,
+                       storage::BodyFileId body);
   void gather_settled();
 
   // shard_storage.cpp
@@ -235,6 +240,7 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   std::uint64_t next_transfer_ = 1;
 
   std::unique_ptr<storage::Segments> segments_;
+  std::unique_ptr<LargeBodies> bodies_;
   std::unique_ptr<storage::Log> log_;
   storage::Lsn durable_;
   Buffer record_;  // scratch

@@ -27,8 +27,26 @@ bool Shard::route(VhostReplica& vhost, Exchange& exchange, std::span<const std::
   return vhost.table->route(exchange, keys, message, targets, &remembering);
 }
 
+bool Shard::needs_body_file(const Message& message, std::span<const QueueId> queues) {
+  if (!message.durable() || message.body().size() <= LargeBodies::kInlineBytes) return false;
+  return std::any_of(queues.begin(), queues.end(), [this](QueueId id) {
+    const Queue* queue = find_queue(id);
+    return queue && queue->spec().durable;
+  });
+}
+
 Shard::Enqueued Shard::enqueue(const MessageRef& message, std::span<const QueueId> queues,
                                const ConfirmTo& to) {
+  const bool large = needs_body_file(*message, queues);
+  if (!large && !bodies_->is_waiting(to.connection)) [[likely]] {
+    return enqueue_now(message, queues, to, storage::BodyFileId());
+  }
+  bodies_->stage(StagedPublish{message, {queues.begin(), queues.end()}, to, large});
+  return Enqueued{to.token == 0, true};
+}
+
+Shard::Enqueued Shard::enqueue_now(const MessageRef& message, std::span<const QueueId> queues,
+                                   const ConfirmTo& to, storage::BodyFileId body) {
   struct Accepted {
     Queue* queue;
     std::uint64_t seq;
@@ -65,8 +83,18 @@ Shard::Enqueued Shard::enqueue(const MessageRef& message, std::span<const QueueI
       put_varint(record_, a.seq);
     }
     put_message_prefix(record_, *message);
-    const ByteView parts[] = {record_.view(), message->header(), message->body()};
-    lsn = log_->append(storage::RecordType::message, 0, 0, parts);
+    if (body == storage::BodyFileId()) {
+      const ByteView parts[] = {record_.view(), message->header(), message->body()};
+      lsn = log_->append(storage::RecordType::message, 0, 0, parts);
+    } else {
+      std::uint8_t file[sizeof body.value];
+      store_le(file, body.value);
+      const ByteView parts[] = {record_.view(), message->header(), file};
+      lsn = log_->append(storage::RecordType::message, kBodyInFile, 0, parts);
+      bodies_->logged(lsn, body, message->body().size());
+    }
+  } else if (body != storage::BodyFileId()) {
+    bodies_->logged(log_->appended(), body, message->body().size());  // refused meanwhile: goes with the log
   }
   for (const Accepted& a : accepted) {
     const storage::Lsn own = a.logged ? lsn : storage::Lsn();

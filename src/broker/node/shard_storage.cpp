@@ -30,6 +30,13 @@ result<std::unique_ptr<Shard>> Shard::open(NodeShared& shared, unsigned index, r
   auto segments = storage::Segments::open(runtime, directory);
   if (segments.has_error()) return explain(segments.error(), "cannot open the segments");
   shard->segments_ = std::move(*segments);
+  auto bodies = LargeBodies::open(
+      runtime, directory, [self = shard.get()](StagedPublish&& publish, storage::BodyFileId body) {
+        const Enqueued done = self->enqueue_now(publish.message, publish.queues, publish.confirm, body);
+        if (done.settled) self->confirm(publish.confirm, done.accepted);
+      });
+  if (bodies.has_error()) return explain(bodies.error(), "cannot open the large bodies");
+  shard->bodies_ = std::move(*bodies);
 
   auto checkpoint = storage::load_checkpoint(runtime.files, directory);
   if (checkpoint.has_error()) return explain(checkpoint.error(), "cannot read the checkpoint");
@@ -143,7 +150,21 @@ void Shard::replay_message(const storage::Record& record) {
     queues.emplace_back(queue, in.varint());
   }
   if (in.failed()) return;
-  const MessageRef message = read_message(in.rest());
+  ByteView stored = in.rest();
+  Buffer joined;
+  if ((record.flags & kBodyInFile) != 0 && stored.size() >= sizeof(std::uint64_t)) {
+    const ByteView name = stored.last(sizeof(std::uint64_t));
+    const auto body = bodies_->recover(record.lsn, storage::BodyFileId(load_le<std::uint64_t>(name.data())));
+    if (body.has_error()) {
+      // Absent: the message was settled, and its record only waits to be forgotten.
+      if (body.error().code != Errc::not_found) shared_.options.log(LogLevel::error, body.error().text);
+      return;
+    }
+    joined.append(stored.first(stored.size() - name.size()));
+    joined.append(body->view());
+    stored = joined.view();
+  }
+  const MessageRef message = read_message(stored);
   if (!message) return;
   for (const auto& [queue, seq] : queues)
     recovered_[queue].add(seq, message, record.lsn, record.lsn <= recovered_state_);
@@ -160,6 +181,7 @@ void Shard::finish_recovery(NodeRecovery& recovery) {
     recovery.messages += queue->ready();
   }
   remembering_->finish_recovery(count_use);
+  bodies_->finish_recovery();
   for (const storage::SegmentId segment : segments_->list()) {
     if (!segment_uses_.contains(segment.value)) segments_->remove(segment);
   }
@@ -338,6 +360,7 @@ void Shard::write_checkpoint() {
         if (through > released_) {
           released_ = through;
           log_->release(through);
+          bodies_->released(through);
         }
         if (pressure_ > released_) make_room();
       });
