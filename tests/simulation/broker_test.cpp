@@ -1,0 +1,31 @@
+// The broker under power cuts, kills and restarts.
+#include <gtest/gtest.h>
+
+#include "broker_world.hpp"
+#include "simulation/seeds.hpp"
+
+namespace millrace::broker {
+namespace {
+
+using simulation::for_each_seed;
+using Death = BrokerWorld::Death;
+
+TEST(BrokerSimulation, keeps_its_promises_through_power_cuts_kills_and_restarts) {
+  for_each_seed(1000, [](std::uint64_t seed) {
+    Prng luck(seed);
+    BrokerWorld world(seed);
+    for (std::uint64_t lives = 2 + luck.below(4); lives != 0; --lives) {
+      if (luck.one_in(2)) world.cut_power_at(1 + luck.below(400));
+      if (world.open()) {
+        for (std::uint64_t deeds = 10 + luck.below(150); deeds != 0 && !world.failed(); --deeds) world.act();
+        if (luck.one_in(3) && !world.failed()) world.stop();
+      }
+      if (::testing::Test::HasFailure()) return;
+      world.die(luck.one_in(2) ? Death::kill : Death::power_cut);
+    }
+    EXPECT_TRUE(world.open());
+  });
+}
+
+}  // namespace
+}  // namespace millrace::broker
