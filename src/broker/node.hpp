@@ -39,6 +39,8 @@ struct NodeOptions {
   MessageFormats formats;
   // Fills the span with unguessable bytes. Any thread.
   std::function<void(std::span<std::uint8_t>)> random;
+  // As storage::LogOptions::on_failure, of every shard's log; empty: the process ends.
+  std::function<void(const Error&)> on_log_failure;
   // One line for the operator. Any thread.
   std::function<void(LogLevel, std::string_view)> log;
 };

@@ -107,7 +107,7 @@ bool Machine::step() {
   const bool moved = scheduler_->step();
   for (unsigned shard = 0; shard < shards_ && !off(); ++shard) {
     // More than one event may fall into a turn.
-    if (!moved || !luck_.one_in(3)) node_->end_turn(shard, luck_.one_in(2));
+    if (!moved || one_event_a_turn || !luck_.one_in(3)) node_->end_turn(shard, luck_.one_in(2));
   }
   return !off();
 }
@@ -155,11 +155,12 @@ class BrokerWorld::Client final : public ConnectionListener {
   explicit Client(BrokerWorld& world) : world_(world) {}
 
   void on_confirm(std::span<const Confirmation> confirmations) override {
-    for (const Confirmation& confirmation : confirmations) confirmed(confirmation.token, confirmation.accepted);
+    for (const Confirmation& confirmation : confirmations)
+      confirmed(confirmation.token, confirmation.accepted);
   }
   void on_deliver(ConsumerId consumer, Delivery&& delivery) override {
     const auto it = consumers.find(consumer.value);
-    if (it == consumers.end()) return;
+    if (it == consumers.end() || closing) return;  // what is on its way while a connection closes goes back
     ModelQueue* queue = world_.find(it->second.queue);
     const std::uint64_t id = id_of(*delivery.message);
     world_.received(*this, *queue, delivery, !it->second.no_ack);
@@ -174,7 +175,21 @@ class BrokerWorld::Client final : public ConnectionListener {
   void on_unblocked() override {}
   void on_close_requested(const Error&) override { asked_to_close = true; }
   void on_turn_end() override {
-    if (asked_to_close && !std::exchange(closing, true)) connection->close([](result<void>) {});
+    if (asked_to_close && !closing) begin_close([](result<void>) {});
+  }
+
+  // What it holds goes back.
+  void begin_close(Done<void> done) {
+    closing = true;
+    for (const Held& message : held) {
+      auto& copies = world_.find(message.queue)->copies;
+      const auto it = copies.find(message.id);
+      if (it == copies.end()) continue;
+      it->second.held = false;
+      ++it->second.returns;
+    }
+    held.clear();
+    connection->close(std::move(done));
   }
 
   void confirmed(PublishToken token, bool accepted) {
@@ -220,9 +235,7 @@ BrokerWorld::BrokerWorld(std::uint64_t seed)
     : files_({seed, seed % 2 == 0 ? std::size_t{512} : std::size_t{4096}}), luck_(seed) {
   shards_ = 1 + static_cast<unsigned>(luck_.below(3));
   options_.formats = test::formats();
-  options_.log = [](LogLevel level, std::string_view text) {
-    EXPECT_NE(level, LogLevel::error) << text;
-  };
+  options_.log = [](LogLevel level, std::string_view text) { EXPECT_NE(level, LogLevel::error) << text; };
   options_.log_file_bytes = (16u << 10) << luck_.below(2);
   options_.log_files = 2 + static_cast<unsigned>(luck_.below(2));
   options_.resident_bytes = (4u << 10) << luck_.below(8);
@@ -245,9 +258,10 @@ BrokerWorld::BrokerWorld(std::uint64_t seed)
   add("dying", true,
       {{"x-dead-letter-exchange", Value::text("")}, {"x-dead-letter-routing-key", Value::text("dead")}})
       .dead_letters_to = "dead";
-  add("short", true, {{"x-max-length", Value::integer(5)}}).bounded = true;
-  add("full", true,
-      {{"x-max-length", Value::integer(8)}, {"x-overflow", Value::text("reject-publish")}});
+  if (luck_.one_in(2)) {
+    add("short", true, {{"x-max-length", Value::integer(5)}}).bounded = true;
+  }
+  add("full", true, {{"x-max-length", Value::integer(8)}, {"x-overflow", Value::text("reject-publish")}});
   add("dead", true, {}).dead_letter = true;
 }
 
@@ -295,8 +309,13 @@ bool BrokerWorld::open() {
   for (std::size_t i = 0; i < clients; ++i) {
     if (!some_client()) return false;
   }
+  // Without the queue they go to, dead letters are dropped.
   for (ModelQueue& queue : queues_) {
-    if (queue.state != ModelQueue::State::there && !luck_.one_in(6)) declare(*clients_[0], queue);
+    if (queue.dead_letter) declare(*clients_[0], queue);
+  }
+  if (!machine_->run_until([&] { return unanswered_ == 0; })) return false;
+  for (ModelQueue& queue : queues_) {
+    if (!luck_.one_in(6)) declare(*clients_[0], queue);
   }
   return machine_->run_until([&] { return unanswered_ == 0; });
 }
@@ -344,9 +363,11 @@ void BrokerWorld::publish(Client& client) {
   const std::uint64_t id = next_id_++;
   const bool durable = !luck_.one_in(5);
   const auto priority = static_cast<std::uint8_t>(luck_.below(5));
-  const std::int64_t ttl = !queue.dead_letters_to.empty() && luck_.one_in(3) ? static_cast<std::int64_t>(luck_.below(200)) : -1;
+  const std::int64_t ttl =
+      !queue.dead_letters_to.empty() && luck_.one_in(3) ? static_cast<std::int64_t>(luck_.below(200)) : -1;
   Copy copy;
   copy.durable = durable && queue.durable;
+  copy.may_be_gone = queue.purging > 0;
   copy.priority = queue.name == "levels" ? std::min<std::uint8_t>(priority, 3) : queue.quorum ? priority : 0;
   queue.copies.emplace(id, copy);
   Client::Sent sent{id, {queue.name}, {}};
@@ -407,7 +428,8 @@ void BrokerWorld::received(Client&, ModelQueue& queue, const Delivery& delivery,
   if (queue.dead_letter) {
     // Its first queue has let go of it; what happens here loses it for good.
     for (ModelQueue& other : queues_) {
-      if (const auto copy = other.copies.find(id); copy != other.copies.end() && !held) copy->second.may_be_gone = true;
+      if (const auto copy = other.copies.find(id); copy != other.copies.end() && !held)
+        copy->second.may_be_gone = true;
     }
     return;
   }
@@ -428,12 +450,13 @@ void BrokerWorld::settle_some(Client& client) {
   if (client.held.empty()) return;
   const std::size_t at = luck_.one_in(2) ? 0 : luck_.below(client.held.size());
   const std::size_t count = std::min<std::size_t>(client.held.size() - at, 1 + luck_.below(6));
-  static constexpr Settlement kWays[] = {Settlement::ack, Settlement::ack, Settlement::ack,
+  static constexpr Settlement kWays[] = {Settlement::ack,    Settlement::ack,     Settlement::ack,
                                          Settlement::reject, Settlement::requeue, Settlement::requeue_failed};
   const Settlement how = kWays[luck_.below(std::size(kWays))];
   for (std::size_t i = 0; i < count; ++i) {
     const Client::Held held = client.held[at];
-    const auto address = held.consumer.value != 0 ? client.addresses.find(held.consumer.value) : client.addresses.end();
+    const auto address =
+        held.consumer.value != 0 ? client.addresses.find(held.consumer.value) : client.addresses.end();
     if (held.consumer.value != 0 && address == client.addresses.end()) return;  // consume-ok is under way
     client.held.erase(client.held.begin() + static_cast<std::ptrdiff_t>(at));
     ModelQueue& queue = *find(held.queue);
@@ -447,12 +470,13 @@ void BrokerWorld::settle_some(Client& client) {
     }
     if (queue.dead_letter && (how == Settlement::ack || how == Settlement::reject)) {
       for (ModelQueue& other : queues_) {
-        if (const auto it = other.copies.find(held.id); it != other.copies.end()) it->second.may_be_gone = true;
+        if (const auto it = other.copies.find(held.id); it != other.copies.end())
+          it->second.may_be_gone = true;
       }
     }
     const std::uint64_t seq = held.seq;
-    client.connection->settle(address != client.addresses.end() ? address->second : held.address, held.consumer,
-                              {&seq, 1}, how);
+    client.connection->settle(address != client.addresses.end() ? address->second : held.address,
+                              held.consumer, {&seq, 1}, how);
     if (held.consumer.value != 0) client.connection->grant(held.consumer, 1);
   }
 }
@@ -462,29 +486,28 @@ void BrokerWorld::get(Client& client) {
   if (queue.state != ModelQueue::State::there) return;
   const bool no_ack = luck_.one_in(4);
   ++unanswered_;
-  client.connection->get(queue.name, no_ack,
-                         [this, &client, &queue, no_ack](result<std::optional<GotMessage>> answer) {
-                           --unanswered_;
-                           if (!answer || !*answer) return;
-                           received(client, queue, (**answer).delivery, !no_ack);
-                           if (no_ack) return;
-                           client.held.push_back({queue.name, (**answer).queue, ConsumerId(),
-                                                  (**answer).delivery.seq,
-                                                  id_of(*(**answer).delivery.message)});
-                         });
+  client.connection->get(
+      queue.name, no_ack, [this, &client, &queue, no_ack](result<std::optional<GotMessage>> answer) {
+        --unanswered_;
+        if (!answer || !*answer) return;
+        received(client, queue, (**answer).delivery, !no_ack);
+        if (no_ack) return;
+        client.held.push_back({queue.name, (**answer).queue, ConsumerId(), (**answer).delivery.seq,
+                               id_of(*(**answer).delivery.message)});
+      });
 }
 
 void BrokerWorld::purge(Client& client) {
   ModelQueue& queue = some_queue();
   if (queue.state != ModelQueue::State::there) return;
+  if (queue.dead_letter) return;
   for (auto& [id, copy] : queue.copies) copy.may_be_gone = true;
-  if (queue.dead_letter) {
-    for (ModelQueue& other : queues_) {
-      for (auto& [id, copy] : other.copies) copy.may_be_gone = copy.may_be_gone || !other.dead_letters_to.empty();
-    }
-  }
   ++unanswered_;
-  client.connection->purge_queue(queue.name, [this](result<std::uint64_t>) { --unanswered_; });
+  ++queue.purging;
+  client.connection->purge_queue(queue.name, [this, &queue](result<std::uint64_t>) {
+    --unanswered_;
+    --queue.purging;
+  });
 }
 
 void BrokerWorld::remove(Client& client) {
@@ -505,17 +528,8 @@ void BrokerWorld::close(std::size_t index) {
   Client& client = *clients_[index];
   // Its answers come no more.
   if (!client.sent.empty() || client.closing || unanswered_ > 0) return;
-  client.closing = true;
   ++unanswered_;
-  for (const Client::Held& held : client.held) {
-    ModelQueue& queue = *find(held.queue);
-    if (const auto it = queue.copies.find(held.id); it != queue.copies.end()) {
-      it->second.held = false;
-      ++it->second.returns;
-    }
-  }
-  client.held.clear();
-  client.connection->close([this](result<void>) { --unanswered_; });
+  client.begin_close([this](result<void>) { --unanswered_; });
   if (machine_->run_until([&] { return unanswered_ == 0; })) {
     clients_.erase(clients_.begin() + static_cast<std::ptrdiff_t>(index));
   }
@@ -544,7 +558,8 @@ void BrokerWorld::act() {
   } else {
     settle();
   }
-  for (std::uint64_t steps = luck_.below(luck_.one_in(4) ? 60 : 8); steps != 0 && !failed(); --steps) machine_->step();
+  for (std::uint64_t steps = luck_.below(luck_.one_in(4) ? 60 : 8); steps != 0 && !failed(); --steps)
+    machine_->step();
 }
 
 void BrokerWorld::settle() {
@@ -554,6 +569,10 @@ void BrokerWorld::settle() {
 bool BrokerWorld::stop() {
   settle();
   if (failed()) return false;
+  for (ModelQueue& queue : queues_) {
+    for (auto& [id, copy] : queue.copies)
+      ++copy.returns;  // what is held goes back when the clients are closed
+  }
   return machine_->stop() && (ended_in_order_ = true);
 }
 
@@ -582,6 +601,7 @@ Contents BrokerWorld::contents(simulation::FileSystem& files, bool stop_after) {
     ADD_FAILURE() << "recovery fails: " << machine.error;
     return {};
   }
+  machine.one_event_a_turn = true;  // else time may go on before the turn ends, and rest looks near
   std::unique_ptr<Connection> connection;
   const std::uint64_t expected = machine.node().recovery().messages;
   machine.run_until([&] {
@@ -616,7 +636,10 @@ Contents BrokerWorld::contents(simulation::FileSystem& files, bool stop_after) {
   }
   std::uint64_t total = 0;
   for (const auto& [name, found] : contents) total += found.size();
-  EXPECT_EQ(total, expected) << "what recovery counted is not what is served";
+  // A queue with a bound drops at once what came back above it.
+  const bool bounded = contents.contains("short");
+  EXPECT_TRUE(bounded ? total <= expected : total == expected)
+      << "recovery counted " << expected << " messages, " << total << " are served";
   EXPECT_TRUE(drainer.durable) << "a transient message survived";
   connection.reset();
   return contents;
@@ -650,17 +673,19 @@ void BrokerWorld::compare_queue(ModelQueue& queue, const std::vector<Found>& fou
     }
     const Copy& was = it->second;
     EXPECT_TRUE(was.durable) << "transient message " << message.id << " of " << queue.name << " is there";
-    EXPECT_FALSE(was.settled && ended_in_order_) << "message " << message.id << " of " << queue.name
-                                                 << " was settled before a stop in order";
+    EXPECT_FALSE(was.settled && ended_in_order_)
+        << "message " << message.id << " of " << queue.name << " was settled before a stop in order";
     EXPECT_LE(message.deliveries, was.returns) << "message " << message.id;
     if (queue.quorum && !was.settled) {
-      EXPECT_GE(message.deliveries, was.logged_returns) << "message " << message.id << ": deliveries forgotten";
+      EXPECT_GE(message.deliveries, was.logged_returns)
+          << "message " << message.id << ": deliveries forgotten";
     }
     Copy copy;
     copy.confirmed = copy.durable = true;
     copy.priority = was.priority;
     copy.returns = copy.logged_returns = message.deliveries;
-    EXPECT_TRUE(now.emplace(message.id, copy).second) << "message " << message.id << " of " << queue.name << " is there twice";
+    EXPECT_TRUE(now.emplace(message.id, copy).second)
+        << "message " << message.id << " of " << queue.name << " is there twice";
   }
   const auto is_dead = [&](std::uint64_t id) {
     const auto dead = all.find(queue.dead_letters_to);
@@ -670,9 +695,14 @@ void BrokerWorld::compare_queue(ModelQueue& queue, const std::vector<Found>& fou
   for (const auto& [id, copy] : queue.copies) {
     if (!copy.confirmed || copy.may_be_gone || !copy.durable || queue.bounded || now.contains(id)) continue;
     if (!queue.dead_letters_to.empty() && is_dead(id)) continue;
-    ADD_FAILURE() << "message " << id << " of " << queue.name << " is lost";
+    ADD_FAILURE() << "message " << id << " of " << queue.name << " is lost ("
+                  << (copy.settled ? "settled"
+                      : copy.held  ? "held"
+                                   : "ready")
+                  << ", came back " << copy.returns << " times)";
   }
   queue.copies = std::move(now);
+  queue.purging = 0;
 }
 
 }  // namespace millrace::broker

@@ -46,6 +46,7 @@ class Machine {
   unsigned shards() const { return shards_; }
   simulation::Scheduler& scheduler() { return *scheduler_; }
   std::string error;
+  bool one_event_a_turn = false;
 
  private:
   simulation::FileSystem& files_;
@@ -109,6 +110,7 @@ class BrokerWorld {
     bool bounded = false;      // may drop any
     bool dead_letter = false;  // takes dead letters
     bool quorum = false;
+    unsigned purging = 0;  // purges not answered yet
     enum class State { absent, declaring, there, deleting } state = State::absent;
     std::map<std::uint64_t, Copy> copies;
   };

@@ -119,7 +119,7 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void consumer_cancelled(const QueueConsumer& consumer) override;
   void log_settled(Queue& queue, unsigned lane, std::uint64_t seq) override;
   void log_requeued(Queue& queue, const Entry& entry) override;
-  void log_purged(Queue& queue, std::uint64_t through_seq, std::span<const std::uint64_t> kept) override;
+  void log_purged(Queue& queue, std::uint64_t through_seq, std::span<const KeptItem> kept) override;
   bool dead_letter(Queue& queue, const Entry& entry, DeathReason reason) override;
   void read_segment(storage::SegmentId segment, std::uint64_t offset, std::size_t bytes,
                     storage::Segments::ReadDone done) override;

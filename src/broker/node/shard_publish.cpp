@@ -212,11 +212,14 @@ void Shard::log_requeued(Queue& queue, const Entry& entry) {
   log_->append(storage::RecordType::requeue, 0, queue.id().value, record_.view());
 }
 
-void Shard::log_purged(Queue& queue, std::uint64_t through_seq, std::span<const std::uint64_t> kept) {
+void Shard::log_purged(Queue& queue, std::uint64_t through_seq, std::span<const KeptItem> kept) {
   record_.clear();
   put_varint(record_, through_seq);
   put_varint(record_, kept.size());
-  for (const std::uint64_t seq : kept) put_varint(record_, seq);
+  for (const KeptItem& item : kept) {
+    put_varint(record_, item.seq);
+    put_varint(record_, item.lane);
+  }
   log_->append(storage::RecordType::purge, 0, queue.id().value, record_.view());
 }
 

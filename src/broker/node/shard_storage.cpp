@@ -55,6 +55,7 @@ result<std::unique_ptr<Shard>> Shard::open(NodeShared& shared, unsigned index, r
   options.sync_interval = shared.options.sync_interval;
   options.file_bytes = shared.options.log_file_bytes;
   options.files = shared.options.log_files;
+  options.on_failure = shared.options.on_log_failure;
   storage::LogRecovery found;
   auto log = storage::Log::open(
       runtime, options, checkpointed, *shard,
@@ -127,8 +128,12 @@ void Shard::replay(const storage::Record& record, Definitions& definitions) {
     }
     case storage::RecordType::purge: {
       const std::uint64_t through = in.varint();
-      std::vector<std::uint64_t> kept;
-      for (std::uint64_t count = in.varint(); count > 0 && !in.failed(); --count) kept.push_back(in.varint());
+      std::vector<KeptItem> kept;
+      for (std::uint64_t count = in.varint(); count > 0 && !in.failed(); --count) {
+        KeptItem& item = kept.emplace_back();
+        item.seq = in.varint();
+        item.lane = static_cast<unsigned>(in.varint());
+      }
       if (!in.failed()) recovered_[record.entity].purge(through, kept, in_state);
       return;
     }

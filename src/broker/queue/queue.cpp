@@ -197,12 +197,13 @@ std::uint64_t Queue::purge() {
     lane->unread = lane->runs.size();
     for (LaneRun& run : lane->runs) {
       run.next_offset = run.run.offset + run.run.bytes;
+      run.read_from_seq = run.run.last_seq + 1;  // nothing that was not read is found by reading again
       run.live = run.live_transient = 0;
     }
   }
-  std::vector<std::uint64_t> kept;
+  std::vector<KeptItem> kept;
   for_each_pinned([&](Entry& entry) {
-    if (entry.persistent) kept.push_back(entry.seq);
+    if (entry.persistent) kept.push_back({entry.seq, lane_of(*entry.message)});
     if (!entry.stored) return;
     Lane& lane = lane_for(entry);
     for (LaneRun& run : lane.runs) {
@@ -212,7 +213,7 @@ std::uint64_t Queue::purge() {
       break;
     }
   });
-  std::sort(kept.begin(), kept.end());
+  std::sort(kept.begin(), kept.end(), [](const KeptItem& a, const KeptItem& b) { return a.seq < b.seq; });
   skip_.clear();
   revived_.clear();
   window_ = DeduplicationWindow();

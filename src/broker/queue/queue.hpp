@@ -59,6 +59,12 @@ struct QueueConsumer {
 enum class DeathReason : std::uint8_t { expired, rejected, maxlen, delivery_limit };
 std::string_view to_string(DeathReason reason) noexcept;
 
+// A message that a purge leaves, because a consumer has it. Its lane says which run holds it.
+struct KeptItem {
+  std::uint64_t seq = 0;
+  unsigned lane = 0;
+};
+
 // What a queue needs of its shard.
 class QueueHost {
  public:
@@ -75,7 +81,7 @@ class QueueHost {
   virtual void log_settled(Queue& queue, unsigned lane, std::uint64_t seq) = 0;
   virtual void log_requeued(Queue& queue, const Entry& entry) = 0;
   // Everything up to and including the sequence number went, but for `kept` (rising).
-  virtual void log_purged(Queue& queue, std::uint64_t through_seq, std::span<const std::uint64_t> kept) = 0;
+  virtual void log_purged(Queue& queue, std::uint64_t through_seq, std::span<const KeptItem> kept) = 0;
   // Routes a copy by the queue's dead-letter exchange. True: the original may be settled at once; otherwise
   // Queue::finish_transfer says when.
   virtual bool dead_letter(Queue& queue, const Entry& entry, DeathReason reason) = 0;
@@ -119,7 +125,7 @@ struct RecoveredQueue {
   void add(std::uint64_t seq, MessageRef message, storage::Lsn lsn, bool in_state);
   void settle(unsigned lane, std::uint64_t seq, bool in_state);
   void requeue(std::uint64_t seq, std::uint32_t delivery_count, bool in_state);
-  void purge(std::uint64_t through_seq, std::span<const std::uint64_t> kept, bool in_state);
+  void purge(std::uint64_t through_seq, std::span<const KeptItem> kept, bool in_state);
 };
 
 class Queue {

@@ -63,9 +63,16 @@ void Queue::loaded(unsigned index, result<Buffer> piece) {
     const std::uint64_t lost = run.live;
     run.live = run.live_transient = 0;
     run.next_offset = run.run.offset + run.run.bytes;
+    run.read_from_seq = run.run.last_seq + 1;
+    const auto count = [&](const Entry& entry) {
+      if (!entry.stored || &lane_for(entry) != &lane || find_run(lane.runs, entry.seq) != &run) return;
+      ++run.live;
+      if (!entry.persistent) ++run.live_transient;
+    };
     for (const Entries* entries : {&lane.returned, &lane.head}) {
-      for (const Entry& entry : *entries) run.live += entry.stored && find_run(lane.runs, entry.seq) == &run;
+      for (const Entry& entry : *entries) count(entry);
     }
+    for_each_pinned(count);
     ready_ -= std::min(ready_, lost - std::min(lost, run.live));
   }
   if (run.exhausted()) {
@@ -159,9 +166,10 @@ void Queue::add_item(std::uint64_t entity, const Entry& entry, Spill& spill) {
 void Queue::collect_lanes(std::span<const std::size_t> tail_entries, storage::Lsn through, Spill& spill) {
   std::vector<std::vector<const Entry*>> picked(lanes_.size());
   const auto pick = [&](const Entry& entry) {
-    if (!entry.stored && entry.lsn.value != 0 && entry.lsn <= through) {
-      picked[lane_of(*entry.message)].push_back(&entry);
-    }
+    if (entry.stored || entry.lsn.value == 0) return;
+    // All that is older than what goes of its lane goes along: runs of a lane must not overlap.
+    const unsigned lane = lane_of(*entry.message);
+    if (entry.lsn <= through || tail_entries[lane] > 0) picked[lane].push_back(&entry);
   };
   for_each_pinned(pick);
   for (unsigned i = 0; i < lanes_.size(); ++i) {
@@ -371,8 +379,12 @@ void RecoveredQueue::requeue(std::uint64_t seq, std::uint32_t delivery_count, bo
   }
 }
 
-void RecoveredQueue::purge(std::uint64_t through_seq, std::span<const std::uint64_t> kept, bool in_state) {
-  const auto is_kept = [&](std::uint64_t seq) { return std::binary_search(kept.begin(), kept.end(), seq); };
+void RecoveredQueue::purge(std::uint64_t through_seq, std::span<const KeptItem> kept, bool in_state) {
+  const auto is_kept = [&](std::uint64_t seq) {
+    const auto it = std::lower_bound(kept.begin(), kept.end(), seq,
+                                     [](const KeptItem& item, std::uint64_t s) { return item.seq < s; });
+    return it != kept.end() && it->seq == seq;
+  };
   next_seq = std::max(next_seq, through_seq + 1);
   std::erase_if(tail, [&](const auto& item) { return item.first <= through_seq && !is_kept(item.first); });
   if (in_state) return;
@@ -380,8 +392,8 @@ void RecoveredQueue::purge(std::uint64_t through_seq, std::span<const std::uint6
   for (auto& [lane, lane_runs] : runs) {
     for (LaneRun& run : lane_runs) {
       run.live = run.live_transient = 0;
-      for (const std::uint64_t seq : kept) {
-        if (seq < run.run.first_seq || seq > run.run.last_seq) continue;
+      for (const auto [seq, kept_lane] : kept) {
+        if (kept_lane != lane || seq < run.run.first_seq || seq > run.run.last_seq) continue;
         const bool unread = seq >= run.read_from_seq;
         if (unread ? skip.contains(seq) : !revived.contains(seq)) continue;
         if (unread) {
