@@ -165,7 +165,9 @@ void Shard::account_memory() {
 }
 
 void Shard::update_flow() {
-  const bool flow = log_->unflushed_bytes() > storage::Log::kMaxUnflushedBytes || bodies_->is_full();
+  // Messages are on their way to disk faster than it takes them: in the log, in files, or in segments.
+  const bool flow = log_->unflushed_bytes() > storage::Log::kMaxUnflushedBytes || bodies_->is_full() ||
+                    (spilling_ && memory_bytes_ > 2 * resident_share());
   if (bodies_->wants_release() && durable_ > pressure_) on_log_pressure(durable_);
   if (flow == flow_) return;
   flow_ = flow;

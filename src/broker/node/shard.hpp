@@ -204,6 +204,7 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void make_room();
   void spill(storage::SegmentKind kind, Queue::Spill&& collected, Task then);
   void spill_for_memory();
+  std::int64_t resident_share() const noexcept;  // of message bytes in memory
   void retry_later();
   void drop_dead_segments();
   void checkpoint(storage::Lsn through);

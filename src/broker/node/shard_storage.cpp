@@ -278,11 +278,14 @@ void Shard::retry_later() {
   runtime_.timers.start(runtime::Milliseconds(1000), [this] { make_room(); });
 }
 
+std::int64_t Shard::resident_share() const noexcept {
+  const NodeOptions& options = shared_.options;
+  return static_cast<std::int64_t>(std::min(options.memory_limit_bytes / 2, options.resident_bytes) /
+                                   shared_.shards.size());
+}
+
 void Shard::spill_for_memory() {
-  const std::int64_t share = static_cast<std::int64_t>(
-      std::min(shared_.options.memory_limit_bytes / 2, shared_.options.resident_bytes) /
-      shared_.shards.size());
-  if (memory_bytes_ <= share || spilling_ || checkpointing_ || closing_) return;
+  if (memory_bytes_ <= resident_share() || spilling_ || checkpointing_ || closing_) return;
   // The longest first; all in one segment must be of one kind.
   std::vector<Queue*> longest;
   for (const auto& [id, queue] : queues_) {
