@@ -38,7 +38,8 @@ void Shard::send_letters() {
     if (outboxes_[i].empty()) continue;
     Shard* to = shared_.shards[i];
     std::vector<Letter> letters;
-    letters.reserve(std::min<std::size_t>(outboxes_[i].size(), 64));
+    // The next turn's letters are likely as many: room for them at once is cheaper than growing.
+    letters.reserve(std::min<std::size_t>(outboxes_[i].size(), 4096));
     letters.swap(outboxes_[i]);
     to->runtime_.executor.post(
         [to, letters = std::move(letters)]() mutable { to->receive(std::move(letters)); });
@@ -214,8 +215,11 @@ void Shard::queue_unused(Queue& queue) {
 
 void Shard::queue_put(const std::shared_ptr<const QueueSpec>& spec, const QueueSettings& settings) {
   if (spec->address.shard != id_) return;
-  if (Queue* queue = find_queue(spec->address.id)) return queue->change_settings(settings);
-  auto queue = std::make_unique<Queue>(*this, *spec, settings);
+  if (!last_settings_ || *last_settings_ != settings) {
+    last_settings_ = std::make_shared<const QueueSettings>(settings);
+  }
+  if (Queue* queue = find_queue(spec->address.id)) return queue->change_settings(last_settings_);
+  auto queue = std::make_unique<Queue>(*this, spec, last_settings_);
   if (const auto it = recovered_.find(spec->address.id.value); it != recovered_.end()) {
     queue->recover(std::move(it->second));
     recovered_.erase(it);

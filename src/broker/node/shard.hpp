@@ -220,6 +220,7 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   std::unique_ptr<VerifiedCredentials> verified_;
 
   boost::unordered_flat_map<std::uint64_t, std::unique_ptr<Queue>> queues_;
+  std::shared_ptr<const QueueSettings> last_settings_;
   std::vector<std::unique_ptr<Queue>> graveyard_;  // deleted this turn
   std::vector<Queue*> dirty_;
   std::vector<Queue*> pumping_;  // scratch

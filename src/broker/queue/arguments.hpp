@@ -36,6 +36,8 @@ struct QueueSettings {
   std::int64_t cache_size = 0;
   std::optional<std::int64_t> cache_ttl_ms;
   bool stamp = false;  // message id, sequence, arrival time
+
+  friend bool operator==(const QueueSettings&, const QueueSettings&) = default;
 };
 
 // The limit of quorum queues that set none.

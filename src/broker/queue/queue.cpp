@@ -20,21 +20,22 @@ std::string_view to_string(DeathReason reason) noexcept {
   return "rejected";
 }
 
-Queue::Queue(QueueHost& host, QueueSpec spec, QueueSettings settings)
+Queue::Queue(QueueHost& host, std::shared_ptr<const QueueSpec> spec,
+             std::shared_ptr<const QueueSettings> settings)
     : host_(host), spec_(std::move(spec)), settings_(std::move(settings)), used_ms_(host.now_ms()) {
-  lanes_.resize(std::size_t{settings_.max_priority} + 1);
-  if (settings_.expires_ms) host_.mark_dirty(*this);
+  lanes_.resize(std::size_t{settings_->max_priority} + 1);
+  if (settings_->expires_ms) host_.mark_dirty(*this);
 }
 
 Queue::~Queue() {
   *alive_ = false;
 }
 
-void Queue::change_settings(QueueSettings settings) {
-  // The levels are an argument of the declaration: a policy cannot change them.
-  settings.max_priority = settings_.max_priority;
+void Queue::change_settings(std::shared_ptr<const QueueSettings> settings) {
+  MILLRACE_ASSERT(settings->max_priority == settings_->max_priority,
+                  "the levels are an argument of the declaration, which no policy changes");
   settings_ = std::move(settings);
-  if (settings_.message_ttl_ms) {
+  if (settings_->message_ttl_ms) {
     ttl_seen_ = true;
     for (auto& lane : lanes_) {
       if (!lane) continue;
@@ -47,7 +48,7 @@ void Queue::change_settings(QueueSettings settings) {
 }
 
 unsigned Queue::lane_of(const Message& message) const noexcept {
-  return std::min(message.priority(), settings_.max_priority);
+  return std::min(message.priority(), settings_->max_priority);
 }
 
 Lane& Queue::lane_at(unsigned index) {
@@ -58,8 +59,8 @@ Lane& Queue::lane_at(unsigned index) {
 
 std::int64_t Queue::expiry_of(const Message& message, std::int64_t arrival_ms) const noexcept {
   std::int64_t ttl = message.ttl_ms();
-  if (settings_.message_ttl_ms && (ttl < 0 || *settings_.message_ttl_ms < ttl))
-    ttl = *settings_.message_ttl_ms;
+  if (settings_->message_ttl_ms && (ttl < 0 || *settings_->message_ttl_ms < ttl))
+    ttl = *settings_->message_ttl_ms;
   return ttl < 0 ? Entry::kNever : arrival_ms + ttl;
 }
 
@@ -69,7 +70,7 @@ Entry Queue::make_entry(MessageRef message, std::uint64_t seq, storage::Lsn lsn)
   entry.lsn = lsn;
   entry.arrival_ms = message->received_ms();
   entry.expires_ms = expiry_of(*message, entry.arrival_ms);
-  entry.persistent = spec_.durable && message->durable();
+  entry.persistent = spec_->durable && message->durable();
   entry.message = std::move(message);
   return entry;
 }
@@ -90,23 +91,25 @@ void Queue::left_memory(const Entry& entry) noexcept {
 }
 
 Queue::Admission Queue::admit(const Message& message) {
-  if (!settings_.deduplication_header.empty()) {
-    const std::string value = host_.header_text(message, settings_.deduplication_header);
-    if (!value.empty() && window_.seen(value, host_.now_ms(), static_cast<std::size_t>(settings_.cache_size),
-                                       settings_.cache_ttl_ms)) {
+  if (!settings_->deduplication_header.empty()) {
+    const std::string value = host_.header_text(message, settings_->deduplication_header);
+    if (!window_) window_ = std::make_unique<DeduplicationWindow>();
+    if (!value.empty() &&
+        window_->seen(value, host_.now_ms(), static_cast<std::size_t>(settings_->cache_size),
+                      settings_->cache_ttl_ms)) {
       return Admission::duplicate;
     }
   }
-  if (settings_.overflow == Overflow::drop_head) return Admission::accept;
+  if (settings_->overflow == Overflow::drop_head) return Admission::accept;
   const auto full = [&] {
-    return (settings_.max_length && ready_ >= static_cast<std::uint64_t>(*settings_.max_length)) ||
-           (settings_.max_length_bytes &&
-            ready_bytes_ + message.body().size() > static_cast<std::uint64_t>(*settings_.max_length_bytes));
+    return (settings_->max_length && ready_ >= static_cast<std::uint64_t>(*settings_->max_length)) ||
+           (settings_->max_length_bytes &&
+            ready_bytes_ + message.body().size() > static_cast<std::uint64_t>(*settings_->max_length_bytes));
   };
   if (!full()) return Admission::accept;
   deliver_ready();  // what consumers can take at once does not count
   if (!full()) return Admission::accept;
-  if (settings_.overflow == Overflow::reject_publish_dlx && settings_.dead_letter_exchange) {
+  if (settings_->overflow == Overflow::reject_publish_dlx && settings_->dead_letter_exchange) {
     const Entry refused = make_entry(MessageRef(&message), 0, {});
     host_.dead_letter(*this, refused, DeathReason::maxlen);
   }
@@ -159,7 +162,7 @@ Entry Queue::take(unsigned index) {
 }
 
 void Queue::die(Entry&& entry, DeathReason reason) {
-  if (settings_.dead_letter_exchange && !host_.dead_letter(*this, entry, reason)) {
+  if (settings_->dead_letter_exchange && !host_.dead_letter(*this, entry, reason)) {
     const std::uint64_t seq = entry.seq;
     transfers_.emplace(seq, std::move(entry));
     return;
@@ -177,9 +180,9 @@ void Queue::finish_transfer(std::uint64_t seq) {
 void Queue::settled(const Entry& entry) {
   if (entry.persistent) host_.log_settled(*this, lane_of(*entry.message), entry.seq);
   if (entry.stored) release_stored(entry);
-  if (!settings_.deduplication_header.empty() && settings_.cache_size == 0 && !settings_.cache_ttl_ms) {
+  if (!settings_->deduplication_header.empty() && settings_->cache_size == 0 && !settings_->cache_ttl_ms) {
     // Without a window of its own, a value is kept off only as long as its message is in the queue.
-    window_.forget(host_.header_text(*entry.message, settings_.deduplication_header));
+    if (window_) window_->forget(host_.header_text(*entry.message, settings_->deduplication_header));
   }
   left_memory(entry);
 }
@@ -216,10 +219,10 @@ std::uint64_t Queue::purge() {
   std::sort(kept.begin(), kept.end(), [](const KeptItem& a, const KeptItem& b) { return a.seq < b.seq; });
   skip_.clear();
   revived_.clear();
-  window_ = DeduplicationWindow();
+  window_.reset();
   ready_ = 0;
   ready_bytes_ = 0;
-  if (spec_.durable) host_.log_purged(*this, next_seq_ - 1, kept);
+  if (spec_->durable) host_.log_purged(*this, next_seq_ - 1, kept);
   for (auto& lane : lanes_) {
     if (lane) drop_released_runs(*lane);
   }
@@ -274,11 +277,11 @@ void Queue::answer_gets() {
 }
 
 void Queue::enforce_limits() {
-  if ((!settings_.max_length && !settings_.max_length_bytes) || settings_.overflow != Overflow::drop_head)
+  if ((!settings_->max_length && !settings_->max_length_bytes) || settings_->overflow != Overflow::drop_head)
     return;
-  while ((settings_.max_length && ready_ > static_cast<std::uint64_t>(*settings_.max_length)) ||
-         (settings_.max_length_bytes &&
-          ready_bytes_ > static_cast<std::uint64_t>(*settings_.max_length_bytes))) {
+  while ((settings_->max_length && ready_ > static_cast<std::uint64_t>(*settings_->max_length)) ||
+         (settings_->max_length_bytes &&
+          ready_bytes_ > static_cast<std::uint64_t>(*settings_->max_length_bytes))) {
     unsigned lane = 0;
     if (front(lane) == nullptr) return;
     die(take(lane), DeathReason::maxlen);
@@ -313,13 +316,13 @@ void Queue::update_deadline() {
         next = std::min(next, entry->expires_ms);
     }
   }
-  if (settings_.expires_ms && consumers_.empty()) next = std::min(next, used_ms_ + *settings_.expires_ms);
+  if (settings_->expires_ms && consumers_.empty()) next = std::min(next, used_ms_ + *settings_->expires_ms);
   if (next != deadline_ms) host_.set_deadline(*this, next);
 }
 
 void Queue::on_deadline() {
   if (closing_) return;
-  if (settings_.expires_ms && consumers_.empty() && host_.now_ms() >= used_ms_ + *settings_.expires_ms) {
+  if (settings_->expires_ms && consumers_.empty() && host_.now_ms() >= used_ms_ + *settings_->expires_ms) {
     host_.queue_unused(*this);
     return;
   }
@@ -328,7 +331,7 @@ void Queue::on_deadline() {
 
 void Queue::touch() {
   used_ms_ = host_.now_ms();
-  if (settings_.expires_ms) host_.mark_dirty(*this);
+  if (settings_->expires_ms) host_.mark_dirty(*this);
 }
 
 }  // namespace millrace::broker

@@ -133,15 +133,19 @@ class Queue {
   // Messages of a piece left when the next piece is asked for.
   static constexpr std::size_t kReadAheadEntries = 32;
 
-  Queue(QueueHost& host, QueueSpec spec, QueueSettings settings);
+  Queue(QueueHost& host, std::shared_ptr<const QueueSpec> spec,
+        std::shared_ptr<const QueueSettings> settings);
+  Queue(QueueHost& host, QueueSpec spec, QueueSettings settings)
+      : Queue(host, std::make_shared<const QueueSpec>(std::move(spec)),
+              std::make_shared<const QueueSettings>(std::move(settings))) {}
   Queue(const Queue&) = delete;
   ~Queue();
 
-  const QueueSpec& spec() const noexcept { return spec_; }
-  QueueId id() const noexcept { return spec_.address.id; }
-  const QueueSettings& settings() const noexcept { return settings_; }
-  void change_settings(QueueSettings settings);
-  std::string describe() const { return queue_text(spec_.vhost, spec_.name); }
+  const QueueSpec& spec() const noexcept { return *spec_; }
+  QueueId id() const noexcept { return spec_->address.id; }
+  const QueueSettings& settings() const noexcept { return *settings_; }
+  void change_settings(std::shared_ptr<const QueueSettings> settings);
+  std::string describe() const { return queue_text(spec_->vhost, spec_->name); }
 
   void recover(RecoveredQueue&& recovered);
 
@@ -263,9 +267,9 @@ class Queue {
   static void add_item(std::uint64_t entity, const Entry& entry, Spill& spill);
 
   QueueHost& host_;
-  QueueSpec spec_;
-  QueueSettings settings_;
-  std::vector<std::unique_ptr<Lane>> lanes_;  // by priority; made when first used
+  std::shared_ptr<const QueueSpec> spec_;          // the replicas' own
+  std::shared_ptr<const QueueSettings> settings_;  // most queues of a shard share theirs
+  std::vector<std::unique_ptr<Lane>> lanes_;       // by priority; made when first used
   boost::unordered_flat_map<std::uint64_t, Unacked> unacked_;
   std::multimap<std::int64_t, Entry> delayed_;
   boost::unordered_flat_map<std::uint64_t, Entry> transfers_;
@@ -275,7 +279,7 @@ class Queue {
   std::vector<std::unique_ptr<QueueConsumer>> consumers_;                     // by falling priority
   std::size_t next_consumer_ = 0;
   std::vector<Task> waiting_gets_;
-  DeduplicationWindow window_;
+  std::unique_ptr<DeduplicationWindow> window_;  // made when first asked
   std::uint64_t next_seq_ = 1;
   std::uint64_t delivered_through_ = 0;
   std::uint64_t recovered_through_ = 0;  // sequences up to here may have been delivered before a restart

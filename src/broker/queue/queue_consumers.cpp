@@ -13,7 +13,7 @@ result<void> Queue::add_consumer(QueueConsumer consumer) {
   if (!consumers_.empty() && consumers_.front()->exclusive) {
     return fail(Errc::access_refused, describe() + " in exclusive use");
   }
-  if (consumer.exclusive && settings_.single_active_consumer) {
+  if (consumer.exclusive && settings_->single_active_consumer) {
     return fail(Errc::access_refused, describe() + " in exclusive use");
   }
   // Behind those of the same priority: first come, first active.
@@ -35,7 +35,7 @@ bool Queue::remove_consumer(const ConsumerKey& key) {
   next_consumer_ = 0;
   touch();
   host_.mark_dirty(*this);
-  if (consumers_.empty() && spec_.auto_delete && had_consumer_ && !closing_) host_.queue_unused(*this);
+  if (consumers_.empty() && spec_->auto_delete && had_consumer_ && !closing_) host_.queue_unused(*this);
   return true;
 }
 
@@ -50,7 +50,7 @@ void Queue::grant(const ConsumerKey& key, std::uint64_t credit) {
 
 QueueConsumer* Queue::next_consumer() {
   if (consumers_.empty()) return nullptr;
-  if (settings_.single_active_consumer) {
+  if (settings_->single_active_consumer) {
     return consumers_.front()->credit > 0 ? consumers_.front().get() : nullptr;
   }
   // The highest priority that has credit; in turn among its consumers.
@@ -96,8 +96,8 @@ Delivery Queue::make_delivery(const Entry& entry) const {
   delivery.seq = entry.seq;
   delivery.delivery_count = entry.delivery_count;
   delivery.redelivered = entry.redelivered;
-  delivery.show_delivery_count = settings_.quorum;
-  delivery.stamped = settings_.stamp;
+  delivery.show_delivery_count = settings_->quorum;
+  delivery.stamped = settings_->stamp;
   delivery.sequence = entry.seq;
   delivery.arrival_ms = entry.arrival_ms;
   return delivery;
@@ -107,7 +107,7 @@ void Queue::send(QueueConsumer& consumer, Entry&& entry) {
   delivered_through_ = std::max(delivered_through_, entry.seq);
   --consumer.credit;
   Delivery delivery = make_delivery(entry);
-  if (settings_.stamp) {
+  if (settings_->stamp) {
     delivery.message = host_.stamped(entry.message, *this, entry.seq);
   }
   if (consumer.no_ack) {
@@ -139,9 +139,9 @@ std::optional<GotMessage> Queue::get(ConnectionId connection, bool no_ack, bool&
     Entry taken = take(lane);
     delivered_through_ = std::max(delivered_through_, taken.seq);
     GotMessage got;
-    got.queue = spec_.address;
+    got.queue = spec_->address;
     got.delivery = make_delivery(taken);
-    got.delivery.message = settings_.stamp ? host_.stamped(taken.message, *this, taken.seq) : taken.message;
+    got.delivery.message = settings_->stamp ? host_.stamped(taken.message, *this, taken.seq) : taken.message;
     got.messages_left = ready_;
     if (no_ack) {
       settled(taken);
@@ -197,26 +197,26 @@ void Queue::connection_closed(ConnectionId connection) {
 void Queue::give_back(Entry&& entry, bool failed) {
   entry.redelivered = true;
   ++entry.returns;
-  if (settings_.quorum) {
+  if (settings_->quorum) {
     if (failed) ++entry.delivery_count;
-    if (settings_.delivery_limit &&
-        entry.delivery_count > static_cast<std::uint64_t>(*settings_.delivery_limit)) {
+    if (settings_->delivery_limit &&
+        entry.delivery_count > static_cast<std::uint64_t>(*settings_->delivery_limit)) {
       die(std::move(entry), DeathReason::delivery_limit);
       return;
     }
     if (entry.persistent && failed) host_.log_requeued(*this, entry);
   }
-  const bool later = settings_.delayed_retry == DelayedRetry::all ||
-                     (settings_.delayed_retry == DelayedRetry::failed && failed) ||
-                     (settings_.delayed_retry == DelayedRetry::returned && !failed);
+  const bool later = settings_->delayed_retry == DelayedRetry::all ||
+                     (settings_->delayed_retry == DelayedRetry::failed && failed) ||
+                     (settings_->delayed_retry == DelayedRetry::returned && !failed);
   if (!later) {
     put_returned(std::move(entry));
     return;
   }
   // Linear back-off, as RabbitMQ 4.3: the shortest delay times the number of returns, up to the longest.
-  const std::int64_t delay = settings_.delayed_retry_min_ms > settings_.delayed_retry_max_ms / entry.returns
-                                 ? settings_.delayed_retry_max_ms
-                                 : settings_.delayed_retry_min_ms * entry.returns;
+  const std::int64_t delay = settings_->delayed_retry_min_ms > settings_->delayed_retry_max_ms / entry.returns
+                                 ? settings_->delayed_retry_max_ms
+                                 : settings_->delayed_retry_min_ms * entry.returns;
   delayed_.emplace(host_.now_ms() + delay, std::move(entry));
 }
 
