@@ -11,7 +11,7 @@ using simulation::for_each_seed;
 using Death = BrokerWorld::Death;
 
 TEST(BrokerSimulation, keeps_its_promises_through_power_cuts_kills_and_restarts) {
-  for_each_seed(1000, [](std::uint64_t seed) {
+  for_each_seed(150, [](std::uint64_t seed) {
     Prng luck(seed);
     BrokerWorld world(seed);
     for (std::uint64_t lives = 2 + luck.below(4); lives != 0; --lives) {
@@ -24,6 +24,21 @@ TEST(BrokerSimulation, keeps_its_promises_through_power_cuts_kills_and_restarts)
       world.die(luck.one_in(2) ? Death::kill : Death::power_cut);
     }
     EXPECT_TRUE(world.open());
+  });
+}
+
+// The same story with an end at each of its steps of I/O.
+TEST(BrokerSimulation, survives_a_power_cut_at_every_step) {
+  for_each_seed(2, [](std::uint64_t seed) {
+    for (std::uint64_t step = 1;; ++step) {
+      BrokerWorld world(seed);
+      world.cut_power_at(step);
+      if (world.open()) world.follow_script();
+      const bool over = world.steps() < step;
+      world.die(Death::power_cut);
+      EXPECT_TRUE(world.open()) << "after the cut at step " << step;
+      if (over || ::testing::Test::HasFailure()) return;
+    }
   });
 }
 

@@ -178,9 +178,18 @@ class BrokerWorld::Client final : public ConnectionListener {
     if (asked_to_close && !closing) begin_close([](result<void>) {});
   }
 
+  // What is on its way to a consumer that does not acknowledge is gone when it does not arrive.
+  void lose_sent() {
+    for (const auto& [id, consumer] : consumers) {
+      if (!consumer.no_ack) continue;
+      for (auto& [message, copy] : world_.find(consumer.queue)->copies) copy.may_be_gone = true;
+    }
+  }
+
   // What it holds goes back.
   void begin_close(Done<void> done) {
     closing = true;
+    lose_sent();
     for (const Held& message : held) {
       auto& copies = world_.find(message.queue)->copies;
       const auto it = copies.find(message.id);
@@ -394,6 +403,7 @@ void BrokerWorld::consume(Client& client) {
   if (!client.consumers.empty() && luck_.one_in(3)) {
     const std::uint64_t id = client.consumers.begin()->first;
     if (!client.consumers.begin()->second.ready) return;
+    client.lose_sent();
     ++unanswered_;
     client.connection->cancel(ConsumerId(id), [this, &client, id](result<void> answer) {
       --unanswered_;
@@ -486,9 +496,11 @@ void BrokerWorld::get(Client& client) {
   if (queue.state != ModelQueue::State::there) return;
   const bool no_ack = luck_.one_in(4);
   ++unanswered_;
+  queue.no_ack_gets += no_ack;
   client.connection->get(
       queue.name, no_ack, [this, &client, &queue, no_ack](result<std::optional<GotMessage>> answer) {
         --unanswered_;
+        queue.no_ack_gets -= no_ack;
         if (!answer || !*answer) return;
         received(client, queue, (**answer).delivery, !no_ack);
         if (no_ack) return;
@@ -562,6 +574,20 @@ void BrokerWorld::act() {
     machine_->step();
 }
 
+// A little of everything, with a checkpoint or two.
+void BrokerWorld::follow_script() {
+  for (unsigned round = 0; round < 40 && !failed(); ++round) {
+    Client* client = some_client();
+    if (!client) return;
+    for (unsigned i = 0; i < 3; ++i) publish(*client);
+    if (round % 5 == 1) consume(*client);
+    if (round % 3 == 2) settle_some(*client);
+    if (round % 7 == 3) get(*client);
+    if (round % 9 == 8) settle();
+    for (unsigned i = 0; i < 6 && !failed(); ++i) machine_->step();
+  }
+}
+
 void BrokerWorld::settle() {
   machine_->run_until([&] { return unanswered_ == 0; });
 }
@@ -577,6 +603,11 @@ bool BrokerWorld::stop() {
 }
 
 void BrokerWorld::die(Death how) {
+  for (const auto& client : clients_) client->lose_sent();
+  for (ModelQueue& queue : queues_) {
+    for (auto& [id, copy] : queue.copies) copy.may_be_gone = copy.may_be_gone || queue.no_ack_gets > 0;
+    queue.no_ack_gets = 0;
+  }
   clients_.clear();
   machine_.reset();
   if (how == Death::kill && !files_.powered_off()) {
@@ -700,6 +731,15 @@ void BrokerWorld::compare_queue(ModelQueue& queue, const std::vector<Found>& fou
                       : copy.held  ? "held"
                                    : "ready")
                   << ", came back " << copy.returns << " times)";
+  }
+  // What the look itself dropped or moved on may still be there when the next life has no time to do so.
+  if (queue.bounded || !queue.dead_letters_to.empty()) {
+    for (const auto& [id, copy] : queue.copies) {
+      Copy left;
+      left.durable = left.may_be_gone = true;
+      left.returns = copy.returns + 1;
+      if (copy.durable && !(copy.settled && ended_in_order_)) now.try_emplace(id, left);
+    }
   }
   queue.copies = std::move(now);
   queue.purging = 0;

@@ -110,7 +110,8 @@ class BrokerWorld {
     bool bounded = false;      // may drop any
     bool dead_letter = false;  // takes dead letters
     bool quorum = false;
-    unsigned purging = 0;  // purges not answered yet
+    unsigned purging = 0;      // purges not answered yet
+    unsigned no_ack_gets = 0;  // likewise
     enum class State { absent, declaring, there, deleting } state = State::absent;
     std::map<std::uint64_t, Copy> copies;
   };

@@ -257,7 +257,7 @@ Shard::Enqueued Remembering::hold(DelayedStore& store, Passage passage, std::int
     record_.clear();
     put_delayed_prefix(record_, delayed);
     const ByteView parts[] = {record_.view(), delayed.message->header(), delayed.message->body()};
-    delayed.lsn = shard_.log().append(storage::RecordType::delayed, 0, store.spec().store.value, parts);
+    delayed.lsn = shard_.append(storage::RecordType::delayed, 0, store.spec().store.value, parts);
     if (to.token != 0) {
       shard_.confirm_when_durable(delayed.lsn, to);
       outcome.settled = false;
@@ -315,7 +315,7 @@ void Remembering::gather_settled() {
       put_varint(record_, seq - last);
       last = seq;
     }
-    shard_.log().append(storage::RecordType::delayed_settled, 0, id.value, record_.view());
+    shard_.append(storage::RecordType::delayed_settled, 0, id.value, record_.view());
     seqs.clear();
   }
   settled_.clear();

@@ -49,6 +49,15 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   NodeShared& shared() noexcept { return shared_; }
   Replica& replica() noexcept { return replica_; }
   storage::Log& log() noexcept { return *log_; }
+  // Adds a record to the log. Once the log is being closed nothing is taken in: what is asked for then never
+  // becomes durable, so nobody is told that it was done.
+  storage::Lsn append(storage::RecordType type, std::uint8_t flags, std::uint64_t entity,
+                      std::span<const ByteView> parts) {
+    return closing_ ? log_->appended().next() : log_->append(type, flags, entity, parts);
+  }
+  storage::Lsn append(storage::RecordType type, std::uint8_t flags, std::uint64_t entity, ByteView payload) {
+    return append(type, flags, entity, {&payload, 1});
+  }
   Remembering& remembering() noexcept { return *remembering_; }
   runtime::ShardRuntime& runtime() noexcept { return runtime_; }
 

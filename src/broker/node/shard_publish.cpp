@@ -85,12 +85,12 @@ Shard::Enqueued Shard::enqueue_now(const MessageRef& message, std::span<const Qu
     put_message_prefix(record_, *message);
     if (body == storage::BodyFileId()) {
       const ByteView parts[] = {record_.view(), message->header(), message->body()};
-      lsn = log_->append(storage::RecordType::message, 0, 0, parts);
+      lsn = append(storage::RecordType::message, 0, 0, parts);
     } else {
       std::uint8_t file[sizeof body.value];
       store_le(file, body.value);
       const ByteView parts[] = {record_.view(), message->header(), file};
-      lsn = log_->append(storage::RecordType::message, kBodyInFile, 0, parts);
+      lsn = append(storage::RecordType::message, kBodyInFile, 0, parts);
       bodies_->logged(lsn, body, message->body().size());
     }
   } else if (body != storage::BodyFileId()) {
@@ -197,7 +197,7 @@ void Shard::gather_settled() {
         last = settled[end - 1].second;
         i = end;
       }
-      log_->append(storage::RecordType::settle, 0, queue->id().value, record_.view());
+      append(storage::RecordType::settle, 0, queue->id().value, record_.view());
     }
     settled.clear();
   }
@@ -209,7 +209,7 @@ void Shard::log_requeued(Queue& queue, const Entry& entry) {
   record_.clear();
   put_varint(record_, entry.seq);
   put_varint(record_, entry.delivery_count);
-  log_->append(storage::RecordType::requeue, 0, queue.id().value, record_.view());
+  append(storage::RecordType::requeue, 0, queue.id().value, record_.view());
 }
 
 void Shard::log_purged(Queue& queue, std::uint64_t through_seq, std::span<const KeptItem> kept) {
@@ -220,13 +220,13 @@ void Shard::log_purged(Queue& queue, std::uint64_t through_seq, std::span<const 
     put_varint(record_, item.seq);
     put_varint(record_, item.lane);
   }
-  log_->append(storage::RecordType::purge, 0, queue.id().value, record_.view());
+  append(storage::RecordType::purge, 0, queue.id().value, record_.view());
 }
 
 storage::Lsn Shard::log_change(const Change& change) {
   record_.clear();
   put_change(record_, change);
-  return log_->append(storage::RecordType::definition, 0, 0, record_.view());
+  return append(storage::RecordType::definition, 0, 0, record_.view());
 }
 
 }  // namespace millrace::broker
