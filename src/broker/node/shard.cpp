@@ -162,7 +162,11 @@ void Shard::account_memory() {
   if (change == 0) return;
   reported_memory_ = memory_bytes_;
   shared_.memory_bytes.fetch_add(change, std::memory_order_relaxed);
-  if (change > 0) spill_for_memory();
+  if (change < 0) {
+    spill_above_ = std::min(spill_above_, memory_bytes_ + static_cast<std::int64_t>(kSpillBytes) / 2);
+  } else {
+    spill_for_memory();
+  }
 }
 
 void Shard::update_flow() {
@@ -312,8 +316,6 @@ void Shard::authenticate(Credentials credentials, const ConnectionInfo& info, Do
   if (user && verified_->known(user->name, user->password, credentials.secret)) {
     return done(Subject{user->name, user->tags});
   }
-  // An unknown user costs as much as a known one, so that names cannot be told apart by time.
-  static const std::string kNobody = hash_password("", std::array<std::uint8_t, 16>{});
   struct Check {
     Credentials credentials;
     std::string stored;
@@ -326,12 +328,21 @@ void Shard::authenticate(Credentials credentials, const ConnectionInfo& info, Do
   auto check = std::make_shared<Check>();
   check->refusal = refuse();
   check->known = user != nullptr;
-  check->stored = user ? user->password : kNobody;
-  if (user) check->tags = user->tags;
+  if (user) {
+    check->stored = user->password;
+    check->tags = user->tags;
+  }
   check->credentials = std::move(credentials);
   check->done = std::move(done);
   shared_.helper->submit(
-      [check] { check->right = verify_password(check->stored, check->credentials.secret) && check->known; },
+      [check] {
+        if (check->known) {
+          check->right = verify_password(check->stored, check->credentials.secret);
+        } else {
+          // An unknown user costs as much as a known one, so that names cannot be told apart by time.
+          hash_password(check->credentials.secret, std::array<std::uint8_t, 16>{});
+        }
+      },
       [this, check] {
         const auto finish = [this, check] {
           if (!check->right) return check->done(check->refusal);

@@ -269,6 +269,7 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   std::optional<Checkpointing> waiting_checkpoint_;
   storage::Lsn recovered_state_;  // of the checkpoint found at the start
   bool spilling_ = false;
+  std::int64_t spill_above_ = 0;  // nothing to move was found: not before there is this much
   bool checkpointing_ = false;
   bool closing_ = false;
 

@@ -285,7 +285,10 @@ std::int64_t Shard::resident_share() const noexcept {
 }
 
 void Shard::spill_for_memory() {
-  if (memory_bytes_ <= resident_share() || spilling_ || checkpointing_ || closing_) return;
+  if (memory_bytes_ <= std::max(resident_share(), spill_above_) || spilling_ || checkpointing_ || closing_) {
+    return;
+  }
+  spill_above_ = 0;
   // The longest first; all in one segment must be of one kind.
   std::vector<Queue*> longest;
   for (const auto& [id, queue] : queues_) {
@@ -309,7 +312,11 @@ void Shard::spill_for_memory() {
   if (delayed) delayed->collect_oldest(kSpillBytes, durable_, collected);
   std::uint64_t left = kSpillBytes;
   for (Queue* queue : chosen) left -= std::min(left, queue->collect_oldest(left, collected));
-  if (collected.items.empty()) return;
+  if (collected.items.empty()) {
+    // All of it is with consumers, or on its way to disk: looked at again when there is more.
+    spill_above_ = memory_bytes_ + static_cast<std::int64_t>(kSpillBytes) / 2;
+    return;
+  }
   const auto kind = durable ? storage::SegmentKind::durable : storage::SegmentKind::transient;
   spill(kind, std::move(collected), [this] {
     if (pressure_ > released_) {
