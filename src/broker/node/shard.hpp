@@ -66,7 +66,10 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
 
   // Letters. A call to this shard itself runs at once.
   void call(ShardId to, Task task);
-  void send(ShardId to, Letter&& letter) { outboxes_[to.value].push_back(std::move(letter)); }
+  template <class Content>
+  void send(ShardId to, Content&& letter) {
+    outboxes_[to.value].emplace_back(std::forward<Content>(letter));
+  }
   void receive(std::vector<Letter>&& letters);
 
   Queue* find_queue(QueueId queue) noexcept {
