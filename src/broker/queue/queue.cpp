@@ -235,7 +235,7 @@ void Queue::shut(bool notify_consumers) {
   closing_ = true;
   ++load_generation_;
   if (notify_consumers) {
-    for (const auto& consumer : consumers_) host_.consumer_cancelled(*consumer);
+    consumers_.for_each([this](const QueueConsumer& consumer) { host_.consumer_cancelled(consumer); });
   }
   consumers_.clear();
   for (auto& lane : lanes_) {

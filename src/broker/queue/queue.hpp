@@ -27,6 +27,7 @@
 #include "base/buffer.hpp"
 #include "broker/connection.hpp"
 #include "broker/queue/arguments.hpp"
+#include "broker/queue/consumer_set.hpp"
 #include "broker/queue/deduplication.hpp"
 #include "broker/queue/entry.hpp"
 #include "broker/queue/lane.hpp"
@@ -36,25 +37,6 @@
 namespace millrace::broker {
 
 class Queue;
-class ConnectionImpl;
-
-struct ConsumerKey {
-  ConnectionId connection;
-  ConsumerId consumer;  // 0: basic.get
-  friend bool operator==(const ConsumerKey&, const ConsumerKey&) = default;
-};
-
-// A consumer as its queue sees it.
-struct QueueConsumer {
-  ConsumerKey key;
-  ShardId shard;                    // where its session lives
-  ConnectionImpl* local = nullptr;  // when its session is on this shard
-  bool no_ack = false;
-  bool exclusive = false;
-  std::int64_t priority = 0;
-  std::uint64_t credit = 0;  // messages that may still be sent to it
-  std::string tag;
-};
 
 enum class DeathReason : std::uint8_t { expired, rejected, maxlen, delivery_limit };
 std::string_view to_string(DeathReason reason) noexcept;
@@ -186,7 +168,7 @@ class Queue {
   std::uint64_t ready_bytes() const noexcept { return ready_bytes_; }
   std::uint64_t unsettled() const noexcept { return unacked_.size(); }
   std::size_t consumers() const noexcept { return consumers_.size(); }
-  const std::vector<std::unique_ptr<QueueConsumer>>& consumer_list() const noexcept { return consumers_; }
+  const ConsumerSet& consumer_list() const noexcept { return consumers_; }
   std::uint64_t memory_bytes() const noexcept { return memory_bytes_; }
   std::uint64_t delivered_through() const noexcept { return delivered_through_; }
 
@@ -276,8 +258,7 @@ class Queue {
   boost::unordered_flat_set<std::uint64_t> skip_;                    // settled items of runs not read yet
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> revived_;  // unsettled items before read_from_seq
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> recovered_counts_;  // deliveries of unread items
-  std::vector<std::unique_ptr<QueueConsumer>> consumers_;                     // by falling priority
-  std::size_t next_consumer_ = 0;
+  ConsumerSet consumers_;
   std::vector<Task> waiting_gets_;
   std::unique_ptr<DeduplicationWindow> window_;  // made when first asked
   std::uint64_t next_seq_ = 1;

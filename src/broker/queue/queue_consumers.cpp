@@ -10,17 +10,13 @@ result<void> Queue::add_consumer(QueueConsumer consumer) {
   if (consumer.exclusive && !consumers_.empty()) {
     return fail(Errc::access_refused, describe() + " in exclusive use");
   }
-  if (!consumers_.empty() && consumers_.front()->exclusive) {
+  if (!consumers_.empty() && consumers_.first()->exclusive) {
     return fail(Errc::access_refused, describe() + " in exclusive use");
   }
   if (consumer.exclusive && settings_->single_active_consumer) {
     return fail(Errc::access_refused, describe() + " in exclusive use");
   }
-  // Behind those of the same priority: first come, first active.
-  const auto at = std::find_if(consumers_.begin(), consumers_.end(),
-                               [&](const auto& other) { return other->priority < consumer.priority; });
-  consumers_.insert(at, std::make_unique<QueueConsumer>(std::move(consumer)));
-  next_consumer_ = 0;
+  consumers_.add(std::move(consumer));
   had_consumer_ = true;
   touch();
   host_.mark_dirty(*this);
@@ -28,11 +24,7 @@ result<void> Queue::add_consumer(QueueConsumer consumer) {
 }
 
 bool Queue::remove_consumer(const ConsumerKey& key) {
-  const auto it = std::find_if(consumers_.begin(), consumers_.end(),
-                               [&](const auto& consumer) { return consumer->key == key; });
-  if (it == consumers_.end()) return false;
-  consumers_.erase(it);
-  next_consumer_ = 0;
+  if (!consumers_.remove(key)) return false;
   touch();
   host_.mark_dirty(*this);
   if (consumers_.empty() && spec_->auto_delete && had_consumer_ && !closing_) host_.queue_unused(*this);
@@ -40,50 +32,26 @@ bool Queue::remove_consumer(const ConsumerKey& key) {
 }
 
 void Queue::grant(const ConsumerKey& key, std::uint64_t credit) {
-  for (const auto& consumer : consumers_) {
-    if (consumer->key != key) continue;
-    consumer->credit += credit;
-    if (ready_ > 0 && !dirty) host_.mark_dirty(*this);
-    return;
-  }
+  consumers_.grant(key, credit);
+  if (ready_ > 0 && !dirty) host_.mark_dirty(*this);
 }
 
 QueueConsumer* Queue::next_consumer() {
-  if (consumers_.empty()) return nullptr;
-  if (settings_->single_active_consumer) {
-    return consumers_.front()->credit > 0 ? consumers_.front().get() : nullptr;
-  }
-  // The highest priority that has credit; in turn among its consumers.
-  for (std::size_t first = 0; first < consumers_.size();) {
-    std::size_t end = first + 1;
-    while (end < consumers_.size() && consumers_[end]->priority == consumers_[first]->priority) ++end;
-    const std::size_t count = end - first;
-    for (std::size_t i = 0; i < count; ++i) {
-      QueueConsumer* consumer = consumers_[first + (next_consumer_ + i) % count].get();
-      if (consumer->credit == 0) continue;
-      next_consumer_ = (next_consumer_ + i + 1) % count;
-      return consumer;
-    }
-    first = end;
-  }
-  return nullptr;
+  if (!settings_->single_active_consumer) return consumers_.next();
+  QueueConsumer* active = consumers_.first();
+  return active != nullptr && active->credit > 0 ? active : nullptr;
 }
 
 void Queue::deliver_ready() {
   while (ready_ > 0) {
     unsigned lane = 0;
     // The consumer is asked for first: without one nothing is read from disk.
-    const std::size_t turn = next_consumer_;
     QueueConsumer* consumer = next_consumer();
     if (!consumer) return;
     Entry* entry = front(lane);
-    if (!entry) {
-      next_consumer_ = turn;
-      return;
-    }
+    if (!entry) return;
     // What expires at once (TTL 0) may still go to a consumer that waits for it.
     if (entry->expires_ms < host_.now_ms() && entry->expires_ms != entry->arrival_ms) {
-      next_consumer_ = turn;
       die(take(lane), DeathReason::expired);
       continue;
     }
@@ -105,7 +73,7 @@ Delivery Queue::make_delivery(const Entry& entry) const {
 
 void Queue::send(QueueConsumer& consumer, Entry&& entry) {
   delivered_through_ = std::max(delivered_through_, entry.seq);
-  --consumer.credit;
+  consumers_.served(consumer);
   Delivery delivery = make_delivery(entry);
   if (settings_->stamp) {
     delivery.message = host_.stamped(entry.message, *this, entry.seq);
@@ -187,9 +155,9 @@ void Queue::connection_closed(ConnectionId connection) {
     give_back(std::move(entry), true);
   }
   std::vector<ConsumerKey> keys;
-  for (const auto& consumer : consumers_) {
-    if (consumer->key.connection == connection) keys.push_back(consumer->key);
-  }
+  consumers_.for_each([&](const QueueConsumer& consumer) {
+    if (consumer.key.connection == connection) keys.push_back(consumer.key);
+  });
   for (const ConsumerKey& key : keys) remove_consumer(key);
   if (!dirty) host_.mark_dirty(*this);
 }
