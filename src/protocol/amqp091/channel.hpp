@@ -92,11 +92,20 @@ struct Channel {
   State state = State::open;
   Mode mode = Mode::plain;
   bool confirm_dirty = false;
-  std::uint32_t slot = 0;     // in the session, and in its publish tokens
-  std::uint32_t pending = 0;  // calls of the broker whose answers later frames of this channel wait for
+  std::uint32_t slot = 0;      // in the session, and in its publish tokens
+  std::uint32_t pending = 0;   // calls of the broker whose answers later frames of this channel wait for
+  std::uint32_t defining = 0;  // of them, those that define something
+  std::uint32_t declaring_exchanges = 0;  // of those, exchange.declare
 
   Incoming incoming;
   std::string last_queue;  // the empty name
+// A call of the broker's that later frames of the channel may have to wait for.
+enum class Call : std::uint8_t {
+  other,             // everything waits for its answer
+  definition,        // further definitions may follow it at once
+  exchange_declare,  // so they may, but for bindings: what a binding needs depends on its exchange's type
+};
+
 
   std::uint64_t delivery_tag = 0;
   Unacked unacked;

@@ -165,7 +165,7 @@ std::size_t Session::take_method(const Frame& frame, std::size_t frame_bytes, By
     }
     return frame_bytes;
   }
-  if (channel->pending != 0) {
+  if (channel->pending != 0 && !may_follow(*channel, payload)) {
     pause(kWaitsForBroker);
     return 0;
   }

@@ -7,7 +7,8 @@
 // - calls on_disconnected once when the socket is gone, whoever closed it, and deletes the session after
 //   Transport::session_done.
 //
-// Frames of a channel wait while an earlier method of it has no answer yet; then reading is paused. What a
+// Frames of a channel wait while an earlier method of it has no answer yet; then reading is paused. But for
+// definitions: up to kPipelinedMax of a channel are under way at once, since each waits for the disk. What a
 // turn settles, confirms and grants is told once, at its end (the end of on_bytes, or on_turn_end).
 //
 // Bounds: before authentication frames of at most 64 KiB; afterwards frame_max, and 1 MiB for what is not a
@@ -42,6 +43,8 @@ class Session final : public broker::ConnectionListener {
   static constexpr std::size_t kOutputHighBytes = 1024 * 1024;
   static constexpr std::uint64_t kTransactionBytesMax = 256u << 20;
 
+  static constexpr std::uint32_t kPipelinedMax = 256;
+  static constexpr std::uint32_t kConsumersMax = 65536;  // of a connection
   Session(broker::Gate& gate, Transport& transport, const SessionOptions& options,
           broker::ConnectionInfo info);
   Session(const Session&) = delete;
@@ -156,12 +159,15 @@ class Session final : public broker::ConnectionListener {
   // A completion for a call that later frames of the channel wait for: then(value) while the channel is open,
   // or the error as a refusal.
   template <class T, class Then>
-  broker::Done<T> answer(Channel& channel, Then then);
+  broker::Done<T> answer(Channel& channel, Then then, Call call = Call::other);
+  static void count_call(Channel& channel, Call call, int change) noexcept;
   void answered(Channel& channel);
 
   // definitions.cpp
   void on(Channel& channel, const exchange::Declare& method);
   void on(Channel& channel, const exchange::Delete& method);
+  // Whether the method may be worked on although earlier ones of its channel have no answer yet.
+  bool may_follow(const Channel& channel, ByteView payload) const;
   void on(Channel& channel, const exchange::Bind& method);
   void on(Channel& channel, const exchange::Unbind& method);
   void on(Channel& channel, const queue::Declare& method);

@@ -8,10 +8,10 @@
 namespace millrace::amqp091 {
 
 template <class T, class Then>
-broker::Done<T> Session::answer(Channel& channel, Then then) {
-  ++channel.pending;
-  return [this, &channel, method_id = method_id_, then = std::move(then)](result<T> outcome) mutable {
-    --channel.pending;
+broker::Done<T> Session::answer(Channel& channel, Then then, Call call) {
+  count_call(channel, call, 1);
+  return [this, &channel, call, method_id = method_id_, then = std::move(then)](result<T> outcome) mutable {
+    count_call(channel, call, -1);
     if (broker_closing_) return;
     if (!outcome.has_value()) {
       if (channel.open()) refuse(channel, fault_of(outcome.error()), method_id);
