@@ -1,8 +1,11 @@
 // What a session keeps for each open channel and each consumer. Plain data: the session's files work on it.
 #pragma once
 
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/buffer.hpp"
@@ -18,15 +21,30 @@ struct Consumer {
   broker::ConsumerId id;
   Channel* channel = nullptr;
   std::string tag;
-  std::uint32_t source = 0;  // in Channel::sources, once ready
+  std::uint32_t position = 0;  // in Channel::consumers
+  std::uint32_t source = 0;    // in Channel::sources, once ready
   std::uint32_t prefetch = 0;
   std::uint32_t lent = 0;       // credit at the queue that it has not used
   std::uint32_t unsettled = 0;  // received with an ack to come, held ones included
   bool no_ack = false;
   bool ready = false;  // consume-ok was sent
   bool cancelling = false;
-  bool reply_to = false;      // of amq.rabbitmq.reply-to
   bool credit_dirty = false;  // listed for a look at its credit
+};
+
+struct TagHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view tag) const noexcept { return std::hash<std::string_view>()(tag); }
+  std::size_t operator()(const Consumer* consumer) const noexcept { return (*this)(consumer->tag); }
+};
+struct TagEqual {
+  using is_transparent = void;
+  static std::string_view tag_of(std::string_view tag) noexcept { return tag; }
+  static std::string_view tag_of(const Consumer* consumer) noexcept { return consumer->tag; }
+  template <class A, class B>
+  bool operator()(const A& a, const B& b) const noexcept {
+    return tag_of(a) == tag_of(b);
+  }
 };
 
 // Whom an unacked delivery came from. Freed when the consumer is gone and nothing of it is unsettled.
@@ -79,6 +97,13 @@ struct Held {
   broker::Delivery delivery;
 };
 
+// A call of the broker's that later frames of the channel may have to wait for.
+enum class Call : std::uint8_t {
+  other,             // everything waits for its answer
+  definition,        // further definitions may follow it at once
+  exchange_declare,  // so they may, but for bindings: what a binding needs depends on its exchange's type
+};
+
 struct Channel {
   enum class State : std::uint8_t {
     open,
@@ -99,22 +124,18 @@ struct Channel {
 
   Incoming incoming;
   std::string last_queue;  // the empty name
-// A call of the broker's that later frames of the channel may have to wait for.
-enum class Call : std::uint8_t {
-  other,             // everything waits for its answer
-  definition,        // further definitions may follow it at once
-  exchange_declare,  // so they may, but for bindings: what a binding needs depends on its exchange's type
-};
-
 
   std::uint64_t delivery_tag = 0;
   Unacked unacked;
   std::vector<Source> sources;
-  std::vector<Consumer*> consumers;
-  std::uint32_t prefetch = 0;        // of consumers to come
-  std::uint32_t channel_limit = 0;   // of all consumers together, 0: none
-  std::uint32_t channel_in_use = 0;  // unacked deliveries of consumers
-  std::vector<Held> held;            // beyond the channel's limit, or before consume-ok
+  std::vector<std::uint32_t> free_sources;
+  std::vector<Consumer*> consumers;  // in no order
+  boost::unordered_flat_set<Consumer*, TagHash, TagEqual> by_tag;
+  Consumer* reply_consumer = nullptr;  // of amq.rabbitmq.reply-to
+  std::uint32_t prefetch = 0;          // of consumers to come
+  std::uint32_t channel_limit = 0;     // of all consumers together, 0: none
+  std::uint32_t channel_in_use = 0;    // unacked deliveries of consumers
+  std::vector<Held> held;              // beyond the channel's limit, or before consume-ok
 
   Confirms confirms;
   std::unique_ptr<Transaction> tx;

@@ -1,6 +1,4 @@
 // basic.qos, consume, cancel and get.
-#include <algorithm>
-
 #include "codec/amqp091/constants.hpp"
 #include "protocol/amqp091/arguments.hpp"
 #include "protocol/amqp091/session.hpp"
@@ -55,18 +53,20 @@ void Session::on(Channel& channel, const basic::Consume& method) {
   if (!queue_name(channel, method.queue, queue)) return;
   broker::Consume consume;
   if (!read_arguments(method.arguments, consume.arguments)) return;
-  const auto same_tag = [&](const Consumer* consumer) { return consumer->tag == method.consumer_tag; };
-  if (std::any_of(channel.consumers.begin(), channel.consumers.end(), same_tag)) {
+  if (channel.by_tag.contains(method.consumer_tag)) {
     return refuse(channel, ReplyCode::not_allowed,
                   "attempt to reuse consumer tag '" + std::string(method.consumer_tag) + "'");
+  }
+  if (consumers_.size() - free_consumers_.size() >= kConsumersMax) {
+    return refuse(channel, ReplyCode::resource_error,
+                  "reached maximum (" + std::to_string(kConsumersMax) + ") of consumers per connection");
   }
   const bool reply_to = queue == kReplyTo;
   if (reply_to) {
     if (!method.no_ack) {
       return refuse(channel, ReplyCode::precondition_failed, "reply consumer cannot acknowledge");
     }
-    if (std::any_of(channel.consumers.begin(), channel.consumers.end(),
-                    [](const Consumer* consumer) { return consumer->reply_to; })) {
+    if (channel.reply_consumer != nullptr) {
       return refuse(channel, ReplyCode::precondition_failed, "reply consumer already set");
     }
   }
@@ -79,10 +79,10 @@ void Session::on(Channel& channel, const basic::Consume& method) {
     consume.priority = *priority->as_integer();
   }
 
-  Consumer& consumer = add_consumer(channel);
-  consumer.tag = method.consumer_tag.empty() ? make_tag() : std::string(method.consumer_tag);
+  Consumer& consumer =
+      add_consumer(channel, method.consumer_tag.empty() ? make_tag() : std::string(method.consumer_tag));
   consumer.no_ack = method.no_ack;
-  consumer.reply_to = reply_to;
+  if (reply_to) channel.reply_consumer = &consumer;
   consumer.prefetch = method.no_ack ? 0 : channel.prefetch;
   consumer.lent = credit_target(consumer);
   consume.queue = queue;
@@ -119,10 +119,8 @@ void Session::consumer_ready(Channel& channel, broker::ConsumerId id, const brok
 }
 
 void Session::on(Channel& channel, const basic::Cancel& method) {
-  const auto found =
-      std::find_if(channel.consumers.begin(), channel.consumers.end(),
-                   [&](const Consumer* consumer) { return consumer->tag == method.consumer_tag; });
-  if (found == channel.consumers.end()) {
+  const auto found = channel.by_tag.find(method.consumer_tag);
+  if (found == channel.by_tag.end()) {
     if (!method.nowait) send(channel.number, basic::CancelOk{method.consumer_tag});
     return;
   }
@@ -150,16 +148,22 @@ void Session::on(Channel& channel, const basic::Get& method) {
           }));
 }
 
-Consumer& Session::add_consumer(Channel& channel) {
-  const auto free = std::find(consumers_.begin(), consumers_.end(), nullptr);
-  const auto slot = static_cast<std::uint64_t>(free - consumers_.begin());
-  MILLRACE_ASSERT(slot <= kSlotMask, "consumers are bounded by the memory of their tags");
-  if (free == consumers_.end()) consumers_.emplace_back();
+Consumer& Session::add_consumer(Channel& channel, std::string tag) {
+  auto slot = static_cast<std::uint32_t>(consumers_.size());
+  if (free_consumers_.empty()) {
+    consumers_.emplace_back();
+  } else {
+    slot = free_consumers_.back();
+    free_consumers_.pop_back();
+  }
   consumers_[slot] = std::make_unique<Consumer>();
   Consumer& consumer = *consumers_[slot];
   consumer.id = broker::ConsumerId((++consumer_serial_ << kSlotBits) | slot);
   consumer.channel = &channel;
+  consumer.tag = std::move(tag);
+  consumer.position = static_cast<std::uint32_t>(channel.consumers.size());
   channel.consumers.push_back(&consumer);
+  channel.by_tag.insert(&consumer);
   return consumer;
 }
 
@@ -167,13 +171,18 @@ Consumer& Session::add_consumer(Channel& channel) {
 void Session::remove_consumer(Consumer& consumer) {
   Channel& channel = *consumer.channel;
   if (consumer.ready) {
-    Source& source = channel.sources[consumer.source];
-    source.closed = true;
-    free_source_if_done(source);
+    channel.sources[consumer.source].closed = true;
+    free_source_if_done(channel, consumer.source);
   }
   std::erase_if(channel.held, [&](const Held& held) { return held.consumer == &consumer; });
-  std::erase(channel.consumers, &consumer);
-  consumers_[consumer.id.value & kSlotMask].reset();
+  channel.consumers[consumer.position] = channel.consumers.back();
+  channel.consumers[consumer.position]->position = consumer.position;
+  channel.consumers.pop_back();
+  channel.by_tag.erase(&consumer);
+  if (channel.reply_consumer == &consumer) channel.reply_consumer = nullptr;
+  const auto slot = static_cast<std::uint32_t>(consumer.id.value & kSlotMask);
+  consumers_[slot].reset();
+  free_consumers_.push_back(slot);
 }
 
 void Session::on_consumer_cancelled(broker::ConsumerId id) {

@@ -173,9 +173,7 @@ bool Session::edit_publish(Channel& channel, const ContentHeader& header, bool h
   Edit edit;
   if (has_bcc) edit.drop_headers = kHidden;
   if (wants_reply) {
-    const bool consumes = std::any_of(channel.consumers.begin(), channel.consumers.end(),
-                                      [](const Consumer* consumer) { return consumer->reply_to; });
-    if (!consumes || connection_->reply_address().empty()) {
+    if (channel.reply_consumer == nullptr || connection_->reply_address().empty()) {
       refuse(channel, ReplyCode::precondition_failed, "fast reply consumer does not exist");
       return false;
     }

@@ -213,7 +213,7 @@ class Session final : public broker::ConnectionListener {
     Consumer* consumer = consumers_[slot].get();
     return consumer != nullptr && consumer->id == id ? consumer : nullptr;
   }
-  Consumer& add_consumer(Channel& channel);
+  Consumer& add_consumer(Channel& channel, std::string tag);
   void remove_consumer(Consumer& consumer);
   void cancel_consumer(Consumer& consumer);
   std::string make_tag();
@@ -247,10 +247,10 @@ class Session final : public broker::ConnectionListener {
   bool recover(Channel& channel, bool requeue);
   void settle_entry(Channel& channel, const Unacked::Entry& entry, broker::Settlement how);
   void flush_settlements();
-  void flush_source(Source& source);
+  void flush_source(Channel& channel, std::uint32_t index);
   std::uint32_t add_source(Channel& channel, const broker::QueueAddress& queue, broker::ConsumerId consumer);
   std::uint32_t got_source(Channel& channel, const broker::QueueAddress& queue);
-  static void free_source_if_done(Source& source);
+  static void free_source_if_done(Channel& channel, std::uint32_t index);
 
   // transactions.cpp
   void on(Channel& channel, const tx::Select& method);
@@ -313,8 +313,9 @@ class Session final : public broker::ConnectionListener {
   std::vector<Channel*> by_number_;
   std::vector<std::unique_ptr<Channel>> channels_;  // by slot
   std::uint32_t open_channels_ = 0;
-  bool sweep_ = false;  // a channel may be let go
-  std::vector<std::unique_ptr<Consumer>> consumers_;
+  bool sweep_ = false;                                // a channel may be let go
+  std::vector<std::unique_ptr<Consumer>> consumers_;  // by slot
+  std::vector<std::uint32_t> free_consumers_;         // slots
   std::uint64_t consumer_serial_ = 0;
 
   std::vector<std::pair<Channel*, std::uint32_t>> dirty_sources_;

@@ -40,7 +40,7 @@ void Session::settle(Channel& channel, std::uint64_t tag, bool multiple, Settlem
 
 void Session::settle_entry(Channel& channel, const Unacked::Entry& entry, Settlement how) {
   Source& source = channel.sources[entry.source];
-  if (source.dirty && source.how != how) flush_source(source);
+  if (source.dirty && source.how != how) flush_source(channel, entry.source);
   if (!source.dirty) {
     source.dirty = true;
     source.how = how;
@@ -57,13 +57,13 @@ void Session::settle_entry(Channel& channel, const Unacked::Entry& entry, Settle
 
 void Session::flush_settlements() {
   for (const auto& [channel, index] : dirty_sources_) {
-    Source& source = channel->sources[index];
-    if (source.dirty) flush_source(source);
+    if (channel->sources[index].dirty) flush_source(*channel, index);
   }
   dirty_sources_.clear();
 }
 
-void Session::flush_source(Source& source) {
+void Session::flush_source(Channel& channel, std::uint32_t index) {
+  Source& source = channel.sources[index];
   if (!std::is_sorted(source.seqs.begin(), source.seqs.end())) {
     std::sort(source.seqs.begin(), source.seqs.end());
   }
@@ -71,15 +71,18 @@ void Session::flush_source(Source& source) {
   connection_->settle(source.queue, source.consumer, source.seqs, source.how);
   source.entries -= static_cast<std::uint32_t>(source.seqs.size());
   source.seqs.clear();
-  free_source_if_done(source);
+  free_source_if_done(channel, index);
 }
 
 std::uint32_t Session::add_source(Channel& channel, const broker::QueueAddress& queue,
                                   broker::ConsumerId consumer) {
-  const auto free = std::find_if(channel.sources.begin(), channel.sources.end(),
-                                 [](const Source& source) { return !source.in_use; });
-  const auto index = static_cast<std::uint32_t>(free - channel.sources.begin());
-  if (free == channel.sources.end()) channel.sources.emplace_back();
+  auto index = static_cast<std::uint32_t>(channel.sources.size());
+  if (channel.free_sources.empty()) {
+    channel.sources.emplace_back();
+  } else {
+    index = channel.free_sources.back();
+    channel.free_sources.pop_back();
+  }
   Source& source = channel.sources[index];
   source.queue = queue;
   source.consumer = consumer;
@@ -99,8 +102,11 @@ std::uint32_t Session::got_source(Channel& channel, const broker::QueueAddress& 
   return index;
 }
 
-void Session::free_source_if_done(Source& source) {
-  if (source.closed && source.entries == 0 && !source.dirty) source.in_use = false;
+void Session::free_source_if_done(Channel& channel, std::uint32_t index) {
+  Source& source = channel.sources[index];
+  if (!source.in_use || !source.closed || source.entries != 0 || source.dirty) return;
+  source.in_use = false;
+  channel.free_sources.push_back(index);
 }
 
 void Session::on(Channel& channel, const basic::Recover& method) {
