@@ -54,6 +54,17 @@ result<void> set_size(std::uint64_t& to, std::string_view text) {
   return {};
 }
 
+// RabbitMQ's cap as well: a message is held in memory whole.
+constexpr std::uint64_t kMessageBytesCap = 512u << 20;
+
+result<void> set_message_size(std::uint64_t& to, std::string_view text) {
+  const auto size = parse_size(text);
+  if (!size) return size.error();
+  if (*size > kMessageBytesCap) return bad_value(text, "a size of at most 512MiB");
+  to = *size;
+  return {};
+}
+
 template <class T>
 result<void> set_number(T& to, std::string_view text, std::uint64_t lowest, std::uint64_t highest) {
   const auto number = parse_number(text, lowest, highest);
@@ -147,8 +158,9 @@ constexpr std::array kOptions{
         "When a confirm is given: sync (the disk has it), interval=MS (written, synced every MS), os "
         "(written) [sync]",
         Kind::value, [](Config& c, Values v) { return set_sync(c, v.back()); }},
-    ConfigOption{"max-message-bytes", "SIZE", "A larger message is refused [16MiB]", Kind::value,
-                 [](Config& c, Values v) { return set_size(c.max_message_bytes, v.back()); }},
+    ConfigOption{"max-message-bytes", "SIZE", "A larger message is refused; at most 512MiB [16MiB]",
+                 Kind::value,
+                 [](Config& c, Values v) { return set_message_size(c.max_message_bytes, v.back()); }},
     ConfigOption{"memory-limit", "SIZE", "Publishers wait while messages in memory exceed this [1GiB]",
                  Kind::value, [](Config& c, Values v) { return set_size(c.memory_limit_bytes, v.back()); }},
     ConfigOption{"disk-low-water", "SIZE", "Publishers wait while less is free on DIR's disk [256MiB]",

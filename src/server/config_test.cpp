@@ -96,6 +96,9 @@ TEST_F(Configuration, refuses_bad_values_and_says_whose_they_are) {
   EXPECT_EQ(refusal({"--config", path().c_str()}),
             "millrace: " + path() + ":3: frame-max: '100' is not a number from 4096 to 4294967295\n");
   EXPECT_NE(refusal({"--memory-limit", "1 parsec"}).find("'1 parsec' is not a size"), std::string::npos);
+  EXPECT_EQ(good({"--max-message-bytes", "512MiB"}).max_message_bytes, 512u << 20);
+  EXPECT_EQ(refusal({"--max-message-bytes", "513MiB"}),
+            "millrace: --max-message-bytes: '513MiB' is not a size of at most 512MiB\n");
   EXPECT_NE(refusal({"--amqp", "nowhere"}).find("'nowhere' is not HOST:PORT"), std::string::npos);
 }
 

@@ -165,7 +165,7 @@ void Session::on0(const connection::TuneOk& method) {
   }
   frame_max_ = method.frame_max;
   channel_max_ = method.channel_max;
-  max_message_bytes_ = gate_.max_message_bytes();
+  max_message_bytes_ = std::min(gate_.max_message_bytes(), kMessageBytesCap);
   start_heartbeats(method.heartbeat);
   state_ = State::opening;
 }

@@ -10,8 +10,6 @@ namespace millrace::amqp091 {
 namespace {
 
 constexpr std::string_view kReplyTo = "amq.rabbitmq.reply-to";
-// RabbitMQ's cap, whatever is configured.
-constexpr std::uint64_t kMessageBytesCap = 512u << 20;
 constexpr std::int64_t kExpirationMaxMs = 4294967295;
 constexpr std::uint64_t kTimestampMaxS = std::numeric_limits<std::int64_t>::max() / 1000;
 

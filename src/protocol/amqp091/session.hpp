@@ -41,6 +41,7 @@ class Session final : public broker::ConnectionListener {
   static constexpr std::size_t kHandshakeFrameMax = 64 * 1024;
   static constexpr std::size_t kBufferedFrameMax = 1024 * 1024;
   static constexpr std::size_t kOutputHighBytes = 1024 * 1024;
+  static constexpr std::uint64_t kMessageBytesCap = 512u << 20;  // as RabbitMQ's, whatever is configured
   static constexpr std::uint64_t kTransactionBytesMax = 256u << 20;
 
   static constexpr std::uint32_t kPipelinedMax = 256;
