@@ -133,7 +133,8 @@ class ConnectionListener {
   virtual void on_deliver(ConsumerId consumer, Delivery&& delivery) = 0;
   // The queue is gone, or lost its master: the consumer exists no more.
   virtual void on_consumer_cancelled(ConsumerId consumer) = 0;
-  // Publishers are held back until on_unblocked; the reason is RabbitMQ's word ("low on disk").
+  // Publishers are held back until on_unblocked; the reason is RabbitMQ's word ("low on disk"). Empty: for a
+  // moment only, clients need not be told. Called again when the reason changes.
   virtual void on_blocked(std::string_view reason) = 0;
   virtual void on_unblocked() = 0;
   // The broker wants the connection closed (shutting_down, or an operator's wish with its reason).
@@ -183,7 +184,7 @@ class Connection {
 
   // A new secret for the same user (AMQP update-secret).
   virtual void update_secret(std::string_view secret, Done<void> done) = 0;
-  // True while an alarm holds publishers back: the session must not take in more publishes.
+  // True while publishers are held back: the session must not take in more publishes.
   virtual bool publishers_blocked() const noexcept = 0;
 
   // Requeues what is unsettled, cancels consumers, deletes exclusive queues; then done.

@@ -39,7 +39,7 @@ void ConnectionImpl::drain_slots() {
 }
 
 bool ConnectionImpl::publishers_blocked() const noexcept {
-  return !shard_.alarm().empty();
+  return shard_.blocked();
 }
 
 // Users with a password need no new one while they are connected: RabbitMQ's internal back end takes any.

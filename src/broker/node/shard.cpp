@@ -190,8 +190,9 @@ void Shard::set_alarm(std::string_view reason) {
   if (alarm_ == reason) return;
   alarm_ = reason;
   for (const auto& [id, connection] : connections_) {
-    if (!alarm_.empty()) connection->listener().on_blocked(alarm_);
-    if (alarm_.empty()) connection->listener().on_unblocked();
+    if (blocked())
+      connection->listener().on_blocked(alarm_);  // without a reason while only the log is behind
+    if (!blocked()) connection->listener().on_unblocked();
     touch(*connection);
   }
 }
@@ -363,7 +364,7 @@ result<std::unique_ptr<Connection>> Shard::open(const Subject& subject, std::str
   }
   const ConnectionId id(shared_.next_connection.fetch_add(1, std::memory_order_relaxed));
   auto connection = std::make_unique<ConnectionImpl>(*this, id, subject, std::string(vhost), info, listener);
-  if (!alarm_.empty()) listener.on_blocked(alarm_);
+  if (blocked()) listener.on_blocked(alarm_);
   return std::unique_ptr<Connection>(std::move(connection));
 }
 

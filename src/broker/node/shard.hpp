@@ -114,6 +114,8 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   // Alarms: the reason, or empty when all is well. Broadcast by the node to each shard.
   void set_alarm(std::string_view reason);
   std::string_view alarm() const noexcept { return alarm_; }
+  // By an alarm, or because the log has more to write than it should.
+  bool blocked() const noexcept { return flow_ || !alarm_.empty(); }
 
   // Asks every session to close, and calls `done` when none is left.
   void close_connections(const Error& why, Task done);

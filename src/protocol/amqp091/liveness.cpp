@@ -39,23 +39,29 @@ void Session::stop_timers() {
   close_timer_ = heartbeat_timer_ = {};
 }
 
-// Connections that have published are not read under an alarm; those that only consume are.
+// Connections that have published are not read under an alarm; those that only consume are. Without a reason
+// it is over in a moment: the client need not know.
 void Session::on_blocked(std::string_view reason) {
   if (broker_closing_) return;
   blocked_ = true;
   if (reason.data() != blocked_reason_.data()) blocked_reason_ = reason;
   if (!published_) return;
   pause(kBlockedByAlarm);
+  if (blocked_reason_.empty()) return tell_unblocked();
   if (!blocked_notify_ || told_blocked_) return;
   told_blocked_ = true;
-  send(0, connection::Blocked{blocked_reason_.empty() ? "low on memory" : blocked_reason_});
+  send(0, connection::Blocked{blocked_reason_});
+}
+
+void Session::tell_unblocked() {
+  if (told_blocked_) send(0, connection::Unblocked{});
+  told_blocked_ = false;
 }
 
 void Session::on_unblocked() {
   blocked_ = false;
   if (broker_closing_) return;
-  if (told_blocked_) send(0, connection::Unblocked{});
-  told_blocked_ = false;
+  tell_unblocked();
   resume(kBlockedByAlarm);
 }
 

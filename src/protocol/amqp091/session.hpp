@@ -43,9 +43,9 @@ class Session final : public broker::ConnectionListener {
   static constexpr std::size_t kOutputHighBytes = 1024 * 1024;
   static constexpr std::uint64_t kMessageBytesCap = 512u << 20;  // as RabbitMQ's, whatever is configured
   static constexpr std::uint64_t kTransactionBytesMax = 256u << 20;
-
   static constexpr std::uint32_t kPipelinedMax = 256;
   static constexpr std::uint32_t kConsumersMax = 65536;  // of a connection
+
   Session(broker::Gate& gate, Transport& transport, const SessionOptions& options,
           broker::ConnectionInfo info);
   Session(const Session&) = delete;
@@ -131,6 +131,7 @@ class Session final : public broker::ConnectionListener {
   void start_heartbeats(std::uint16_t seconds);
   void heartbeat_tick();
   void stop_timers();
+  void tell_unblocked();
 
   // closing.cpp
   void refuse(Channel& channel, const Fault& fault, std::uint32_t method_id);
@@ -165,10 +166,10 @@ class Session final : public broker::ConnectionListener {
   void answered(Channel& channel);
 
   // definitions.cpp
-  void on(Channel& channel, const exchange::Declare& method);
-  void on(Channel& channel, const exchange::Delete& method);
   // Whether the method may be worked on although earlier ones of its channel have no answer yet.
   bool may_follow(const Channel& channel, ByteView payload) const;
+  void on(Channel& channel, const exchange::Declare& method);
+  void on(Channel& channel, const exchange::Delete& method);
   void on(Channel& channel, const exchange::Bind& method);
   void on(Channel& channel, const exchange::Unbind& method);
   void on(Channel& channel, const queue::Declare& method);
