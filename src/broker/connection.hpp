@@ -187,6 +187,11 @@ class Connection {
   // True while publishers are held back: the session must not take in more publishes.
   virtual bool publishers_blocked() const noexcept = 0;
 
+  // One more channel of the user's, where the protocol has channels: not_allowed when the user's limit is
+  // reached. What is not given back is so when the connection ends.
+  virtual result<void> take_channel() = 0;
+  virtual void give_back_channel() noexcept = 0;
+
   // Requeues what is unsettled, cancels consumers, deletes exclusive queues; then done.
   virtual void close(Done<void> done) = 0;
 };

@@ -27,7 +27,35 @@ ConnectionImpl::ConnectionImpl(Shard& shard, ConnectionId id, Subject subject, s
 }
 
 ConnectionImpl::~ConnectionImpl() {
-  if (!closed_) shard_.remove_connection(*this);
+  leave();
+}
+
+// Counted by Shard::open.
+void ConnectionImpl::leave() noexcept {
+  if (std::exchange(closed_, true)) return;
+  shard_.remove_connection(*this);
+  using Kind = UseCounts::Kind;
+  UseCounts& uses = shard_.shared().uses;
+  uses.of(Kind::vhost_connections, vhost_).give_back();
+  uses.of(Kind::user_connections, subject_.user).give_back();
+  if (channels_ != 0) uses.of(Kind::user_channels, subject_.user).give_back(std::exchange(channels_, 0));
+}
+
+result<void> ConnectionImpl::take_channel() {
+  const std::int64_t limit = shard_.replica().access().limit_of(true, subject_.user, "max-channels");
+  if (!shard_.shared().uses.of(UseCounts::Kind::user_channels, subject_.user).take(limit)) {
+    return fail(Errc::not_allowed, "number of channels opened for user '" + subject_.user +
+                                       "' has reached the maximum allowed user limit of (" +
+                                       std::to_string(limit) + ")");
+  }
+  ++channels_;
+  return {};
+}
+
+void ConnectionImpl::give_back_channel() noexcept {
+  if (closed_) return;
+  --channels_;
+  shard_.shared().uses.of(UseCounts::Kind::user_channels, subject_.user).give_back();
 }
 
 void ConnectionImpl::drain_slots() {
@@ -235,8 +263,7 @@ void ConnectionImpl::close(Done<void> done) {
 }
 
 void ConnectionImpl::finish_close(Done<void> done) {
-  closed_ = true;
-  shard_.remove_connection(*this);
+  leave();
   done({});
 }
 

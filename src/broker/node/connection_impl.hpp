@@ -54,6 +54,8 @@ class ConnectionImpl final : public Connection {
   std::string_view reply_address() const noexcept override { return reply_address_; }
   void update_secret(std::string_view secret, Done<void> done) override;
   bool publishers_blocked() const noexcept override;
+  result<void> take_channel() override;
+  void give_back_channel() noexcept override;
   void close(Done<void> done) override;
 
   // From the shard.
@@ -114,6 +116,7 @@ class ConnectionImpl final : public Connection {
                                   std::span<Exchange* const> remembering);
   void consume_replies(const Consume& consume, Done<QueueAddress> done);
   void finish_close(Done<void> done);
+  void leave() noexcept;
   static void get_at_owner(NodeShared& shared, QueueAddress address, ConnectionId connection, bool no_ack,
                            Done<std::optional<GotMessage>> back);
 
@@ -133,6 +136,7 @@ class ConnectionImpl final : public Connection {
   std::string reply_address_;
   ConsumerId reply_consumer_;
   std::uint64_t reply_secret_ = 0;
+  std::int64_t channels_ = 0;  // taken
   bool closed_ = false;
 };
 

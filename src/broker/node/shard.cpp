@@ -362,7 +362,24 @@ result<std::unique_ptr<Connection>> Shard::open(const Subject& subject, std::str
   if (auto allowed = replica_.access().authorize_vhost(subject, vhost); allowed.has_error()) {
     return allowed.error();
   }
+  using Kind = UseCounts::Kind;
+  UseCount& of_vhost = shared_.uses.of(Kind::vhost_connections, vhost);
+  UseCount& of_user = shared_.uses.of(Kind::user_connections, subject.user);
+  const std::int64_t vhost_limit = replica_.access().limit_of(false, vhost, "max-connections");
+  if (!of_vhost.take(vhost_limit)) {
+    return fail(Errc::not_allowed, "access to vhost '" + std::string(vhost) + "' refused for user '" +
+                                       subject.user + "': connection limit (" + std::to_string(vhost_limit) +
+                                       ") is reached");
+  }
+  const std::int64_t user_limit = replica_.access().limit_of(true, subject.user, "max-connections");
+  if (!of_user.take(user_limit)) {
+    of_vhost.give_back();
+    return fail(Errc::not_allowed, "connection refused for user '" + subject.user +
+                                       "': user connection limit (" + std::to_string(user_limit) +
+                                       ") is reached");
+  }
   const ConnectionId id(shared_.next_connection.fetch_add(1, std::memory_order_relaxed));
+  // Gives back what was taken when it ends.
   auto connection = std::make_unique<ConnectionImpl>(*this, id, subject, std::string(vhost), info, listener);
   if (blocked()) listener.on_blocked(alarm_);
   return std::unique_ptr<Connection>(std::move(connection));

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "broker/node.hpp"
+#include "broker/node/use_counts.hpp"
 
 namespace millrace::broker {
 
@@ -19,6 +20,7 @@ struct NodeShared {
   std::vector<Shard*> shards;
   Coordinator* coordinator = nullptr;  // works on shard 0
   std::atomic<std::uint64_t> next_connection{1};
+  UseCounts uses;
   std::atomic<std::int64_t> memory_bytes{0};  // of messages, in all shards
   std::atomic<bool> memory_alarm{false};
   std::atomic<bool> stopping{false};

@@ -13,6 +13,10 @@ void Session::open_channel(std::uint16_t number) {
                                ")",
                            method_id_);
   }
+  if (auto taken = connection_->take_channel(); taken.has_error()) {
+    const Fault fault = fault_of(taken.error());
+    return fail_connection(fault.code, fault.text, method_id_);
+  }
   const auto free = std::find(channels_.begin(), channels_.end(), nullptr);
   const auto slot = static_cast<std::uint32_t>(free - channels_.begin());
   MILLRACE_ASSERT(slot <= kSlotMask, "channels that are gone are bounded by unsettled confirms");

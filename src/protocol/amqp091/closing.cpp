@@ -71,6 +71,7 @@ void Session::channel_progress(Channel& channel) {
 void Session::release_number(Channel& channel) {
   by_number_[channel.number] = nullptr;
   --open_channels_;
+  connection_->give_back_channel();
   channel.state = Channel::State::gone;
   sweep_ = true;
 }

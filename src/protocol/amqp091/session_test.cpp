@@ -139,6 +139,8 @@ class Play {
       fake_.answer();
     } else if (verb == "fail") {  // the next call: an Errc's number and a text
       fake_.next_error = Error{static_cast<Errc>(std::stoi(words.at(1))), words.at(2)};
+    } else if (verb == "channel-limit") {
+      fake_.channel_limit = std::stoull(words.at(1));
     } else if (verb == "outcome") {  // of publishes to come
       fake_.outcome = {false, false};
       for (const std::string& word : words) {

@@ -24,6 +24,7 @@ struct FakeBroker {
   std::uint64_t messages = 0;  // what queues say of themselves
   std::optional<broker::GotMessage> next_got;
   std::uint64_t max_message_bytes = 1000;
+  std::uint64_t channel_limit = 1'000'000;        // of the user
   std::vector<broker::PublishToken> tokens;       // of pending publishes
   std::map<std::uint64_t, std::uint64_t> credit;  // by consumer id
   std::vector<broker::ConsumerId> consumers;      // in the order they came
@@ -173,6 +174,12 @@ class FakeConnection final : public broker::Connection {
     fake_.give(std::move(done), result<void>());
   }
   bool publishers_blocked() const noexcept override { return fake_.blocked; }
+  result<void> take_channel() override {
+    if (channels_ == fake_.channel_limit) return fail(Errc::not_allowed, "too many channels");
+    ++channels_;
+    return {};
+  }
+  void give_back_channel() noexcept override { --channels_; }
   void close(broker::Done<void> done) override {
     fake_.log("close");
     fake_.closed = true;
@@ -193,6 +200,7 @@ class FakeConnection final : public broker::Connection {
   broker::Subject subject_;
   std::string vhost_;
   std::string reply_address_;
+  std::uint64_t channels_ = 0;
 };
 
 class FakeGate final : public broker::Gate {

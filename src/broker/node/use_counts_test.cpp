@@ -1,0 +1,51 @@
+#include "broker/node/use_counts.hpp"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+#include <vector>
+
+namespace millrace::broker {
+namespace {
+
+using Kind = UseCounts::Kind;
+
+TEST(UseCounts, lets_in_as_many_as_the_limit_says) {
+  UseCounts counts;
+  UseCount& count = counts.of(Kind::user_connections, "ann");
+  EXPECT_TRUE(count.take(2));
+  EXPECT_TRUE(count.take(2));
+  EXPECT_FALSE(count.take(2));
+  count.give_back();
+  EXPECT_TRUE(count.take(2));
+  EXPECT_TRUE(count.take(-1)) << "no limit";
+  EXPECT_FALSE(count.take(0)) << "a limit of 0 lets nobody in";
+}
+
+TEST(UseCounts, keeps_names_and_kinds_apart) {
+  UseCounts counts;
+  EXPECT_TRUE(counts.of(Kind::user_connections, "ann").take(1));
+  EXPECT_TRUE(counts.of(Kind::vhost_connections, "ann").take(1));
+  EXPECT_TRUE(counts.of(Kind::user_channels, "ann").take(1));
+  EXPECT_TRUE(counts.of(Kind::user_connections, "bob").take(1));
+  EXPECT_FALSE(counts.of(Kind::user_connections, "ann").take(1));
+}
+
+TEST(UseCounts, is_exact_when_many_shards_ask_at_once) {
+  constexpr int kThreads = 4, kTries = 2000, kNames = 50, kLimit = 100;
+  UseCounts counts;
+  std::atomic<int> taken{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < kTries * kNames / 10; ++i) {
+        if (counts.of(Kind::vhost_connections, std::to_string(i % kNames)).take(kLimit)) ++taken;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(taken, kNames * kLimit);
+}
+
+}  // namespace
+}  // namespace millrace::broker
