@@ -182,7 +182,7 @@ class BrokerWorld::Client final : public ConnectionListener {
   void lose_sent() {
     for (const auto& [id, consumer] : consumers) {
       if (!consumer.no_ack) continue;
-      for (auto& [message, copy] : world_.find(consumer.queue)->copies) copy.may_be_gone = true;
+      world_.lose_any(*world_.find(consumer.queue));
     }
   }
 
@@ -295,16 +295,17 @@ bool BrokerWorld::open() {
   // The directory is looked into before anything is written to it, by a machine of its own.
   const std::uint64_t seed = luck_.next();
   if (files_.exists(std::string(kDirectory) + "/META")) {
-    Prng none(0);
     auto first = files_.clone();
     const Contents found = contents(*first, luck_.one_in(2));
-    auto again = contents(*first, false);
+    const Contents again = contents(*first, false);
     if (::testing::Test::HasFailure()) return false;
-    if (found != again) {
-      for (const auto& [name, messages] : found) {
-        EXPECT_EQ(messages.size(), again[name].size()) << name;
-      }
-      ADD_FAILURE() << "a second recovery found something else";
+    for (const ModelQueue& queue : queues_) {
+      // What is still to die may have died in one of the looks.
+      if (queue.bounded || queue.dead_letter || !queue.dead_letters_to.empty()) continue;
+      EXPECT_EQ(found.contains(queue.name), again.contains(queue.name)) << queue.name;
+      if (!found.contains(queue.name) || !again.contains(queue.name)) continue;
+      EXPECT_TRUE(found.at(queue.name) == again.at(queue.name))
+          << "a second recovery found something else in " << queue.name;
     }
     compare(found);
   }
@@ -602,11 +603,18 @@ bool BrokerWorld::stop() {
   return machine_->stop() && (ended_in_order_ = true);
 }
 
+// Any message of the queue may be gone from now on, and so may what has died into it.
+void BrokerWorld::lose_any(ModelQueue& queue) {
+  for (ModelQueue& other : queues_) {
+    if (&other != &queue && other.dead_letters_to != queue.name) continue;
+    for (auto& [id, copy] : other.copies) copy.may_be_gone = true;
+  }
+}
+
 void BrokerWorld::die(Death how) {
   for (const auto& client : clients_) client->lose_sent();
   for (ModelQueue& queue : queues_) {
-    for (auto& [id, copy] : queue.copies) copy.may_be_gone = copy.may_be_gone || queue.no_ack_gets > 0;
-    queue.no_ack_gets = 0;
+    if (std::exchange(queue.no_ack_gets, 0) > 0) lose_any(queue);
   }
   clients_.clear();
   machine_.reset();

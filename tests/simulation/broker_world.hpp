@@ -127,6 +127,7 @@ class BrokerWorld {
   void purge(Client& client);
   void remove(Client& client);
   void close(std::size_t client);
+  void lose_any(ModelQueue& queue);
   Client* some_client();
   ModelQueue& some_queue() { return queues_[luck_.below(queues_.size())]; }
   ModelQueue* find(std::string_view name);

@@ -1,0 +1,206 @@
+// A shard that is not one: a log that is a list, segments in memory, consumers that are lists of what they
+// got.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "broker/queue/queue.hpp"
+#include "storage/segment_format.hpp"
+
+namespace millrace::broker::test {
+
+struct LogEntry {
+  enum class Kind { message, settle, requeue, purge } kind;
+  std::uint64_t lsn = 0;
+  std::uint64_t seq = 0;
+  unsigned lane = 0;
+  std::uint32_t count = 0;
+  MessageRef message;
+  std::vector<KeptItem> kept;
+};
+
+class FakeHost final : public QueueHost {
+ public:
+  struct Got {
+    std::uint64_t consumer = 0;
+    Delivery delivery;
+  };
+
+  std::int64_t now_ms() const noexcept override { return now; }
+  storage::Lsn durable() const noexcept override { return storage::Lsn(durable_lsn); }
+  void mark_dirty(Queue& queue) override { queue.dirty = dirty = true; }
+  void set_deadline(Queue& queue, std::int64_t wall_ms) override { queue.deadline_ms = wall_ms; }
+  void deliver(QueueConsumer& consumer, Delivery&& delivery) override {
+    got.push_back({consumer.key.consumer.value, std::move(delivery)});
+  }
+  void consumer_cancelled(const QueueConsumer&) override { ++cancelled; }
+  void log_settled(Queue&, unsigned lane, std::uint64_t seq) override {
+    log.push_back({LogEntry::Kind::settle, ++last_lsn, seq, lane, 0, nullptr, {}});
+  }
+  void log_requeued(Queue&, const Entry& entry) override {
+    log.push_back({LogEntry::Kind::requeue, ++last_lsn, entry.seq, 0, entry.delivery_count, nullptr, {}});
+  }
+  void log_purged(Queue&, std::uint64_t through, std::span<const KeptItem> kept) override {
+    log.push_back({LogEntry::Kind::purge, ++last_lsn, through, 0, 0, nullptr, {kept.begin(), kept.end()}});
+  }
+  bool dead_letter(Queue&, const Entry& entry, DeathReason reason) override {
+    dead.emplace_back(entry.seq, reason);
+    return settle_dead_at_once;
+  }
+  void read_segment(storage::SegmentId segment, std::uint64_t offset, std::size_t bytes,
+                    storage::Segments::ReadDone done) override {
+    ++reads;
+    const std::string& file = segments.at(segment.value);
+    Buffer piece;
+    piece.append(as_bytes(std::string_view(file).substr(offset, std::min(bytes, piece_bytes))));
+    pending.push_back(
+        [done = std::move(done), piece = std::move(piece)]() mutable { done(std::move(piece)); });
+  }
+  void items_lost(Queue&, const storage::SegmentRun&, std::string_view) override { ++lost; }
+  void run_released(const storage::SegmentRun& run) override { released.insert(run.segment.value); }
+  void queue_unused(Queue&) override { unused = true; }
+  void memory_changed(std::int64_t bytes) override { memory += bytes; }
+  std::string header_text(const Message& message, std::string_view) override {
+    return std::string(as_text(message.header()));
+  }
+  MessageRef stamped(const MessageRef& message, const Queue&, std::uint64_t) override { return message; }
+
+  // The turn's end, and all reads that it asks for.
+  void run(Queue& queue) {
+    durable_lsn = last_lsn;
+    do {
+      dirty = queue.dirty = false;
+      queue.pump();
+      std::vector<Task> reading = std::move(pending);
+      pending.clear();
+      for (Task& task : reading) task();
+    } while (dirty || !pending.empty());
+  }
+
+  std::uint64_t publish(Queue& queue, std::string_view body, bool durable = true, std::uint8_t priority = 0,
+                        std::int64_t ttl_ms = -1) {
+    Message::Fields fields;
+    fields.durable = durable;
+    fields.priority = priority;
+    fields.ttl_ms = ttl_ms;
+    fields.received_ms = now;
+    fields.header = as_bytes(header);
+    const MessageRef message = Message::create(fields, as_bytes(body));
+    last_admission = queue.admit(*message);
+    if (last_admission != Queue::Admission::accept) return 0;
+    const std::uint64_t seq = queue.take_seq();
+    storage::Lsn lsn;
+    if (durable && queue.spec().durable) {
+      lsn = storage::Lsn(++last_lsn);
+      log.push_back({LogEntry::Kind::message, lsn.value, seq, 0, 0, message, {}});
+    }
+    queue.push(message, seq, lsn);
+    return seq;
+  }
+
+  // Writes what was collected, as a segment does; the queue is not told yet.
+  std::vector<storage::SegmentRun> write(const Queue::Spill& spill) {
+    std::vector<storage::SegmentRun> runs;
+    const storage::SegmentId id(next_segment++);
+    std::string& file = segments[id.value];
+    file = "head";
+    for (const storage::SegmentItem& item : spill.items) {
+      if (runs.empty() || runs.back().entity != item.entity) {
+        runs.push_back({id, item.entity, file.size(), 0, item.seq, item.seq, 0});
+      }
+      append_item(file, item);
+      storage::SegmentRun& run = runs.back();
+      run.bytes = file.size() - run.offset;
+      run.last_seq = item.seq;
+      ++run.count;
+    }
+    return runs;
+  }
+  void spill(Queue& queue, const Queue::Spill& collected) {
+    for (const storage::SegmentRun& run : write(collected)) queue.spilled(run);
+  }
+
+  std::vector<std::string> take_bodies() {
+    std::vector<std::string> bodies;
+    for (const Got& g : got) bodies.emplace_back(as_text(g.delivery.message->body()));
+    got.clear();
+    return bodies;
+  }
+
+  // What a restart finds: the state, changed by the log above `from`, of which all is kept.
+  static RecoveredQueue replay(RecoveredQueue state, const std::vector<LogEntry>& log, std::uint64_t from,
+                               std::uint64_t state_lsn) {
+    for (const LogEntry& entry : log) {
+      if (entry.lsn <= from) continue;
+      const bool in_state = entry.lsn <= state_lsn;
+      switch (entry.kind) {
+        case LogEntry::Kind::message:
+          state.add(entry.seq, entry.message, storage::Lsn(entry.lsn), in_state);
+          break;
+        case LogEntry::Kind::settle:
+          state.settle(entry.lane, entry.seq, in_state);
+          break;
+        case LogEntry::Kind::requeue:
+          state.requeue(entry.seq, entry.count, in_state);
+          break;
+        case LogEntry::Kind::purge:
+          state.purge(entry.seq, entry.kept, in_state);
+          break;
+      }
+    }
+    return state;
+  }
+
+  std::int64_t now = 1'000'000;
+  std::uint64_t last_lsn = 0;
+  std::uint64_t durable_lsn = 0;
+  std::vector<LogEntry> log;
+  std::vector<Got> got;
+  std::vector<std::pair<std::uint64_t, DeathReason>> dead;
+  bool settle_dead_at_once = true;
+  std::map<std::uint64_t, std::string> segments;
+  std::uint64_t next_segment = 1;
+  std::set<std::uint64_t> released;
+  std::vector<Task> pending;
+  std::size_t piece_bytes = SIZE_MAX;
+  std::string header;
+  Queue::Admission last_admission{};
+  bool dirty = false;
+  bool unused = false;
+  int cancelled = 0;
+  int lost = 0;
+  int reads = 0;
+  std::int64_t memory = 0;
+
+ private:
+  static void append_item(std::string& file, const storage::SegmentItem& item) {
+    std::uint8_t head[storage::kSegmentItemHeaderBytes];
+    storage::put_item_header(head, item);
+    file += as_text(ByteView(head, sizeof head));
+    for (const ByteView part : item.parts) file += as_text(part);
+  }
+};
+
+inline QueueSpec test_spec(bool durable = true) {
+  QueueSpec spec;
+  spec.vhost = "/";
+  spec.name = "q";
+  spec.durable = durable;
+  spec.address.id = QueueId(7);
+  return spec;
+}
+
+inline QueueConsumer test_consumer(std::uint64_t id, std::uint64_t credit, std::int64_t priority = 0) {
+  QueueConsumer consumer;
+  consumer.key = {ConnectionId(1), ConsumerId(id)};
+  consumer.credit = credit;
+  consumer.priority = priority;
+  return consumer;
+}
+
+}  // namespace millrace::broker::test
