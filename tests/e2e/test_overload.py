@@ -99,6 +99,7 @@ def raise_limit_of_open_files():
 
 
 @pytest.mark.millrace_only("a promise about our own memory")
+@pytest.mark.xfail(reason="bodies that are not complete have no budget of their own yet: see README, Not there yet")
 def test_many_half_sent_messages_do_not_fill_the_memory(alone):
     before = alone.resident_bytes()
     senders = []
