@@ -100,6 +100,7 @@ class BrokerWorld {
     bool durable = false;
     std::uint8_t priority = 0;
     std::uint32_t returns = 0;         // asked for
+    std::uint32_t perhaps = 0;         // more of them, by connections that were closed
     std::uint32_t logged_returns = 0;  // known to be on disk
   };
   struct ModelQueue {
