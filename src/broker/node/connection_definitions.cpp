@@ -45,10 +45,7 @@ result<void> ConnectionImpl::find_exchange(std::string_view name) {
 
 result<void> ConnectionImpl::check_unlocked(const QueueSpec& queue) const {
   if (queue.exclusive_owner.value == 0 || queue.exclusive_owner == id_) return {};
-  return fail(Errc::resource_locked,
-              "cannot obtain exclusive access to locked " + queue_text(queue.vhost, queue.name) +
-                  ". It could be originally declared on another connection or the exclusive property value "
-                  "does not match that of the original declaration.");
+  return locked_queue(queue.vhost, queue.name);
 }
 
 // Exchanges.
@@ -156,12 +153,9 @@ void ConnectionImpl::bind(std::string_view source, std::string_view destination,
   }
   BindingSpec binding{vhost_,      std::string(source),      std::string(destination),
                       to_exchange, std::string(routing_key), std::move(arguments)};
-  if (const Exchange* exchange = (*vhost)->table->find_exchange(source)) {
-    if (auto ok = exchange->check_binding(binding); ok.has_error()) return done(ok);
-  }
-  shard_.call(ShardId(0), [&shared = shard_.shared(), binding = std::move(binding),
-                           back = come_back(ShardId(0), std::move(done))]() mutable {
-    shared.coordinator->bind(std::move(binding), std::move(back));
+  shard_.call(ShardId(0), [&shared = shard_.shared(), binding = std::move(binding), subject = subject_,
+                           id = id_, back = come_back(ShardId(0), std::move(done))]() mutable {
+    shared.coordinator->bind(std::move(binding), subject, id, std::move(back));
   });
 }
 

@@ -186,12 +186,13 @@ void ConnectionImpl::settle(const QueueAddress& address, ConsumerId consumer,
 }
 
 void ConnectionImpl::deliver(ConsumerId consumer, Delivery&& delivery) {
+  if (closing_) return;  // its queue takes it back
   listener_.on_deliver(consumer, std::move(delivery));
   shard_.touch(*this);
 }
 
 void ConnectionImpl::cancelled(ConsumerId consumer) {
-  if (consumers_.erase(consumer.value) == 0) return;
+  if (consumers_.erase(consumer.value) == 0 || closing_) return;
   listener_.on_consumer_cancelled(consumer);
   shard_.touch(*this);
 }
@@ -210,7 +211,7 @@ void ConnectionImpl::confirmed(PublishToken token, bool accepted, bool counted) 
 }
 
 void ConnectionImpl::tell() {
-  if (closed_) return;
+  if (closing_) return;
   if (!confirmations_.empty()) {
     std::vector<Confirmation> batch = std::move(confirmations_);
     confirmations_.clear();
@@ -226,6 +227,7 @@ void ConnectionImpl::tell() {
 // Closing: what is held goes back first, so that nobody finds the connection gone and its messages not there.
 
 void ConnectionImpl::close(Done<void> done) {
+  closing_ = true;
   slots_.clear();
   std::vector<ShardId> shards;
   for (const QueueAddress& address : used_) {

@@ -137,6 +137,7 @@ class ConnectionImpl final : public Connection {
   ConsumerId reply_consumer_;
   std::uint64_t reply_secret_ = 0;
   std::int64_t channels_ = 0;  // taken
+  bool closing_ = false;       // nothing is called back any more but the completion of close()
   bool closed_ = false;
 };
 

@@ -29,6 +29,13 @@ Error no_vhost(std::string_view vhost) {
 
 }  // namespace
 
+Error locked_queue(std::string_view vhost, std::string_view name) {
+  return fail(Errc::resource_locked,
+              "cannot obtain exclusive access to locked " + queue_text(vhost, name) +
+                  ". It could be originally declared on another connection or the exclusive property value "
+                  "does not match that of the original declaration.");
+}
+
 Coordinator::Coordinator(NodeShared& shared, Definitions definitions)
     : shared_(shared), definitions_(std::move(definitions)), next_queue_id_(definitions_.next_queue_id()) {
   queues_of_shard_.resize(shared.shards.size());
@@ -139,11 +146,7 @@ void Coordinator::declare_queue(QueueSpec asked, bool server_named, ShardId near
   if (const auto it = vhost->queues.find(asked.name); it != vhost->queues.end()) {
     const QueueSpec& existing = it->second;
     if (existing.exclusive_owner != asked.exclusive_owner) {
-      return done(
-          fail(Errc::resource_locked,
-               "cannot obtain exclusive access to locked " + queue_text(asked.vhost, asked.name) +
-                   ". It could be originally declared on another connection or the exclusive property "
-                   "value does not match that of the original declaration."));
+      return done(locked_queue(asked.vhost, asked.name));
     }
     if (auto same = check_queue_equivalent(existing, asked); same.has_error()) return done(same.error());
     // Its declaration may still be under way.
@@ -262,16 +265,29 @@ void Coordinator::delete_exchange(std::string_view vhost_name, std::string_view 
 
 // Bindings.
 
-void Coordinator::bind(BindingSpec binding, Done<void> done) {
+void Coordinator::bind(BindingSpec binding, const Subject& subject, ConnectionId asker, Done<void> done) {
   const VhostDefinitions* vhost = definitions_.find_vhost(binding.vhost);
   if (!vhost) return done(no_vhost(binding.vhost));
-  if (!vhost->exchanges.contains(binding.source)) return done(no_exchange(binding.vhost, binding.source));
+  const auto source = vhost->exchanges.find(binding.source);
+  if (source == vhost->exchanges.end()) return done(no_exchange(binding.vhost, binding.source));
   if (binding.to_exchange && !vhost->exchanges.contains(binding.destination)) {
     return done(no_exchange(binding.vhost, binding.destination));
   }
   if (!binding.to_exchange && !vhost->queues.contains(binding.destination)) {
     return done(no_queue(binding.vhost, binding.destination));
   }
+  if (!binding.to_exchange) {
+    const ConnectionId owner = vhost->queues.find(binding.destination)->second.exclusive_owner;
+    if (owner.value != 0 && owner != asker) return done(locked_queue(binding.vhost, binding.destination));
+  }
+  if (source->second.type == "topic") {
+    if (auto ok = shared_.shards[0]->replica().access().authorize_topic(
+            subject, binding.vhost, binding.source, binding.routing_key, Permission::read);
+        ok.has_error()) {
+      return done(ok);
+    }
+  }
+  if (auto ok = make_exchange(source->second)->check_binding(binding); ok.has_error()) return done(ok);
   std::vector<Change> changes;
   if (!vhost->has_binding(binding)) changes.push_back(PutBinding{std::move(binding)});
   commit(std::move(changes), [done = std::move(done)]() mutable { done({}); });

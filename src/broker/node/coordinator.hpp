@@ -20,6 +20,9 @@
 
 namespace millrace::broker {
 
+// What another connection's exclusive queue answers to all but its owner.
+Error locked_queue(std::string_view vhost, std::string_view name);
+
 class Coordinator {
  public:
   Coordinator(NodeShared& shared, Definitions definitions);
@@ -39,7 +42,8 @@ class Coordinator {
   void delete_queue(std::string_view vhost, std::string_view name, QueueAddress address, Done<void> done);
   void declare_exchange(ExchangeSpec asked, ShardId near, Done<void> done);
   void delete_exchange(std::string_view vhost, std::string_view name, bool if_unused, Done<void> done);
-  void bind(BindingSpec binding, Done<void> done);
+  // The asker's shard may not know source and destination yet, so what depends on them is checked here.
+  void bind(BindingSpec binding, const Subject& subject, ConnectionId asker, Done<void> done);
   void unbind(BindingSpec binding, Done<void> done);
   // An import: what is there already is kept, queues are placed.
   void import(std::vector<Change> changes, Done<void> done);

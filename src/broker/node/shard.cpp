@@ -224,7 +224,14 @@ void Shard::queue_put(const std::shared_ptr<const QueueSpec>& spec, const QueueS
     last_settings_ = std::make_shared<const QueueSettings>(settings);
   }
   if (Queue* queue = find_queue(spec->address.id)) return queue->change_settings(last_settings_);
-  auto queue = std::make_unique<Queue>(*this, spec, last_settings_);
+  std::shared_ptr<const QueueSpec> own = spec;
+  if (spec->durable && spec->exclusive_owner.value != 0) {
+    // It ends with its connection: what it holds is not kept either.
+    QueueSpec transient = *spec;
+    transient.durable = false;
+    own = std::make_shared<const QueueSpec>(std::move(transient));
+  }
+  auto queue = std::make_unique<Queue>(*this, std::move(own), last_settings_);
   if (const auto it = recovered_.find(spec->address.id.value); it != recovered_.end()) {
     queue->recover(std::move(it->second));
     recovered_.erase(it);

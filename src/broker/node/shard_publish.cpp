@@ -69,8 +69,10 @@ Shard::Enqueued Shard::enqueue_now(const MessageRef& message, std::span<const Qu
     }
     const bool log = message->durable() && queue->spec().durable;
     logged = logged || log;
-    accepted.push_back({queue, queue->take_seq(), log});
+    accepted.push_back({queue, 0, log});
   }
+  // Only now: what an admission dead-letters into another of these queues comes before this message.
+  for (Accepted& a : accepted) a.seq = a.queue->take_seq();
   storage::Lsn lsn;
   if (logged) {
     record_.clear();
