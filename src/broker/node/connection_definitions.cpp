@@ -142,18 +142,25 @@ result<void> ConnectionImpl::check_binding_rights(VhostReplica& vhost, std::stri
   return {};
 }
 
+result<BindingSpec> ConnectionImpl::make_binding(std::string_view source, std::string_view destination,
+                                                 bool to_exchange, std::string_view routing_key,
+                                                 Arguments arguments) {
+  const auto vhost = find_vhost();
+  if (vhost.has_error()) return vhost.error();
+  if (auto ok = check_binding_rights(**vhost, source, destination, to_exchange, routing_key);
+      ok.has_error()) {
+    return ok.error();
+  }
+  return BindingSpec{vhost_,      std::string(source),      std::string(destination),
+                     to_exchange, std::string(routing_key), std::move(arguments)};
+}
+
 void ConnectionImpl::bind(std::string_view source, std::string_view destination, bool to_exchange,
                           std::string_view routing_key, Arguments arguments, Done<void> done) {
   done = in_order(std::move(done));
-  const auto vhost = find_vhost();
-  if (vhost.has_error()) return done(vhost.error());
-  if (auto ok = check_binding_rights(**vhost, source, destination, to_exchange, routing_key);
-      ok.has_error()) {
-    return done(ok);
-  }
-  BindingSpec binding{vhost_,      std::string(source),      std::string(destination),
-                      to_exchange, std::string(routing_key), std::move(arguments)};
-  shard_.call(ShardId(0), [&shared = shard_.shared(), binding = std::move(binding), subject = subject_,
+  auto binding = make_binding(source, destination, to_exchange, routing_key, std::move(arguments));
+  if (binding.has_error()) return done(binding.error());
+  shard_.call(ShardId(0), [&shared = shard_.shared(), binding = std::move(*binding), subject = subject_,
                            id = id_, back = come_back(ShardId(0), std::move(done))]() mutable {
     shared.coordinator->bind(std::move(binding), subject, id, std::move(back));
   });
@@ -162,15 +169,9 @@ void ConnectionImpl::bind(std::string_view source, std::string_view destination,
 void ConnectionImpl::unbind(std::string_view source, std::string_view destination, bool to_exchange,
                             std::string_view routing_key, Arguments arguments, Done<void> done) {
   done = in_order(std::move(done));
-  const auto vhost = find_vhost();
-  if (vhost.has_error()) return done(vhost.error());
-  if (auto ok = check_binding_rights(**vhost, source, destination, to_exchange, routing_key);
-      ok.has_error()) {
-    return done(ok);
-  }
-  BindingSpec binding{vhost_,      std::string(source),      std::string(destination),
-                      to_exchange, std::string(routing_key), std::move(arguments)};
-  shard_.call(ShardId(0), [&shared = shard_.shared(), binding = std::move(binding),
+  auto binding = make_binding(source, destination, to_exchange, routing_key, std::move(arguments));
+  if (binding.has_error()) return done(binding.error());
+  shard_.call(ShardId(0), [&shared = shard_.shared(), binding = std::move(*binding),
                            back = come_back(ShardId(0), std::move(done))]() mutable {
     shared.coordinator->unbind(std::move(binding), std::move(back));
   });

@@ -105,6 +105,9 @@ class ConnectionImpl final : public Connection {
   result<void> check_binding_rights(VhostReplica& vhost, std::string_view source,
                                     std::string_view destination, bool to_exchange,
                                     std::string_view routing_key);
+  // After all checks of rights and locks that this shard can make.
+  result<BindingSpec> make_binding(std::string_view source, std::string_view destination, bool to_exchange,
+                                   std::string_view routing_key, Arguments arguments);
   std::string make_name();
   void remove_queue(const QueueSpec& spec, bool if_unused, bool if_empty, Done<std::uint64_t> done);
   void check_reply_address(std::string_view name, Done<QueueStatus> done);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/varint.hpp"
+#include "broker/queue/run_state.hpp"
 
 namespace millrace::broker {
 namespace {
@@ -340,13 +341,7 @@ void DelayedStore::put_state(Buffer& out) const {
   put_varint(out, runs_.size());
   std::uint64_t skipped = skip_.size();
   for (const auto& [number, run] : runs_) {
-    put_varint(out, run.run.segment.value);
-    put_varint(out, run.run.entity);
-    put_varint(out, run.run.offset);
-    put_varint(out, run.run.bytes);
-    put_varint(out, run.run.first_seq);
-    put_varint(out, run.run.last_seq);
-    put_varint(out, run.run.count);
+    put_run(out, run.run);
     put_varint(out, run.cursor());
     // What is read again may be due long since.
     out.put_le(run.out.empty() ? run.next_due_ms : std::int64_t{0});
@@ -365,13 +360,7 @@ RecoveredDelayed DelayedStore::read_state(Reader& in) {
   state.stored_through = in.varint();
   for (std::uint64_t count = in.varint(); count > 0 && !in.failed(); --count) {
     DelayedRun& run = state.runs.emplace_back();
-    run.run.segment.value = in.varint();
-    run.run.entity = in.varint();
-    run.run.offset = in.varint();
-    run.run.bytes = in.varint();
-    run.run.first_seq = in.varint();
-    run.run.last_seq = in.varint();
-    run.run.count = in.varint();
+    run.run = read_run(in);
     run.next_offset = in.varint();
     run.next_due_ms = in.le<std::int64_t>();
     run.recovered = true;

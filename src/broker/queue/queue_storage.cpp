@@ -4,6 +4,7 @@
 #include "base/assert.hpp"
 #include "base/varint.hpp"
 #include "broker/queue/queue.hpp"
+#include "broker/queue/run_state.hpp"
 
 namespace millrace::broker {
 namespace {
@@ -284,13 +285,7 @@ void Queue::put_state(Buffer& out) const {
     put_varint(out, i);
     put_varint(out, lane->runs.size());
     for (const LaneRun& run : lane->runs) {
-      put_varint(out, run.run.segment.value);
-      put_varint(out, run.run.entity);
-      put_varint(out, run.run.offset);
-      put_varint(out, run.run.bytes);
-      put_varint(out, run.run.first_seq);
-      put_varint(out, run.run.last_seq);
-      put_varint(out, run.run.count);
+      put_run(out, run.run);
       put_varint(out, run.next_offset);
       put_varint(out, run.read_from_seq);
       put_varint(out, run.live);
@@ -321,13 +316,7 @@ RecoveredQueue Queue::read_state(Reader& in) {
     LaneRuns& runs = queue.runs[static_cast<unsigned>(in.varint() & 0xff)];
     for (std::uint64_t count = in.varint(); count > 0 && !in.failed(); --count) {
       LaneRun& run = runs.emplace_back();
-      run.run.segment.value = in.varint();
-      run.run.entity = in.varint();
-      run.run.offset = in.varint();
-      run.run.bytes = in.varint();
-      run.run.first_seq = in.varint();
-      run.run.last_seq = in.varint();
-      run.run.count = in.varint();
+      run.run = read_run(in);
       run.next_offset = in.varint();
       run.read_from_seq = in.varint();
       run.live = in.varint();
