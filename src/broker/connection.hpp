@@ -139,6 +139,9 @@ class ConnectionListener {
   virtual void on_unblocked() = 0;
   // The broker wants the connection closed (shutting_down, or an operator's wish with its reason).
   virtual void on_close_requested(const Error& why) = 0;
+  // It mostly uses queues of that shard, and would be better off there: the session may answer by
+  // Connection::leave_for, now or when it is asked again, or never.
+  virtual void on_move_suggested(ShardId) {}
   // The end of a turn in which something was called back: time to write.
   virtual void on_turn_end() = 0;
 };
@@ -191,6 +194,13 @@ class Connection {
   // reached. What is not given back is so when the connection ends.
   virtual result<void> take_channel() = 0;
   virtual void give_back_channel() noexcept = 0;
+
+  // Moving to another shard's thread. False: something is under way, or it cannot move; it stays. Otherwise
+  // the session may still be called back, but asks for nothing any more, except for close(), until `left` is
+  // called, when all that it asked for is where it belongs. Then nothing is called back, and the session with
+  // all it has goes to the other thread and calls arrive() there first of all.
+  virtual bool leave_for(ShardId to, Task left) = 0;
+  virtual void arrive() = 0;
 
   // Requeues what is unsettled, cancels consumers, deletes exclusive queues; then done.
   virtual void close(Done<void> done) = 0;

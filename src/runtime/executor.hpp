@@ -16,6 +16,9 @@ class Executor {
   // thread run in the order posted. Tasks that are still queued when the executor stops are destroyed without
   // being run.
   virtual void post(Task task) = 0;
+  // The share of the last tenth of a second in which the thread was at work, in thousandths; 0 where it is
+  // not measured. Any thread.
+  virtual unsigned busy_permille() const noexcept { return 0; }
 };
 
 using TimerId = Strong<struct TimerTag>;

@@ -18,6 +18,7 @@ class AmqpSession final : public ByteSession {
       : session_(gate, transport, options, std::move(info)) {}
   std::size_t on_bytes(ByteView received) override { return session_.on_bytes(received); }
   void on_written() override { session_.on_written(); }
+  void on_moved(broker::Gate& gate) override { session_.on_moved(gate); }
   void on_disconnected() override { session_.on_disconnected(); }
 
  private:
@@ -26,8 +27,8 @@ class AmqpSession final : public ByteSession {
 
 }  // namespace
 
-SessionFactory amqp_sessions(broker::Gate& gate, const amqp091::SessionOptions& options) {
-  return [&gate, &options](amqp091::Transport& transport, broker::ConnectionInfo info) {
+SessionFactory amqp_sessions(const amqp091::SessionOptions& options) {
+  return [&options](broker::Gate& gate, amqp091::Transport& transport, broker::ConnectionInfo info) {
     info.protocol = "AMQP 0-9-1";
     return std::make_unique<AmqpSession>(gate, transport, options, std::move(info));
   };

@@ -7,7 +7,7 @@
 
 namespace millrace::server {
 
-// Both outlive the sessions.
-SessionFactory amqp_sessions(broker::Gate& gate, const amqp091::SessionOptions& options);
+// The options outlive the sessions.
+SessionFactory amqp_sessions(const amqp091::SessionOptions& options);
 
 }  // namespace millrace::server

@@ -20,11 +20,13 @@ class ByteSession {
   virtual std::size_t on_bytes(ByteView received) = 0;
   // The output has fallen to Connection::kOutputHighBytes or below again.
   virtual void on_written() = 0;
+  // On its new thread, after Transport::move_to: the broker is reached by this gate now.
+  virtual void on_moved(broker::Gate& gate) = 0;
   // Once, when the socket is gone, whoever closed it.
   virtual void on_disconnected() = 0;
 };
 
-using SessionFactory =
-    std::function<std::unique_ptr<ByteSession>(amqp091::Transport& transport, broker::ConnectionInfo info)>;
+using SessionFactory = std::function<std::unique_ptr<ByteSession>(
+    broker::Gate& gate, amqp091::Transport& transport, broker::ConnectionInfo info)>;
 
 }  // namespace millrace::server

@@ -13,14 +13,14 @@
 namespace millrace::server {
 
 Connection::Connection(Pump& pump, std::uint64_t id, runtime::Descriptor socket)
-    : pump_(pump), id_(id), socket_(runtime::io_context_of(pump.loop())) {
+    : pump_(&pump), id_(id), socket_(runtime::io_context_of(pump.loop())) {
   boost::system::error_code error;
-  socket_.assign(socket.release(), error);
+  socket_->assign(socket.release(), error);
   if (error) state_ = State::closed;  // no memory for another descriptor in the kernel's poll set
 }
 
 Connection::~Connection() {
-  pump_.loop().cancel(close_timer_);
+  pump_->loop().cancel(close_timer_);
 }
 
 void Connection::begin(std::unique_ptr<ByteSession> session) {
@@ -48,12 +48,13 @@ void Connection::arm_read() {
   if (read_armed_ || state_ == State::closed) return;
   if (state_ != State::lingering && (state_ != State::open || paused_ || reading_held())) return;
   read_armed_ = true;
-  socket_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                     [this](const boost::system::error_code&) { on_readable(); });
+  socket_->async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                      [this](const boost::system::error_code&) { on_readable(); });
 }
 
 void Connection::on_readable() {
   read_armed_ = false;
+  if (moving_to_ != nullptr) return leave_if_free();
   switch (state_) {
     case State::open:
       if (!paused_) read_some();
@@ -65,7 +66,7 @@ void Connection::on_readable() {
     case State::closing:
       break;
     case State::closed:
-      pump_.delete_if_done(*this);
+      pump_->delete_if_done(*this);
       break;
   }
 }
@@ -79,12 +80,12 @@ void Connection::read_some() {
     room /= 4;
     into = leftover_.reserve(room);
   } else {
-    into = pump_.read_buffer();
+    into = pump_->read_buffer();
     if (!leftover_.empty()) std::memcpy(into, leftover_.data(), leftover_.size());
     into += leftover_.size();
     room -= leftover_.size();
   }
-  const ssize_t got = ::recv(socket_.native_handle(), into, room, MSG_DONTWAIT);
+  const ssize_t got = ::recv(socket_->native_handle(), into, room, MSG_DONTWAIT);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (got <= 0) {
     close_socket();
@@ -112,7 +113,7 @@ std::size_t Connection::offer(ByteView bytes) {
 }
 
 void Connection::offer_shared(std::size_t bytes) {
-  const ByteView received(pump_.read_buffer(), bytes);
+  const ByteView received(pump_->read_buffer(), bytes);
   const std::size_t used = offer(received);
   if (state_ != State::open) return;
   leftover_.append(received.subspan(used));
@@ -131,7 +132,7 @@ void Connection::resume_reading() {
 }
 
 void Connection::discard_input() {
-  const ssize_t got = ::recv(socket_.native_handle(), pump_.read_buffer(), Pump::kReadBytes, MSG_DONTWAIT);
+  const ssize_t got = ::recv(socket_->native_handle(), pump_->read_buffer(), Pump::kReadBytes, MSG_DONTWAIT);
   if (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR))) {
     arm_read();
   } else {
@@ -144,12 +145,13 @@ void Connection::discard_input() {
 void Connection::want_flush() {
   if (flush_listed_ || state_ == State::closed) return;
   flush_listed_ = true;
-  pump_.add_dirty(*this);
+  pump_->add_dirty(*this);
 }
 
 void Connection::flush() {
   flush_listed_ = false;
-  if (state_ == State::closed) return pump_.delete_if_done(*this);
+  if (moving_to_ != nullptr) return schedule();
+  if (state_ == State::closed) return pump_->delete_if_done(*this);
   if (write_armed_ || state_ == State::lingering) return;
   const std::size_t before = output_.size();
   const bool held = reading_held();
@@ -160,7 +162,7 @@ void Connection::flush() {
     message.msg_iovlen = output_.gather(parts);
     std::size_t asked = 0;
     for (std::size_t i = 0; i < message.msg_iovlen; ++i) asked += parts[i].iov_len;
-    const ssize_t sent = ::sendmsg(socket_.native_handle(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t sent = ::sendmsg(socket_->native_handle(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && errno != EAGAIN) return close_socket();
     if (sent > 0) output_.consume(static_cast<std::size_t>(sent));
@@ -182,13 +184,14 @@ void Connection::flush() {
 void Connection::arm_write() {
   if (write_armed_) return;
   write_armed_ = true;
-  socket_.async_wait(boost::asio::posix::stream_descriptor::wait_write,
-                     [this](const boost::system::error_code&) { on_writable(); });
+  socket_->async_wait(boost::asio::posix::stream_descriptor::wait_write,
+                      [this](const boost::system::error_code&) { on_writable(); });
 }
 
 void Connection::on_writable() {
   write_armed_ = false;
-  if (state_ == State::closed) return pump_.delete_if_done(*this);
+  if (moving_to_ != nullptr) return leave_if_free();
+  if (state_ == State::closed) return pump_->delete_if_done(*this);
   want_flush();
 }
 
@@ -197,7 +200,7 @@ void Connection::on_writable() {
 void Connection::close_after_flush() {
   if (state_ != State::open) return;
   state_ = State::closing;
-  close_timer_ = pump_.loop().start(kCloseTimeout, [this] { close_socket(); });
+  close_timer_ = pump_->loop().start(kCloseTimeout, [this] { close_socket(); });
   want_flush();
 }
 
@@ -209,9 +212,9 @@ void Connection::close_now() {
 // sent to it: the reason why it was closed.
 void Connection::linger() {
   state_ = State::lingering;
-  if (::shutdown(socket_.native_handle(), SHUT_WR) != 0) return close_socket();
-  pump_.loop().cancel(close_timer_);
-  close_timer_ = pump_.loop().start(kLinger, [this] { close_socket(); });
+  if (::shutdown(socket_->native_handle(), SHUT_WR) != 0) return close_socket();
+  pump_->loop().cancel(close_timer_);
+  close_timer_ = pump_->loop().start(kLinger, [this] { close_socket(); });
   arm_read();
 }
 
@@ -219,7 +222,7 @@ void Connection::close_socket() {
   if (state_ == State::closed) return;
   state_ = State::closed;
   boost::system::error_code ignored;
-  socket_.close(ignored);  // armed waits end in a later turn
+  socket_->close(ignored);  // armed waits end in a later turn
   output_.clear();
   if (!session_gone_) disconnect_due_ = true;
   schedule();
@@ -237,14 +240,15 @@ void Connection::session_done() {
 void Connection::schedule() {
   if (scheduled_) return;
   scheduled_ = true;
-  pump_.add_scheduled(*this);
+  pump_->add_scheduled(*this);
 }
 
 void Connection::run_later() {
   scheduled_ = false;
+  if (moving_to_ != nullptr) return leave_if_free();
   if (std::exchange(disconnect_due_, false)) session_->on_disconnected();
   if (session_gone_) session_.reset();
-  if (state_ == State::closed) return pump_.delete_if_done(*this);
+  if (state_ == State::closed) return pump_->delete_if_done(*this);
   if (!session_) return;
   if (std::exchange(written_due_, false)) session_->on_written();
   if (std::exchange(offer_again_, false) && state_ == State::open && !paused_) offer_leftover();
@@ -252,11 +256,41 @@ void Connection::run_later() {
 }
 
 amqp091::TimerId Connection::start_timer(std::uint32_t delay_ms, Task task) {
-  return amqp091::TimerId(pump_.loop().start(runtime::Milliseconds(delay_ms), std::move(task)).value);
+  return amqp091::TimerId(pump_->loop().start(runtime::Milliseconds(delay_ms), std::move(task)).value);
 }
 
 void Connection::cancel_timer(amqp091::TimerId timer) {
-  pump_.loop().cancel(runtime::TimerId(timer.value));
+  pump_->loop().cancel(runtime::TimerId(timer.value));
+}
+
+// Moving to another shard's thread.
+
+void Connection::move_to(broker::ShardId shard) {
+  moving_to_ = &pump_->of_shard(shard);
+  boost::system::error_code ignored;
+  socket_->cancel(ignored);  // armed waits end in a later turn
+  schedule();
+}
+
+void Connection::leave_if_free() {
+  if (read_armed_ || write_armed_ || flush_listed_ || scheduled_) return;
+  Pump& to = *std::exchange(moving_to_, nullptr);
+  runtime::Descriptor socket(socket_->release());
+  socket_.reset();
+  trim_listed_ = false;  // the list finds nobody under the old number
+  pump_->hand_over(*this, to, std::move(socket));
+}
+
+void Connection::arrive(Pump& pump, std::uint64_t id, runtime::Descriptor socket) {
+  pump_ = &pump;
+  id_ = id;
+  socket_.emplace(runtime::io_context_of(pump.loop()));
+  boost::system::error_code error;
+  socket_->assign(socket.release(), error);
+  session_->on_moved(pump.gate());
+  if (error) return close_socket();
+  if (!output_.empty()) want_flush();
+  want_trim();
 }
 
 // Memory.
@@ -264,7 +298,7 @@ void Connection::cancel_timer(amqp091::TimerId timer) {
 void Connection::want_trim() {
   if (trim_listed_) return;
   trim_listed_ = true;
-  pump_.add_to_trim(*this);
+  pump_->add_to_trim(*this);
 }
 
 bool Connection::trim() {

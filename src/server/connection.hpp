@@ -15,6 +15,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 
 #include "base/buffer.hpp"
@@ -50,6 +51,7 @@ class Connection final : public amqp091::Transport {
   void run_later();  // in the turn after, when scheduled
   bool trim();       // gives idle memory back; false: was busy, try again
   bool may_delete() const noexcept;
+  void arrive(Pump& pump, std::uint64_t id, runtime::Descriptor socket);  // on its new thread
 
   // Transport.
   OutputQueue& output() override { return output_; }
@@ -60,6 +62,7 @@ class Connection final : public amqp091::Transport {
   void resume_reading() override;
   amqp091::TimerId start_timer(std::uint32_t delay_ms, Task task) override;
   void cancel_timer(amqp091::TimerId timer) override;
+  void move_to(broker::ShardId shard) override;
   void session_done() override;
 
  private:
@@ -85,16 +88,19 @@ class Connection final : public amqp091::Transport {
   void schedule();
   void want_trim();
   bool reading_held() const noexcept;
+  // Nothing of this loop may refer to it when it leaves: no armed wait, no list of the pump's.
+  void leave_if_free();
 
-  Pump& pump_;
+  Pump* pump_;
   std::uint64_t id_;
-  boost::asio::posix::stream_descriptor socket_;
+  std::optional<boost::asio::posix::stream_descriptor> socket_;  // none on its way to another thread
   std::unique_ptr<ByteSession> session_;
   OutputQueue output_;
   Buffer leftover_;
   std::size_t answers_bytes_ = 0;    // written by on_bytes since the output was last empty
   std::size_t last_read_bytes_ = 0;  // tells a trickle from a stream
   runtime::TimerId close_timer_;
+  Pump* moving_to_ = nullptr;  // the session is not called meanwhile
   State state_ = State::open;
   bool paused_ = false;
   bool read_armed_ = false;

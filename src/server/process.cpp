@@ -154,12 +154,13 @@ class RunningProcess final : public Process {
 
   void make_pumps() {
     for (unsigned i = 0; i < loops_.size(); ++i) {
-      pumps_.push_back(std::make_unique<Pump>(*loops_[i], amqp_sessions(node_->gate(i), session_options_)));
+      pumps_.push_back(std::make_unique<Pump>(*loops_[i], node_->gate(i), amqp_sessions(session_options_)));
       loops_[i]->on_turn_end([node = node_.get(), pump = pumps_[i].get(), i](bool idle) {
         node->end_turn(i, idle);
         pump->flush();
       });
     }
+    for (const auto& pump : pumps_) pump->know(pumps_);
   }
 
   // Without changes it waits for those of a new directory: its users must be there when clients come.

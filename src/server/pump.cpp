@@ -4,8 +4,9 @@
 
 namespace millrace::server {
 
-Pump::Pump(runtime::ShardLoop& loop, SessionFactory sessions)
+Pump::Pump(runtime::ShardLoop& loop, broker::Gate& gate, SessionFactory sessions)
     : loop_(loop),
+      gate_(gate),
       sessions_(std::move(sessions)),
       read_buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(kReadBytes)) {}
 
@@ -16,7 +17,7 @@ void Pump::adopt(runtime::Descriptor socket, broker::ConnectionInfo info) {
   auto owned = std::make_unique<Connection>(*this, id, std::move(socket));
   Connection& connection = *owned;
   by_id_.emplace(id, std::move(owned));
-  connection.begin(sessions_(connection, std::move(info)));
+  connection.begin(sessions_(gate_, connection, std::move(info)));
 }
 
 void Pump::flush() {
@@ -50,6 +51,24 @@ void Pump::trim() {
   });
   trim_timer_runs_ = !to_trim_.empty();
   if (trim_timer_runs_) loop_.start(kTrimInterval, [this] { trim(); });
+}
+
+void Pump::hand_over(Connection& connection, Pump& to, runtime::Descriptor socket) {
+  const auto found = by_id_.find(connection.id());
+  std::unique_ptr<Connection> owned = std::move(found->second);
+  by_id_.erase(found);
+  to.reserve();
+  connections_.fetch_sub(1, std::memory_order_relaxed);
+  to.loop_.post([&to, owned = std::move(owned), socket = std::move(socket)]() mutable {
+    to.take_over(std::move(owned), std::move(socket));
+  });
+}
+
+void Pump::take_over(std::unique_ptr<Connection> owned, runtime::Descriptor socket) {
+  const std::uint64_t id = ++last_id_;
+  Connection& connection = *owned;
+  by_id_.emplace(id, std::move(owned));
+  connection.arrive(*this, id, std::move(socket));
 }
 
 void Pump::delete_if_done(Connection& connection) {

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -22,9 +23,12 @@ class Pump {
   // How long a connection must be quiet before its buffers are given back.
   static constexpr runtime::Milliseconds kTrimInterval{1000};
 
-  Pump(runtime::ShardLoop& loop, SessionFactory sessions);
+  // `gate`: of the loop's shard.
+  Pump(runtime::ShardLoop& loop, broker::Gate& gate, SessionFactory sessions);
   ~Pump();  // when the loop runs no more
 
+  // The pumps of all shards, in their order, for connections that move. Before the loops start.
+  void know(std::span<const std::unique_ptr<Pump>> all) noexcept { all_ = all; }
   // Connected, non-blocking. The connection counts from reserve() on.
   void adopt(runtime::Descriptor socket, broker::ConnectionInfo info);
   // Writes what sessions put out in this turn: the last thing at its end.
@@ -41,13 +45,20 @@ class Pump {
   void add_scheduled(Connection& connection);
   void add_to_trim(Connection& connection);
   void delete_if_done(Connection& connection);
+  Pump& of_shard(broker::ShardId shard) noexcept { return *all_[shard.value]; }
+  broker::Gate& gate() noexcept { return gate_; }
+  // Gives the connection, which has let go of this loop, to another pump's thread.
+  void hand_over(Connection& connection, Pump& to, runtime::Descriptor socket);
 
  private:
+  void take_over(std::unique_ptr<Connection> connection, runtime::Descriptor socket);
   void run_scheduled();
   void trim();
 
   runtime::ShardLoop& loop_;
+  broker::Gate& gate_;
   SessionFactory sessions_;
+  std::span<const std::unique_ptr<Pump>> all_;
   std::unique_ptr<std::uint8_t[]> read_buffer_;  // of kReadBytes
   std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> by_id_;
   std::uint64_t last_id_ = 0;

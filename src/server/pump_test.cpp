@@ -22,6 +22,28 @@ struct SessionLog {
   std::atomic<std::size_t> largest_offer{0};
 };
 
+// Not asked for anything: its address tells a session where it is.
+class NoGate final : public broker::Gate {
+ public:
+  static NoGate& first() {
+    static NoGate gate;
+    return gate;
+  }
+  static NoGate& second() {
+    static NoGate gate;
+    return gate;
+  }
+  void authenticate(broker::Credentials, const broker::ConnectionInfo&,
+                    broker::Done<broker::Subject>) override {}
+  result<std::unique_ptr<broker::Connection>> open(const broker::Subject&, std::string_view,
+                                                   const broker::ConnectionInfo&,
+                                                   broker::ConnectionListener&) override {
+    return fail(Errc::not_allowed, "nobody opens anything here");
+  }
+  std::int64_t wall_ms() const noexcept override { return 0; }
+  std::uint64_t max_message_bytes() const noexcept override { return 0; }
+};
+
 // Takes whole lines and answers each by itself; some are commands.
 class LineSession final : public ByteSession {
  public:
@@ -41,6 +63,12 @@ class LineSession final : public ByteSession {
     return used;
   }
   void on_written() override { ++log_.written; }
+  void on_moved(broker::Gate& gate) override {
+    transport_.output().tail().append(&gate == &NoGate::second() ? "moved\n" : "lost\n");
+    paused_ = false;
+    transport_.resume_reading();
+    transport_.want_flush();
+  }
   void on_disconnected() override {
     ++log_.disconnected;
     transport_.session_done();
@@ -60,6 +88,13 @@ class LineSession final : public ByteSession {
         paused_ = false;
         transport_.resume_reading();
       });
+    } else if (line == "move\n") {
+      transport_.output().tail().append(std::string(2u << 20, 'm'));  // more than the kernel takes at once
+      paused_ = true;
+      transport_.pause_reading();
+      transport_.want_flush();
+      transport_.move_to(broker::ShardId(1));
+      return;
     } else {
       transport_.output().tail().append(line);
     }
@@ -74,21 +109,29 @@ class LineSession final : public ByteSession {
 
 class PumpTest : public ::testing::Test {
  protected:
-  PumpTest()
-      : loop("test"), pump(loop, [this](amqp091::Transport& transport, broker::ConnectionInfo) {
-          return std::make_unique<LineSession>(transport, log);
-        }) {
-    loop.on_turn_end([this](bool) { pump.flush(); });
+  PumpTest() : loop("test"), other_loop("other") {
+    const SessionFactory sessions = [this](broker::Gate&, amqp091::Transport& transport,
+                                           broker::ConnectionInfo) {
+      return std::make_unique<LineSession>(transport, log);
+    };
+    pumps.push_back(std::make_unique<Pump>(loop, NoGate::first(), sessions));
+    pumps.push_back(std::make_unique<Pump>(other_loop, NoGate::second(), sessions));
+    loop.on_turn_end([this](bool) { pump().flush(); });
+    other_loop.on_turn_end([this](bool) { pumps[1]->flush(); });
+    for (const auto& one : pumps) one->know(pumps);
     loop.start();
+    other_loop.start();
     int ends[2];
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
     peer = runtime::Descriptor(ends[0]);
-    pump.reserve();
-    loop.post([this, end = runtime::Descriptor(ends[1])]() mutable { pump.adopt(std::move(end), {}); });
+    pump().reserve();
+    loop.post([this, end = runtime::Descriptor(ends[1])]() mutable { pump().adopt(std::move(end), {}); });
   }
   ~PumpTest() override {
     loop.stop();
+    other_loop.stop();
     loop.join();
+    other_loop.join();
   }
 
   void send(std::string_view text) {
@@ -120,6 +163,7 @@ class PumpTest : public ::testing::Test {
     pollfd one{peer.get(), events, 0};
     return ::poll(&one, 1, 10'000) == 1;
   }
+  Pump& pump() { return *pumps[0]; }
   static bool eventually(const std::function<bool()>& condition) {
     for (int i = 0; i < 1000 && !condition(); ++i) std::this_thread::sleep_for(10ms);
     return condition();
@@ -127,7 +171,8 @@ class PumpTest : public ::testing::Test {
 
   SessionLog log;
   runtime::ShardLoop loop;
-  Pump pump;
+  runtime::ShardLoop other_loop;
+  std::vector<std::unique_ptr<Pump>> pumps;
   runtime::Descriptor peer;
 };
 
@@ -171,27 +216,51 @@ TEST_F(PumpTest, offers_nothing_while_reading_is_paused) {
   EXPECT_EQ(receive(6), "later\n");
 }
 
+TEST_F(PumpTest, moves_with_all_that_is_unsent_and_unread) {
+  send("before\nmove\nafter\nhalf");
+  EXPECT_EQ(receive(7), "before\n");
+  EXPECT_TRUE(eventually([&] { return pump().connections() == 0 && pumps[1]->connections() == 1; }));
+  send(" a line\n");
+  EXPECT_EQ(receive((2u << 20) + 24), std::string(2u << 20, 'm') + "moved\nafter\nhalf a line\n");
+  EXPECT_EQ(log.disconnected, 0);
+}
+
+TEST_F(PumpTest, lets_go_where_it_moved_to) {
+  send("move\n");
+  EXPECT_TRUE(eventually([&] { return pumps[1]->connections() == 1; }));
+  peer = runtime::Descriptor();
+  EXPECT_TRUE(
+      eventually([&] { return log.disconnected == 1 && log.deleted == 1 && pumps[1]->connections() == 0; }));
+}
+
+TEST_F(PumpTest, may_stop_while_a_connection_is_on_its_way) {
+  other_loop.stop();
+  other_loop.join();
+  send("move\n");
+  EXPECT_TRUE(eventually([&] { return pump().connections() == 0; }));
+}
+
 TEST_F(PumpTest, closes_after_all_was_sent) {
   send("flood\nbye\n");
   send("ignored\n");
   EXPECT_EQ(receive(64u << 20).size(), 8u << 20);
   peer = runtime::Descriptor();
   EXPECT_TRUE(
-      eventually([&] { return log.disconnected == 1 && log.deleted == 1 && pump.connections() == 0; }));
+      eventually([&] { return log.disconnected == 1 && log.deleted == 1 && pump().connections() == 0; }));
 }
 
 TEST_F(PumpTest, drops_what_is_unsent_when_told_to) {
   send("flood\ndrop\n");
   EXPECT_LT(receive(64u << 20).size(), 8u << 20);
   EXPECT_TRUE(
-      eventually([&] { return log.disconnected == 1 && log.deleted == 1 && pump.connections() == 0; }));
+      eventually([&] { return log.disconnected == 1 && log.deleted == 1 && pump().connections() == 0; }));
 }
 
 TEST_F(PumpTest, lets_go_when_the_peer_leaves) {
   send("half a li");
   peer = runtime::Descriptor();
   EXPECT_TRUE(
-      eventually([&] { return log.disconnected == 1 && log.deleted == 1 && pump.connections() == 0; }));
+      eventually([&] { return log.disconnected == 1 && log.deleted == 1 && pump().connections() == 0; }));
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ result<void> not_the_default(std::string_view exchange) {
 }  // namespace
 
 result<VhostReplica*> ConnectionImpl::find_vhost() {
-  VhostReplica* vhost = shard_.replica().find_vhost(vhost_);
+  VhostReplica* vhost = shard_->replica().find_vhost(vhost_);
   if (!vhost) return fail(Errc::not_allowed, "vhost '" + vhost_ + "' is deleted");
   return vhost;
 }
@@ -29,7 +29,7 @@ result<VhostReplica*> ConnectionImpl::find_vhost() {
 result<const QueueSpec*> ConnectionImpl::find_queue(std::string_view name) {
   const auto vhost = find_vhost();
   if (vhost.has_error()) return vhost.error();
-  const QueueSpec* queue = shard_.replica().find_queue(**vhost, name);
+  const QueueSpec* queue = shard_->replica().find_queue(**vhost, name);
   if (!queue) return fail(Errc::not_found, "no " + queue_text(vhost_, name));
   return queue;
 }
@@ -52,7 +52,7 @@ result<void> ConnectionImpl::check_unlocked(const QueueSpec& queue) const {
 
 void ConnectionImpl::declare_exchange(const ExchangeDeclare& declare, Done<void> done) {
   done = in_order(std::move(done));
-  AccessControl& access = shard_.replica().access();
+  AccessControl& access = shard_->replica().access();
   if (auto ok = not_the_default(declare.name); ok.has_error()) return done(ok);
   if (auto ok =
           access.authorize(subject_, vhost_, ResourceKind::exchange, declare.name, Permission::configure);
@@ -79,8 +79,8 @@ void ConnectionImpl::declare_exchange(const ExchangeDeclare& declare, Done<void>
   spec.auto_delete = declare.auto_delete;
   spec.internal = declare.internal;
   spec.arguments = declare.arguments;
-  shard_.call(ShardId(0), [&shared = shard_.shared(), near = shard_.id(), spec = std::move(spec),
-                           back = come_back(ShardId(0), std::move(done))]() mutable {
+  shard_->call(ShardId(0), [&shared = shard_->shared(), near = shard_->id(), spec = std::move(spec),
+                            back = come_back(ShardId(0), std::move(done))]() mutable {
     shared.coordinator->declare_exchange(std::move(spec), near, std::move(back));
   });
 }
@@ -92,8 +92,8 @@ void ConnectionImpl::check_exchange(std::string_view name, Done<void> done) {
 void ConnectionImpl::delete_exchange(std::string_view name, bool if_unused, Done<void> done) {
   done = in_order(std::move(done));
   if (auto ok = not_the_default(name); ok.has_error()) return done(ok);
-  if (auto ok = shard_.replica().access().authorize(subject_, vhost_, ResourceKind::exchange, name,
-                                                    Permission::configure);
+  if (auto ok = shard_->replica().access().authorize(subject_, vhost_, ResourceKind::exchange, name,
+                                                     Permission::configure);
       ok.has_error()) {
     return done(ok);
   }
@@ -101,8 +101,8 @@ void ConnectionImpl::delete_exchange(std::string_view name, bool if_unused, Done
     return done(
         fail(Errc::access_refused, "deletion of system " + exchange_text(vhost_, name) + " not allowed"));
   }
-  shard_.call(ShardId(0), [&shared = shard_.shared(), vhost = vhost_, name = std::string(name), if_unused,
-                           back = come_back(ShardId(0), std::move(done))]() mutable {
+  shard_->call(ShardId(0), [&shared = shard_->shared(), vhost = vhost_, name = std::string(name), if_unused,
+                            back = come_back(ShardId(0), std::move(done))]() mutable {
     shared.coordinator->delete_exchange(vhost, name, if_unused, std::move(back));
   });
 }
@@ -112,7 +112,7 @@ void ConnectionImpl::delete_exchange(std::string_view name, bool if_unused, Done
 result<void> ConnectionImpl::check_binding_rights(VhostReplica& vhost, std::string_view source,
                                                   std::string_view destination, bool to_exchange,
                                                   std::string_view routing_key) {
-  AccessControl& access = shard_.replica().access();
+  AccessControl& access = shard_->replica().access();
   if (auto ok = not_the_default(source); ok.has_error()) return ok;
   if (to_exchange) {
     if (auto ok = not_the_default(destination); ok.has_error()) return ok;
@@ -136,7 +136,7 @@ result<void> ConnectionImpl::check_binding_rights(VhostReplica& vhost, std::stri
     }
   }
   if (!to_exchange) {
-    if (const QueueSpec* queue = shard_.replica().find_queue(vhost, destination))
+    if (const QueueSpec* queue = shard_->replica().find_queue(vhost, destination))
       return check_unlocked(*queue);
   }
   return {};
@@ -160,8 +160,8 @@ void ConnectionImpl::bind(std::string_view source, std::string_view destination,
   done = in_order(std::move(done));
   auto binding = make_binding(source, destination, to_exchange, routing_key, std::move(arguments));
   if (binding.has_error()) return done(binding.error());
-  shard_.call(ShardId(0), [&shared = shard_.shared(), binding = std::move(*binding), subject = subject_,
-                           id = id_, back = come_back(ShardId(0), std::move(done))]() mutable {
+  shard_->call(ShardId(0), [&shared = shard_->shared(), binding = std::move(*binding), subject = subject_,
+                            id = id_, back = come_back(ShardId(0), std::move(done))]() mutable {
     shared.coordinator->bind(std::move(binding), subject, id, std::move(back));
   });
 }
@@ -171,8 +171,8 @@ void ConnectionImpl::unbind(std::string_view source, std::string_view destinatio
   done = in_order(std::move(done));
   auto binding = make_binding(source, destination, to_exchange, routing_key, std::move(arguments));
   if (binding.has_error()) return done(binding.error());
-  shard_.call(ShardId(0), [&shared = shard_.shared(), binding = std::move(*binding),
-                           back = come_back(ShardId(0), std::move(done))]() mutable {
+  shard_->call(ShardId(0), [&shared = shard_->shared(), binding = std::move(*binding),
+                            back = come_back(ShardId(0), std::move(done))]() mutable {
     shared.coordinator->unbind(std::move(binding), std::move(back));
   });
 }
@@ -182,22 +182,22 @@ void ConnectionImpl::unbind(std::string_view source, std::string_view destinatio
 std::string ConnectionImpl::make_name() {
   static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   std::array<std::uint8_t, 22> random{};
-  shard_.shared().options.random(random);
+  shard_->shared().options.random(random);
   std::string name = "amq.gen-";
   for (const std::uint8_t byte : random) name += kDigits[byte & 63];
   return name;
 }
 
 void ConnectionImpl::ask_status(const QueueSpec& queue, Done<QueueStatus> done) {
-  shard_.call(queue.address.shard,
-              [&shared = shard_.shared(), address = queue.address, name = queue.name, vhost = vhost_,
-               back = come_back(queue.address.shard, std::move(done))]() mutable {
-                Queue* found = shared.shards[address.shard.value]->find_queue(address.id);
-                if (!found || found->closing())
-                  return back(fail(Errc::not_found, "no " + queue_text(vhost, name)));
-                found->touch();
-                back(QueueStatus{name, found->ready(), static_cast<std::uint32_t>(found->consumers())});
-              });
+  shard_->call(queue.address.shard,
+               [&shared = shard_->shared(), address = queue.address, name = queue.name, vhost = vhost_,
+                back = come_back(queue.address.shard, std::move(done))]() mutable {
+                 Queue* found = shared.shards[address.shard.value]->find_queue(address.id);
+                 if (!found || found->closing())
+                   return back(fail(Errc::not_found, "no " + queue_text(vhost, name)));
+                 found->touch();
+                 back(QueueStatus{name, found->ready(), static_cast<std::uint32_t>(found->consumers())});
+               });
 }
 
 void ConnectionImpl::declare_queue(const QueueDeclare& declare, Done<QueueStatus> done) {
@@ -213,7 +213,7 @@ void ConnectionImpl::declare_queue(const QueueDeclare& declare, Done<QueueStatus
   spec.exclusive_owner = declare.exclusive ? id_ : ConnectionId();
   spec.arguments = declare.arguments;
 
-  AccessControl& access = shard_.replica().access();
+  AccessControl& access = shard_->replica().access();
   if (auto ok = access.authorize(subject_, vhost_, ResourceKind::queue, spec.name, Permission::configure);
       ok.has_error()) {
     return done(ok.error());
@@ -231,7 +231,7 @@ void ConnectionImpl::declare_queue(const QueueDeclare& declare, Done<QueueStatus
   }
   // One that is there already, and stays while nothing of ours is under way, need not be asked for.
   if (slots_.size() == 1) {
-    if (const QueueSpec* existing = shard_.replica().find_queue(**vhost, spec.name)) {
+    if (const QueueSpec* existing = shard_->replica().find_queue(**vhost, spec.name)) {
       if (auto ok = check_unlocked(*existing); ok.has_error()) return done(ok.error());
       QueueSpec asked = spec;
       if (existing->exclusive_owner == asked.exclusive_owner &&
@@ -250,11 +250,11 @@ void ConnectionImpl::declare_queue(const QueueDeclare& declare, Done<QueueStatus
         if (answer->created) return done(QueueStatus{queue.name, 0, 0});
         ask_status(queue, std::move(done));
       };
-  shard_.call(ShardId(0),
-              [&shared = shard_.shared(), near = shard_.id(), server_named, spec = std::move(spec),
-               back = come_back(ShardId(0), std::move(declared))]() mutable {
-                shared.coordinator->declare_queue(std::move(spec), server_named, near, std::move(back));
-              });
+  shard_->call(ShardId(0),
+               [&shared = shard_->shared(), near = shard_->id(), server_named, spec = std::move(spec),
+                back = come_back(ShardId(0), std::move(declared))]() mutable {
+                 shared.coordinator->declare_queue(std::move(spec), server_named, near, std::move(back));
+               });
 }
 
 void ConnectionImpl::check_queue(std::string_view name, Done<QueueStatus> done) {
@@ -269,26 +269,26 @@ void ConnectionImpl::check_queue(std::string_view name, Done<QueueStatus> done) 
 void ConnectionImpl::purge_queue(std::string_view name, Done<std::uint64_t> done) {
   done = in_order(std::move(done));
   if (auto ok =
-          shard_.replica().access().authorize(subject_, vhost_, ResourceKind::queue, name, Permission::read);
+          shard_->replica().access().authorize(subject_, vhost_, ResourceKind::queue, name, Permission::read);
       ok.has_error()) {
     return done(ok.error());
   }
   const auto queue = find_queue(name);
   if (queue.has_error()) return done(queue.error());
   if (auto ok = check_unlocked(**queue); ok.has_error()) return done(ok.error());
-  shard_.call((*queue)->address.shard,
-              [&shared = shard_.shared(), address = (*queue)->address,
-               back = come_back((*queue)->address.shard, std::move(done))]() mutable {
-                Queue* found = shared.shards[address.shard.value]->find_queue(address.id);
-                back(found ? found->purge() : 0);
-              });
+  shard_->call((*queue)->address.shard,
+               [&shared = shard_->shared(), address = (*queue)->address,
+                back = come_back((*queue)->address.shard, std::move(done))]() mutable {
+                 Queue* found = shared.shards[address.shard.value]->find_queue(address.id);
+                 back(found ? found->purge() : 0);
+               });
 }
 
 void ConnectionImpl::delete_queue(std::string_view name, bool if_unused, bool if_empty,
                                   Done<std::uint64_t> done) {
   done = in_order(std::move(done));
-  if (auto ok = shard_.replica().access().authorize(subject_, vhost_, ResourceKind::queue, name,
-                                                    Permission::configure);
+  if (auto ok = shard_->replica().access().authorize(subject_, vhost_, ResourceKind::queue, name,
+                                                     Permission::configure);
       ok.has_error()) {
     return done(ok.error());
   }
@@ -302,8 +302,8 @@ void ConnectionImpl::delete_queue(std::string_view name, bool if_unused, bool if
         std::erase(exclusive_queues_, queue.name);
         remove_queue(queue, if_unused, if_empty, std::move(done));
       };
-  shard_.call(ShardId(0), [&shared = shard_.shared(), vhost = vhost_, name = std::string(name),
-                           back = come_back(ShardId(0), std::move(found))]() mutable {
+  shard_->call(ShardId(0), [&shared = shard_->shared(), vhost = vhost_, name = std::string(name),
+                            back = come_back(ShardId(0), std::move(found))]() mutable {
     shared.coordinator->find_queue(vhost, name, std::move(back));
   });
 }
@@ -311,8 +311,8 @@ void ConnectionImpl::delete_queue(std::string_view name, bool if_unused, bool if
 void ConnectionImpl::remove_queue(const QueueSpec& spec, bool if_unused, bool if_empty,
                                   Done<std::uint64_t> done) {
   // The answer goes by way of the coordinator, refused or done.
-  shard_.call(spec.address.shard, [&shared = shard_.shared(), spec, if_unused, if_empty,
-                                   back = come_back(ShardId(0), std::move(done))]() mutable {
+  shard_->call(spec.address.shard, [&shared = shard_->shared(), spec, if_unused, if_empty,
+                                    back = come_back(ShardId(0), std::move(done))]() mutable {
     Shard& owner = *shared.shards[spec.address.shard.value];
     Queue* queue = owner.find_queue(spec.address.id);
     result<std::uint64_t> outcome = std::uint64_t{0};

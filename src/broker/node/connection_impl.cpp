@@ -17,13 +17,13 @@ bool Subject::has_tag(std::string_view tag) const noexcept {
 
 ConnectionImpl::ConnectionImpl(Shard& shard, ConnectionId id, Subject subject, std::string vhost,
                                ConnectionInfo info, ConnectionListener& listener)
-    : shard_(shard),
+    : shard_(&shard),
       id_(id),
       subject_(std::move(subject)),
       vhost_(std::move(vhost)),
       info_(std::move(info)),
       listener_(listener) {
-  shard_.add_connection(*this);
+  shard_->add_connection(*this);
 }
 
 ConnectionImpl::~ConnectionImpl() {
@@ -33,17 +33,27 @@ ConnectionImpl::~ConnectionImpl() {
 // Counted by Shard::open.
 void ConnectionImpl::leave() noexcept {
   if (std::exchange(closed_, true)) return;
-  shard_.remove_connection(*this);
+  if (move_) {
+    shard_->call(move_->to, [&shared = shard_->shared(), to = move_->to, id = id_] {
+      shared.shards[to.value]->expect_no_more(id);
+    });
+  }
+  for (const ShardId former : former_homes_) {
+    shard_->call(former, [&shared = shard_->shared(), former, id = id_] {
+      shared.shards[former.value]->forget_moved(id);
+    });
+  }
+  shard_->remove_connection(*this);
   using Kind = UseCounts::Kind;
-  UseCounts& uses = shard_.shared().uses;
+  UseCounts& uses = shard_->shared().uses;
   uses.of(Kind::vhost_connections, vhost_).give_back();
   uses.of(Kind::user_connections, subject_.user).give_back();
   if (channels_ != 0) uses.of(Kind::user_channels, subject_.user).give_back(std::exchange(channels_, 0));
 }
 
 result<void> ConnectionImpl::take_channel() {
-  const std::int64_t limit = shard_.replica().access().limit_of(true, subject_.user, "max-channels");
-  if (!shard_.shared().uses.of(UseCounts::Kind::user_channels, subject_.user).take(limit)) {
+  const std::int64_t limit = shard_->replica().access().limit_of(true, subject_.user, "max-channels");
+  if (!shard_->shared().uses.of(UseCounts::Kind::user_channels, subject_.user).take(limit)) {
     return fail(Errc::not_allowed, "number of channels opened for user '" + subject_.user +
                                        "' has reached the maximum allowed user limit of (" +
                                        std::to_string(limit) + ")");
@@ -55,7 +65,7 @@ result<void> ConnectionImpl::take_channel() {
 void ConnectionImpl::give_back_channel() noexcept {
   if (closed_) return;
   --channels_;
-  shard_.shared().uses.of(UseCounts::Kind::user_channels, subject_.user).give_back();
+  shard_->shared().uses.of(UseCounts::Kind::user_channels, subject_.user).give_back();
 }
 
 void ConnectionImpl::drain_slots() {
@@ -67,12 +77,12 @@ void ConnectionImpl::drain_slots() {
 }
 
 bool ConnectionImpl::publishers_blocked() const noexcept {
-  return shard_.blocked();
+  return shard_->blocked();
 }
 
 // Users with a password need no new one while they are connected: RabbitMQ's internal back end takes any.
 void ConnectionImpl::update_secret(std::string_view, Done<void> done) {
-  if (shard_.replica().access().find_user(subject_.user) == nullptr) {
+  if (shard_->replica().access().find_user(subject_.user) == nullptr) {
     return done(fail(Errc::not_allowed, "user '" + subject_.user + "' is deleted"));
   }
   done({});
@@ -83,8 +93,8 @@ void ConnectionImpl::update_secret(std::string_view, Done<void> done) {
 void ConnectionImpl::consume(const Consume& consume, Done<QueueAddress> done) {
   done = in_order(std::move(done));
   if (consume.queue == kReplyAddressPrefix) return consume_replies(consume, std::move(done));
-  if (auto ok = shard_.replica().access().authorize(subject_, vhost_, ResourceKind::queue, consume.queue,
-                                                    Permission::read);
+  if (auto ok = shard_->replica().access().authorize(subject_, vhost_, ResourceKind::queue, consume.queue,
+                                                     Permission::read);
       ok.has_error()) {
     return done(ok.error());
   }
@@ -94,8 +104,8 @@ void ConnectionImpl::consume(const Consume& consume, Done<QueueAddress> done) {
   const QueueAddress address = (*queue)->address;
   QueueConsumer consumer;
   consumer.key = ConsumerKey{id_, consume.id};
-  consumer.shard = shard_.id();
-  consumer.local = address.shard == shard_.id() ? this : nullptr;
+  consumer.shard = shard_->id();
+  consumer.local = address.shard == shard_->id() ? this : nullptr;
   consumer.no_ack = consume.no_ack;
   consumer.exclusive = consume.exclusive;
   consumer.priority = consume.priority;
@@ -108,8 +118,8 @@ void ConnectionImpl::consume(const Consume& consume, Done<QueueAddress> done) {
         if (answer.has_error()) consumers_.erase(id.value);
         done(std::move(answer));
       });
-  shard_.call(address.shard, [&shared = shard_.shared(), address, consumer = std::move(consumer),
-                              text = queue_text(vhost_, consume.queue), back = std::move(back)]() mutable {
+  shard_->call(address.shard, [&shared = shard_->shared(), address, consumer = std::move(consumer),
+                               text = queue_text(vhost_, consume.queue), back = std::move(back)]() mutable {
     Queue* found = shared.shards[address.shard.value]->find_queue(address.id);
     if (!found || found->closing()) return back(fail(Errc::not_found, "no " + text));
     if (auto added = found->add_consumer(std::move(consumer)); added.has_error()) return back(added.error());
@@ -124,8 +134,8 @@ void ConnectionImpl::cancel(ConsumerId consumer, Done<void> done) {
   if (it == consumers_.end()) return done({});
   const QueueAddress address = it->second;
   consumers_.erase(it);
-  shard_.call(address.shard, [&shared = shard_.shared(), address, key = ConsumerKey{id_, consumer},
-                              back = come_back<void>(address.shard, std::move(done))]() mutable {
+  shard_->call(address.shard, [&shared = shard_->shared(), address, key = ConsumerKey{id_, consumer},
+                               back = come_back<void>(address.shard, std::move(done))]() mutable {
     if (Queue* queue = shared.shards[address.shard.value]->find_queue(address.id))
       queue->remove_consumer(key);
     back({});
@@ -135,10 +145,11 @@ void ConnectionImpl::cancel(ConsumerId consumer, Done<void> done) {
 void ConnectionImpl::grant(ConsumerId consumer, std::uint32_t credit) {
   const auto it = consumers_.find(consumer.value);
   if (it == consumers_.end()) return;
+  used(it->second.shard, credit);
   const ConsumerKey key{id_, consumer};
-  if (it->second.shard != shard_.id()) {
-    shard_.send(it->second.shard, GrantLetter{it->second.id, key, credit});
-  } else if (Queue* queue = shard_.find_queue(it->second.id)) {
+  if (it->second.shard != shard_->id()) {
+    shard_->send(it->second.shard, GrantLetter{it->second.id, key, credit});
+  } else if (Queue* queue = shard_->find_queue(it->second.id)) {
     queue->grant(key, credit);
   }
 }
@@ -146,7 +157,7 @@ void ConnectionImpl::grant(ConsumerId consumer, std::uint32_t credit) {
 void ConnectionImpl::get(std::string_view name, bool no_ack, Done<std::optional<GotMessage>> done) {
   done = in_order(std::move(done));
   if (auto ok =
-          shard_.replica().access().authorize(subject_, vhost_, ResourceKind::queue, name, Permission::read);
+          shard_->replica().access().authorize(subject_, vhost_, ResourceKind::queue, name, Permission::read);
       ok.has_error()) {
     return done(ok.error());
   }
@@ -155,11 +166,12 @@ void ConnectionImpl::get(std::string_view name, bool no_ack, Done<std::optional<
   if (auto ok = check_unlocked(**queue); ok.has_error()) return done(ok.error());
   const QueueAddress address = (*queue)->address;
   if (std::find(used_.begin(), used_.end(), address) == used_.end()) used_.push_back(address);
-  shard_.call(address.shard,
-              [&shared = shard_.shared(), address, connection = id_, no_ack,
-               back = come_back<std::optional<GotMessage>>(address.shard, std::move(done))]() mutable {
-                get_at_owner(shared, address, connection, no_ack, std::move(back));
-              });
+  used(address.shard);
+  shard_->call(address.shard,
+               [&shared = shard_->shared(), address, connection = id_, no_ack,
+                back = come_back<std::optional<GotMessage>>(address.shard, std::move(done))]() mutable {
+                 get_at_owner(shared, address, connection, no_ack, std::move(back));
+               });
 }
 
 void ConnectionImpl::get_at_owner(NodeShared& shared, QueueAddress address, ConnectionId connection,
@@ -177,10 +189,10 @@ void ConnectionImpl::get_at_owner(NodeShared& shared, QueueAddress address, Conn
 void ConnectionImpl::settle(const QueueAddress& address, ConsumerId consumer,
                             std::span<const std::uint64_t> seqs, Settlement how) {
   const ConsumerKey key{id_, consumer};
-  if (address.shard != shard_.id()) {
-    shard_.send(address.shard,
-                SettleLetter{address.id, key, std::vector<std::uint64_t>(seqs.begin(), seqs.end()), how});
-  } else if (Queue* queue = shard_.find_queue(address.id)) {
+  if (address.shard != shard_->id()) {
+    shard_->send(address.shard,
+                 SettleLetter{address.id, key, std::vector<std::uint64_t>(seqs.begin(), seqs.end()), how});
+  } else if (Queue* queue = shard_->find_queue(address.id)) {
     queue->settle(key, seqs, how);
   }
 }
@@ -188,13 +200,13 @@ void ConnectionImpl::settle(const QueueAddress& address, ConsumerId consumer,
 void ConnectionImpl::deliver(ConsumerId consumer, Delivery&& delivery) {
   if (closing_) return;  // its queue takes it back
   listener_.on_deliver(consumer, std::move(delivery));
-  shard_.touch(*this);
+  shard_->touch(*this);
 }
 
 void ConnectionImpl::cancelled(ConsumerId consumer) {
   if (consumers_.erase(consumer.value) == 0 || closing_) return;
   listener_.on_consumer_cancelled(consumer);
-  shard_.touch(*this);
+  shard_->touch(*this);
 }
 
 void ConnectionImpl::confirmed(PublishToken token, bool accepted, bool counted) {
@@ -207,7 +219,7 @@ void ConnectionImpl::confirmed(PublishToken token, bool accepted, bool counted) 
     parts_.erase(it);
   }
   confirmations_.push_back(Confirmation{token, accepted});
-  shard_.touch(*this);
+  shard_->touch(*this);
 }
 
 void ConnectionImpl::tell() {
@@ -222,6 +234,11 @@ void ConnectionImpl::tell() {
     }
   }
   listener_.on_turn_end();
+  if (vote_.wants_move()) consider_move();
+}
+
+void ConnectionImpl::used(ShardId shard, std::int64_t messages) {
+  if (vote_.add(shard, shard_->id(), messages)) shard_->touch(*this);  // it moves at the end of the turn
 }
 
 // Closing: what is held goes back first, so that nobody finds the connection gone and its messages not there.
@@ -244,8 +261,8 @@ void ConnectionImpl::close(Done<void> done) {
     for (const QueueAddress& address : used_) {
       if (address.shard == shard) queues.push_back(address.id);
     }
-    shard_.call(shard, [&shared = shard_.shared(), shard, queues = std::move(queues), connection = id_,
-                        back = come_back<void>(shard, [one_less](result<void>) { one_less(); })]() mutable {
+    shard_->call(shard, [&shared = shard_->shared(), shard, queues = std::move(queues), connection = id_,
+                         back = come_back<void>(shard, [one_less](result<void>) { one_less(); })]() mutable {
       for (const QueueId id : queues) {
         if (Queue* queue = shared.shards[shard.value]->find_queue(id)) queue->connection_closed(connection);
       }
@@ -253,8 +270,8 @@ void ConnectionImpl::close(Done<void> done) {
     });
   }
   for (const std::string& name : std::vector<std::string>(exclusive_queues_)) {
-    const VhostReplica* vhost = shard_.replica().find_vhost(vhost_);
-    const QueueSpec* spec = vhost ? shard_.replica().find_queue(*vhost, name) : nullptr;
+    const VhostReplica* vhost = shard_->replica().find_vhost(vhost_);
+    const QueueSpec* spec = vhost ? shard_->replica().find_queue(*vhost, name) : nullptr;
     if (!spec || spec->exclusive_owner != id_) {
       one_less();
       continue;

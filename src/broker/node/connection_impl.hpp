@@ -14,6 +14,7 @@
 #include "broker/node/letter.hpp"
 #include "broker/node/replica.hpp"
 #include "broker/node/reply_address.hpp"
+#include "broker/node/shard_vote.hpp"
 #include "broker/routing_table.hpp"
 
 namespace millrace::broker {
@@ -56,6 +57,8 @@ class ConnectionImpl final : public Connection {
   bool publishers_blocked() const noexcept override;
   result<void> take_channel() override;
   void give_back_channel() noexcept override;
+  bool leave_for(ShardId to, Task left) override;
+  void arrive() override;
   void close(Done<void> done) override;
 
   // From the shard.
@@ -89,6 +92,12 @@ class ConnectionImpl final : public Connection {
     QueueTargets targets;
   };
 
+  struct Move {
+    ShardId to;
+    std::size_t waiting = 0;  // shards that have not answered
+    Task left;
+  };
+
   // Answers of calls that change definitions come back in the order of the calls.
   template <class T>
   Done<T> in_order(Done<T> done);
@@ -118,12 +127,17 @@ class ConnectionImpl final : public Connection {
   result<PublishOutcome> remember(const Publish& publish, std::span<const std::string_view> keys,
                                   std::span<Exchange* const> remembering);
   void consume_replies(const Consume& consume, Done<QueueAddress> done);
+  // A message for a queue of that shard, or from it.
+  void used(ShardId shard, std::int64_t messages = 1);
+  void consider_move();
+  void hand_over();
+  void one_handed_over();
   void finish_close(Done<void> done);
   void leave() noexcept;
   static void get_at_owner(NodeShared& shared, QueueAddress address, ConnectionId connection, bool no_ack,
                            Done<std::optional<GotMessage>> back);
 
-  Shard& shard_;
+  Shard* shard_;
   ConnectionId id_;
   Subject subject_;
   std::string vhost_;
@@ -136,6 +150,9 @@ class ConnectionImpl final : public Connection {
   std::vector<QueueAddress> used_;  // queues that may hold something of ours
   std::vector<std::string> exclusive_queues_;
   PublishCache cache_;
+  ShardVote vote_;
+  std::unique_ptr<Move> move_;         // from leave_for() to arrive()
+  std::vector<ShardId> former_homes_;  // which send letters on
   std::string reply_address_;
   ConsumerId reply_consumer_;
   std::uint64_t reply_secret_ = 0;

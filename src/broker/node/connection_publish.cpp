@@ -16,8 +16,8 @@ result<void> ConnectionImpl::refresh_cache(std::string_view name) {
   if (vhost.has_error()) return vhost.error();
   Exchange* exchange = (*vhost)->table->find_exchange(name);
   if (!exchange) return fail(Errc::not_found, "no " + exchange_text(vhost_, name));
-  if (auto ok = shard_.replica().access().authorize(subject_, vhost_, ResourceKind::exchange, name,
-                                                    Permission::write);
+  if (auto ok = shard_->replica().access().authorize(subject_, vhost_, ResourceKind::exchange, name,
+                                                     Permission::write);
       ok.has_error()) {
     return ok;
   }
@@ -30,12 +30,12 @@ result<void> ConnectionImpl::refresh_cache(std::string_view name) {
   cache_.is_topic = exchange->spec().type == "topic";
   cache_.cacheable = (*vhost)->table->cacheable(*exchange);
   cache_.has_route = false;
-  cache_.version = shard_.replica().version();
+  cache_.version = shard_->replica().version();
   return {};
 }
 
 result<PublishOutcome> ConnectionImpl::publish(const Publish& publish) {
-  if (cache_.version != shard_.replica().version() || cache_.exchange_name != publish.exchange) {
+  if (cache_.version != shard_->replica().version() || cache_.exchange_name != publish.exchange) {
     if (auto ok = refresh_cache(publish.exchange); ok.has_error()) return ok.error();
   }
   const bool one_key = publish.extra_keys.empty();
@@ -46,7 +46,7 @@ result<PublishOutcome> ConnectionImpl::publish(const Publish& publish) {
     return publish_reply(publish);
   }
   if (cache_.is_topic) {
-    AccessControl& access = shard_.replica().access();
+    AccessControl& access = shard_->replica().access();
     if (auto ok = access.authorize_topic(subject_, vhost_, publish.exchange, publish.routing_key,
                                          Permission::write);
         ok.has_error()) {
@@ -58,7 +58,7 @@ result<PublishOutcome> ConnectionImpl::publish(const Publish& publish) {
   cache_.has_route = false;
   cache_.targets.clear();
   RememberingExchanges remembering;
-  if (!shard_.route(*cache_.vhost, *cache_.exchange, keys, *publish.message, cache_.targets, remembering)) {
+  if (!shard_->route(*cache_.vhost, *cache_.exchange, keys, *publish.message, cache_.targets, remembering)) {
     return fail(Errc::precondition_failed, "routing by the bindings of " +
                                                exchange_text(vhost_, publish.exchange) +
                                                " takes too many steps; use fewer '#' in their patterns");
@@ -74,10 +74,10 @@ result<PublishOutcome> ConnectionImpl::publish(const Publish& publish) {
 result<PublishOutcome> ConnectionImpl::remember(const Publish& publish,
                                                 std::span<const std::string_view> keys,
                                                 std::span<Exchange* const> remembering) {
-  Remembering& work = shard_.remembering();
+  Remembering& work = shard_->remembering();
   Exchange* exchange = cache_.exchange;
   Remembering::Passage passage{vhost_, publish.message, {keys.begin(), keys.end()}, {}};
-  const ConfirmTo to{shard_.id(), id_, publish.token, false};
+  const ConfirmTo to{shard_->id(), id_, publish.token, false};
   PublishOutcome outcome;
   Shard::Enqueued done;
   // What routing found tells whether the message has somewhere to go, which is as sure as it gets while its
@@ -102,16 +102,17 @@ result<PublishOutcome> ConnectionImpl::send_to(const Publish& publish,
   PublishOutcome outcome;
   if (targets.empty()) return outcome;
   outcome.routed = true;
-  const ShardId home = shard_.id();
+  const ShardId home = shard_->id();
   ConfirmTo to{home, id_, publish.token, false};
   if (targets.size() == 1) {
     const QueueAddress& target = targets.front();
+    used(target.shard);
     if (target.shard != home) {
-      shard_.send(target.shard, EnqueueLetter{publish.message, {target.id}, to});
+      shard_->send(target.shard, EnqueueLetter{publish.message, {target.id}, to});
       outcome.pending = publish.token != 0;
       return outcome;
     }
-    const Shard::Enqueued done = shard_.enqueue(publish.message, {&target.id, 1}, to);
+    const Shard::Enqueued done = shard_->enqueue(publish.message, {&target.id, 1}, to);
     outcome.pending = !done.settled && publish.token != 0;
     if (done.settled && !done.accepted && publish.token != 0) {
       confirmed(publish.token, false, false);
@@ -123,6 +124,7 @@ result<PublishOutcome> ConnectionImpl::send_to(const Publish& publish,
   boost::container::small_vector<QueueId, 8> local;
   boost::container::small_vector<std::pair<ShardId, EnqueueLetter>, 4> letters;
   for (const QueueAddress& target : targets) {
+    used(target.shard);
     if (target.shard == home) {
       local.push_back(target.id);
       continue;
@@ -140,11 +142,11 @@ result<PublishOutcome> ConnectionImpl::send_to(const Publish& publish,
   if (to.counted) parts_[publish.token] = Parts{static_cast<std::uint32_t>(parts), true};
   for (auto& [shard, letter] : letters) {
     letter.confirm = to;
-    shard_.send(shard, std::move(letter));
+    shard_->send(shard, std::move(letter));
   }
   outcome.pending = publish.token != 0 && !letters.empty();
   if (!local.empty()) {
-    const Shard::Enqueued done = shard_.enqueue(publish.message, local, to);
+    const Shard::Enqueued done = shard_->enqueue(publish.message, local, to);
     if (publish.token != 0 && (!done.settled || !done.accepted)) outcome.pending = true;
     if (publish.token != 0 && done.settled && (to.counted || !done.accepted)) {
       confirmed(publish.token, done.accepted, to.counted);
@@ -158,19 +160,19 @@ result<PublishOutcome> ConnectionImpl::send_to(const Publish& publish,
 void ConnectionImpl::consume_replies(const Consume& consume, Done<QueueAddress> done) {
   if (reply_consumer_.value != 0) return done(fail(Errc::precondition_failed, "reply consumer already set"));
   std::array<std::uint8_t, 8> secret{};
-  shard_.shared().options.random(secret);
+  shard_->shared().options.random(secret);
   reply_secret_ = load_le<std::uint64_t>(secret.data());
   reply_consumer_ = consume.id;
-  reply_address_ = ReplyAddress{shard_.id(), id_, consume.id, reply_secret_}.text();
+  reply_address_ = ReplyAddress{shard_->id(), id_, consume.id, reply_secret_}.text();
   done(QueueAddress{});
 }
 
 void ConnectionImpl::check_reply_address(std::string_view name, Done<QueueStatus> done) {
   const auto address = ReplyAddress::parse(name);
   const auto missing = fail(Errc::not_found, "no " + queue_text(vhost_, name));
-  if (!address || address->shard.value >= shard_.shared().shards.size()) return done(missing);
-  shard_.call(
-      address->shard, [&shared = shard_.shared(), address = *address, name = std::string(name), missing,
+  if (!address || address->shard.value >= shard_->shared().shards.size()) return done(missing);
+  shard_->call(
+      address->shard, [&shared = shard_->shared(), address = *address, name = std::string(name), missing,
                        back = come_back<QueueStatus>(address->shard, std::move(done))]() mutable {
         ConnectionImpl* connection = shared.shards[address.shard.value]->find_connection(address.connection);
         if (!connection || !connection->is_reply_consumer(address)) return back(missing);
@@ -185,10 +187,10 @@ bool ConnectionImpl::is_reply_consumer(const ReplyAddress& address) const noexce
 result<PublishOutcome> ConnectionImpl::publish_reply(const Publish& publish) {
   PublishOutcome outcome;
   const auto address = ReplyAddress::parse(publish.routing_key);
-  if (!address || address->shard.value >= shard_.shared().shards.size()) return outcome;
+  if (!address || address->shard.value >= shard_->shared().shards.size()) return outcome;
   outcome.routed = true;
-  shard_.call(address->shard, [&shared = shard_.shared(), address = *address,
-                               message = MessageRef(publish.message)]() mutable {
+  shard_->call(address->shard, [&shared = shard_->shared(), address = *address,
+                                message = MessageRef(publish.message)]() mutable {
     Shard& shard = *shared.shards[address.shard.value];
     ConnectionImpl* connection = shard.find_connection(address.connection);
     if (!connection || !connection->is_reply_consumer(address)) return;

@@ -21,7 +21,7 @@ Done<T> ConnectionImpl::in_order(Done<T> done) {
 
 template <class T>
 Done<T> ConnectionImpl::come_back(ShardId from, Done<T> then) {
-  return [&shared = shard_.shared(), from, home = shard_.id(), connection = id_,
+  return [&shared = shard_->shared(), from, home = shard_->id(), connection = id_,
           then = std::move(then)](result<T> answer) mutable {
     shared.shards[from.value]->call(
         home, [&shared, home, connection, then = std::move(then), answer = std::move(answer)]() mutable {

@@ -57,22 +57,6 @@ void Shard::open_letter(EnqueueLetter&& letter) {
   if (outcome.settled) confirm(letter.confirm, outcome.accepted);
 }
 
-void Shard::open_letter(DeliverLetter&& letter) {
-  if (ConnectionImpl* connection = find_connection(letter.consumer.connection)) {
-    connection->deliver(letter.consumer.consumer, std::move(letter.delivery));
-  }
-}
-
-void Shard::open_letter(CancelledLetter&& letter) {
-  if (ConnectionImpl* connection = find_connection(letter.consumer.connection)) {
-    connection->cancelled(letter.consumer.consumer);
-  }
-}
-
-void Shard::open_letter(ConfirmLetter&& letter) {
-  confirm(letter.to, letter.accepted);
-}
-
 void Shard::open_letter(SettleLetter&& letter) {
   if (Queue* queue = find_queue(letter.queue)) queue->settle(letter.consumer, letter.seqs, letter.how);
 }
@@ -201,11 +185,14 @@ void Shard::set_alarm(std::string_view reason) {
 
 void Shard::deliver(QueueConsumer& consumer, Delivery&& delivery) {
   if (consumer.local) return consumer.local->deliver(consumer.key.consumer, std::move(delivery));
-  send(consumer.shard, DeliverLetter{consumer.key, std::move(delivery)});
+  DeliverLetter letter{consumer.key, std::move(delivery)};
+  if (consumer.shard == id_) return open_letter(std::move(letter));  // it is arriving
+  send(consumer.shard, std::move(letter));
 }
 
 void Shard::consumer_cancelled(const QueueConsumer& consumer) {
   if (consumer.local) return consumer.local->cancelled(consumer.key.consumer);
+  if (consumer.shard == id_) return open_letter(CancelledLetter{consumer.key});  // it is arriving
   send(consumer.shard, CancelledLetter{consumer.key});
 }
 
@@ -270,21 +257,23 @@ void Shard::binding_put(const BindingSpec& binding) {
 
 void Shard::vhost_deleted(std::string_view name) {
   remembering_->vhost_deleted(name);
+  const Error why = fail(Errc::shutting_down, "vhost '" + std::string(name) + "' is deleted");
   for (const auto& [id, connection] : connections_) {
     if (connection->vhost() != name) continue;
-    connection->listener().on_close_requested(
-        fail(Errc::shutting_down, "vhost '" + std::string(name) + "' is deleted"));
+    connection->listener().on_close_requested(why);
     touch(*connection);
   }
+  close_arriving(why, [name](const Arriving& arriving) { return arriving.vhost == name; });
 }
 
 void Shard::user_deleted(std::string_view name) {
+  const Error why = fail(Errc::shutting_down, "user '" + std::string(name) + "' is deleted");
   for (const auto& [id, connection] : connections_) {
     if (connection->subject().user != name) continue;
-    connection->listener().on_close_requested(
-        fail(Errc::shutting_down, "user '" + std::string(name) + "' is deleted"));
+    connection->listener().on_close_requested(why);
     touch(*connection);
   }
+  close_arriving(why, [name](const Arriving& arriving) { return arriving.user == name; });
 }
 
 // Connections.
@@ -296,11 +285,24 @@ void Shard::add_connection(ConnectionImpl& connection) {
 void Shard::remove_connection(ConnectionImpl& connection) noexcept {
   connections_.erase(connection.id().value);
   std::erase(touched_, &connection);
-  if (connections_.empty() && connections_closed_) std::exchange(connections_closed_, {})();
+  tell_when_empty();
+}
+
+void Shard::tell_when_empty() noexcept {
+  if (connections_.empty() && arriving_.empty() && connections_closed_)
+    std::exchange(connections_closed_, {})();
+}
+
+void Shard::close_arriving(const Error& why, const std::function<bool(const Arriving&)>& which) {
+  for (auto& [id, arriving] : arriving_) {
+    if (which(arriving)) arriving.close_why = why;
+  }
 }
 
 void Shard::close_connections(const Error& why, Task done) {
-  if (connections_.empty()) return done();
+  closing_why_ = why;
+  close_arriving(why, [](const Arriving&) { return true; });
+  if (connections_.empty() && arriving_.empty()) return done();
   connections_closed_ = std::move(done);
   std::vector<ConnectionImpl*> all;
   for (const auto& [id, connection] : connections_) all.push_back(connection);

@@ -9,8 +9,10 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -93,6 +95,15 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
     if (ConnectionImpl* found = find_connection(connection)) touch(*found);
   }
   std::size_t connection_count() const noexcept { return connections_.size(); }
+  const NodeOptions& options() const noexcept { return shared_.options; }
+
+  // moving.cpp. A connection of another shard will arrive: letters for it are kept.
+  void expect(ConnectionId id, const std::string& user, const std::string& vhost);
+  void expect_no_more(ConnectionId id) noexcept;
+  void welcome(ConnectionImpl& connection);
+  // It lives on another shard from here on: letters for it are sent on, until it is forgotten.
+  void depart(ConnectionImpl& connection, ShardId to);
+  void forget_moved(ConnectionId id) noexcept;
 
   // shard_publish.cpp. Enqueues to queues of this shard; `to` hears when that is durable, unless `settled`
   // comes back true: then it is settled already, as `accepted` says.
@@ -183,6 +194,12 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
     std::uint64_t runs = 0;  // that queues need
     bool durable = true;
   };
+  struct Arriving {
+    std::string user;
+    std::string vhost;
+    std::vector<Letter> letters;
+    std::optional<Error> close_why;  // asked to close while it was under way
+  };
   struct Transfer {
     QueueId queue;
     std::uint64_t seq = 0;
@@ -197,6 +214,8 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void open_letter(SettleLetter&& letter);
   void open_letter(GrantLetter&& letter);
   void open_letter(Task&& task);
+  void close_arriving(const Error& why, const std::function<bool(const Arriving&)>& which);
+  void tell_when_empty() noexcept;
   void pump_queues();
   void fire_deadlines();
   void arm_timer();
@@ -205,6 +224,11 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void forget(Queue& queue);
   // Puts the queues in doubt off reading: publishers are held back while true.
   void update_flow();
+
+  // moving.cpp
+  template <class Content>
+  void send_on(ConnectionId connection, Content&& letter);
+  void confirm_connection(const ConfirmTo& to, bool accepted);
 
   // shard_publish.cpp
   Enqueued enqueue_now(const MessageRef& message, std::span<const QueueId> queues, const ConfirmTo& to,
@@ -246,7 +270,10 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
 
   boost::unordered_flat_map<std::uint64_t, ConnectionImpl*> connections_;
   std::vector<ConnectionImpl*> touched_;
+  boost::unordered_flat_map<std::uint64_t, Arriving> arriving_;  // by connection
+  boost::unordered_flat_map<std::uint64_t, ShardId> moved_;      // where to, by connection
   Task connections_closed_;
+  std::optional<Error> closing_why_;  // asked of all
   std::string alarm_;
   bool flow_ = false;  // the log has more to write than it should
 

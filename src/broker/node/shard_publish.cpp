@@ -143,8 +143,8 @@ void Shard::confirm(const ConfirmTo& to, bool accepted) {
     if (--it->second.parts > 0) return;
     if (Queue* queue = find_queue(it->second.queue)) queue->finish_transfer(it->second.seq);
     transfers_.erase(it);
-  } else if (ConnectionImpl* connection = find_connection(to.connection)) {
-    connection->confirmed(to.token, accepted, to.counted);
+  } else {
+    confirm_connection(to, accepted);
   }
 }
 

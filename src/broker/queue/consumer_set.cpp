@@ -46,6 +46,16 @@ void ConsumerSet::grant(const ConsumerKey& key, std::uint64_t credit) {
   member.consumer.credit += credit;
 }
 
+void ConsumerSet::rehome(ConnectionId connection, ShardId shard, ConnectionImpl* local) noexcept {
+  for (auto& [priority, group] : groups_) {
+    for (Member& member : group.members) {
+      if (member.consumer.key.connection != connection) continue;
+      member.consumer.shard = shard;
+      member.consumer.local = local;
+    }
+  }
+}
+
 const QueueConsumer* ConsumerSet::first() const noexcept {
   return groups_.empty() ? nullptr : &groups_.begin()->second.members.front().consumer;
 }

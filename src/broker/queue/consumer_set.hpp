@@ -50,6 +50,9 @@ class ConsumerSet {
   void clear() noexcept;
   void grant(const ConsumerKey& key, std::uint64_t credit);
 
+  // Where the sessions of a connection's consumers are from here on.
+  void rehome(ConnectionId connection, ShardId shard, ConnectionImpl* local) noexcept;
+
   // Of the highest priority the one that came first; null when there is none.
   const QueueConsumer* first() const noexcept;
   QueueConsumer* first() noexcept { return const_cast<QueueConsumer*>(std::as_const(*this).first()); }

@@ -142,6 +142,9 @@ class Queue {
   // Consuming.
 
   result<void> add_consumer(QueueConsumer consumer);
+  void rehome_consumers(ConnectionId connection, ShardId shard, ConnectionImpl* local) noexcept {
+    consumers_.rehome(connection, shard, local);
+  }
   bool remove_consumer(const ConsumerKey& key);  // what it holds stays unsettled
   void grant(const ConsumerKey& key, std::uint64_t credit);
   // The next message. `pending` is set when there is one, but it must be read or become durable first: then

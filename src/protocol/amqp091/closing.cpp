@@ -108,6 +108,7 @@ void Session::fail_connection(ReplyCode code, std::string_view text, std::uint32
   });
   close_broker();
   resume(kWaitsForBroker);
+  resume(kMoves);
   resume(kBlockedByAlarm);  // close-ok must be read
 }
 

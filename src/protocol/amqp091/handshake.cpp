@@ -109,7 +109,7 @@ void Session::on0(const connection::SecureOk& method) {
 void Session::authenticate(broker::Credentials login) {
   state_ = State::authenticating;
   login_pending_ = true;
-  gate_.authenticate(std::move(login), info_, [this](result<broker::Subject> subject) {
+  gate_->authenticate(std::move(login), info_, [this](result<broker::Subject> subject) {
     login_pending_ = false;
     if (disconnected_) return transport_.session_done();
     if (state_ != State::authenticating) return;  // timed out
@@ -165,14 +165,14 @@ void Session::on0(const connection::TuneOk& method) {
   }
   frame_max_ = method.frame_max;
   channel_max_ = method.channel_max;
-  max_message_bytes_ = std::min(gate_.max_message_bytes(), kMessageBytesCap);
+  max_message_bytes_ = std::min(gate_->max_message_bytes(), kMessageBytesCap);
   start_heartbeats(method.heartbeat);
   state_ = State::opening;
 }
 
 void Session::on0(const connection::Open& method) {
   if (state_ != State::opening) return unexpected_method();
-  auto opened = gate_.open(subject_, method.virtual_host, info_, *this);
+  auto opened = gate_->open(subject_, method.virtual_host, info_, *this);
   if (!opened.has_value()) {
     const Fault fault = fault_of(opened.error());
     return fail_connection(fault.code, fault.text, method_id_);

@@ -1,4 +1,5 @@
-// Heartbeats (AMQP 0-9-1 §4.2.7), publishers held back by alarms, and the socket's end.
+// Heartbeats (AMQP 0-9-1 §4.2.7), publishers held back by alarms, moves between shards, and the socket's
+// end.
 #include "protocol/amqp091/session.hpp"
 
 namespace millrace::amqp091 {
@@ -10,7 +11,10 @@ constexpr unsigned kSilentTicksMax = 4;
 
 void Session::start_heartbeats(std::uint16_t seconds) {
   heartbeat_tick_ms_ = std::uint32_t{seconds} * 1000 / 2;
-  if (heartbeat_tick_ms_ == 0) return;
+  if (heartbeat_tick_ms_ != 0) start_heartbeat_timer();
+}
+
+void Session::start_heartbeat_timer() {
   heartbeat_timer_ = transport_.start_timer(heartbeat_tick_ms_, [this] { heartbeat_tick(); });
 }
 
@@ -30,7 +34,7 @@ void Session::heartbeat_tick() {
     transport_.want_flush();
   }
   sent_ = false;
-  heartbeat_timer_ = transport_.start_timer(heartbeat_tick_ms_, [this] { heartbeat_tick(); });
+  start_heartbeat_timer();
 }
 
 void Session::stop_timers() {
@@ -63,6 +67,24 @@ void Session::on_unblocked() {
   if (broker_closing_) return;
   tell_unblocked();
   resume(kBlockedByAlarm);
+}
+
+// Only at rest: whatever is under way would have to be told of the move. The broker suggests it again.
+void Session::on_move_suggested(broker::ShardId to) {
+  if (state_ != State::running || paused_ != 0 || in_turn_ || secret_pending_ || !broker_usable()) return;
+  const bool leaves = connection_->leave_for(to, [this, to] {
+    stop_timers();
+    transport_.move_to(to);
+  });
+  if (leaves) pause(kMoves);
+}
+
+void Session::on_moved(broker::Gate& gate) {
+  gate_ = &gate;
+  if (heartbeat_tick_ms_ != 0) start_heartbeat_timer();
+  connection_->arrive();
+  resume(kMoves);
+  finish_turn();
 }
 
 void Session::on_disconnected() {

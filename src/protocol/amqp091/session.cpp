@@ -7,7 +7,7 @@ namespace millrace::amqp091 {
 
 Session::Session(broker::Gate& gate, Transport& transport, const SessionOptions& options,
                  broker::ConnectionInfo info)
-    : gate_(gate),
+    : gate_(&gate),
       transport_(transport),
       output_(transport.output()),
       options_(options),
@@ -52,7 +52,7 @@ std::size_t Session::on_bytes(ByteView received) {
   heard_ = true;
   if (disconnected_) return received.size();
   in_turn_ = true;
-  now_ms_ = gate_.wall_ms();
+  now_ms_ = gate_->wall_ms();
   std::size_t used = 0;
   while (used < received.size() && paused_ == 0) {
     const std::size_t taken = take(received.subspan(used));

@@ -57,6 +57,8 @@ class Session final : public broker::ConnectionListener {
   std::size_t on_bytes(ByteView received);
   void on_written();
   void on_disconnected();
+  // Moved to another shard: the pump calls it there before anything else.
+  void on_moved(broker::Gate& gate);
 
   // The broker's side.
   void on_confirm(std::span<const broker::Confirmation> confirmations) override;
@@ -65,6 +67,7 @@ class Session final : public broker::ConnectionListener {
   void on_blocked(std::string_view reason) override;
   void on_unblocked() override;
   void on_close_requested(const Error& why) override;
+  void on_move_suggested(broker::ShardId to) override;
   void on_turn_end() override;
 
  private:
@@ -80,7 +83,7 @@ class Session final : public broker::ConnectionListener {
     failed,   // connection.close was sent: all but its close-ok is swallowed
     ended,
   };
-  enum PauseReason : std::uint8_t { kWaitsForBroker = 1, kBlockedByAlarm = 2 };
+  enum PauseReason : std::uint8_t { kWaitsForBroker = 1, kBlockedByAlarm = 2, kMoves = 4 };
   static std::string_view state_name(State state) noexcept;
 
   // session.cpp: frames
@@ -129,6 +132,7 @@ class Session final : public broker::ConnectionListener {
 
   // liveness.cpp
   void start_heartbeats(std::uint16_t seconds);
+  void start_heartbeat_timer();
   void heartbeat_tick();
   void stop_timers();
   void tell_unblocked();
@@ -270,7 +274,7 @@ class Session final : public broker::ConnectionListener {
   static constexpr std::uint64_t kSlotMask = (1u << kSlotBits) - 1;
   static constexpr unsigned kNumberBits = 64 - kSlotBits;
 
-  broker::Gate& gate_;
+  broker::Gate* gate_;
   Transport& transport_;
   OutputQueue& output_;
   const SessionOptions& options_;

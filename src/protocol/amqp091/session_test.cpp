@@ -172,6 +172,12 @@ class Play {
       fake_.listener->on_unblocked();
     } else if (verb == "close") {
       fake_.listener->on_close_requested(Error{Errc::shutting_down, words.at(1)});
+    } else if (verb == "suggest-move") {
+      fake_.listener->on_move_suggested(broker::ShardId(1));
+    } else if (verb == "left") {
+      std::exchange(fake_.left, {})();
+    } else if (verb == "moved") {
+      session_->on_moved(gate_);
     } else if (verb == "wait") {
       transport_.advance(std::stoull(words.at(1)));
     } else if (verb == "disconnect") {

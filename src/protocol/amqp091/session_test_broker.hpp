@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/assert.hpp"
 #include "broker/connection.hpp"
 #include "protocol/amqp091/transport.hpp"
 
@@ -18,6 +19,7 @@ struct FakeBroker {
   std::function<void(std::string)> log = [](std::string) {};
   bool later = false;               // answers wait for answer()
   std::deque<Task> waiting;         // such answers
+  Task left;                        // of a move
   std::optional<Error> next_error;  // of the next call that may fail
   broker::PublishOutcome outcome{true, false};
   bool blocked = false;
@@ -180,6 +182,16 @@ class FakeConnection final : public broker::Connection {
     return {};
   }
   void give_back_channel() noexcept override { --channels_; }
+  bool leave_for(broker::ShardId to, Task left) override {
+    fake_.log("leave for shard " + std::to_string(to.value));
+    if (fake_.next_error) {
+      fake_.next_error.reset();
+      return false;
+    }
+    fake_.left = std::move(left);
+    return true;
+  }
+  void arrive() override { fake_.log("arrive"); }
   void close(broker::Done<void> done) override {
     fake_.log("close");
     fake_.closed = true;
@@ -264,6 +276,10 @@ class FakeTransport final : public Transport {
     return TimerId(last_timer_);
   }
   void cancel_timer(TimerId timer) override { timers_.erase(timer.value); }
+  void move_to(broker::ShardId shard) override {
+    MILLRACE_ASSERT(timers_.empty(), "a timer would run on the wrong thread");
+    log("move to shard " + std::to_string(shard.value));
+  }
   void session_done() override {
     done = true;
     log("session done");

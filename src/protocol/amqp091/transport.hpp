@@ -9,6 +9,7 @@
 #include "base/output_queue.hpp"
 #include "base/strong.hpp"
 #include "base/task.hpp"
+#include "broker/ids.hpp"
 
 namespace millrace::amqp091 {
 
@@ -36,6 +37,10 @@ class Transport {
   // Runs the task once on this shard, not from inside this call. Cancelling one that has run is allowed.
   virtual TimerId start_timer(std::uint32_t delay_ms, Task task) = 0;
   virtual void cancel_timer(TimerId timer) = 0;
+
+  // While reading is paused: takes the connection to that shard's thread, where the pump tells the session of
+  // it. Until then the session is not called any more, and calls nothing. No timer of the session's may run.
+  virtual void move_to(broker::ShardId shard) = 0;
 
   // The socket was gone and now the broker has let go too: delete the session, later, not from inside this
   // call.

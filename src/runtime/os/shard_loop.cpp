@@ -1,6 +1,7 @@
 #include "runtime/os/shard_loop.hpp"
 
 #include <pthread.h>
+#include <time.h>
 
 #include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
@@ -14,11 +15,22 @@
 #include <vector>
 
 #include "base/assert.hpp"
+#include "runtime/os/busy_share.hpp"
 #include "runtime/os/clock.hpp"
 #include "runtime/os/shard_loop_asio.hpp"
 #include "runtime/os/timer_queue.hpp"
 
 namespace millrace::runtime {
+
+namespace {
+
+Nanoseconds thread_cpu_time() {
+  timespec time{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + Nanoseconds(time.tv_nsec);
+}
+
+}  // namespace
 
 struct ShardLoop::State {
   explicit State(std::string thread_name)
@@ -29,6 +41,7 @@ struct ShardLoop::State {
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work;
   TurnEnd turn_end;
   std::atomic<bool> stopping{false};
+  BusyShare busy;
 
   // Posted by other threads. The flag spares a turn the lock when there is nothing.
   std::mutex mutex;
@@ -98,6 +111,7 @@ struct ShardLoop::State {
     run_inbox();
     const bool more = handlers >= kMaxHandlersPerTurn || !local.empty();
     turn_end(!more);
+    busy.turned(SystemClock().steady(), thread_cpu_time);
     return more || !local.empty();
   }
 };
@@ -129,6 +143,10 @@ void ShardLoop::stop() {
 
 void ShardLoop::join() {
   if (state_->thread.joinable()) state_->thread.join();
+  // What they hold may be of those who outlive the thread, but not the loop.
+  state_->local.clear();
+  const std::lock_guard lock(state_->mutex);
+  state_->inbox.clear();
 }
 
 void ShardLoop::run() {
@@ -152,6 +170,10 @@ void ShardLoop::post(Task task) {
     state.inbox_filled.store(true, std::memory_order_release);
   }
   state.wake();
+}
+
+unsigned ShardLoop::busy_permille() const noexcept {
+  return state_->busy.permille(SystemClock().steady());
 }
 
 TimerId ShardLoop::start(Nanoseconds delay, Task task) {

@@ -31,11 +31,12 @@ class ShardLoop final : public Executor, public Timers {
   void start();
   // After the turn that is running. Any thread, any number of times; does not wait.
   void stop();
-  // Waits for the thread to end. Not from the loop's thread.
+  // Waits for the thread to end, and destroys what is queued. Not from the loop's thread.
   void join();
 
   // A batch of posts from other threads costs one wake-up.
   void post(Task task) override;
+  unsigned busy_permille() const noexcept override;
 
   TimerId start(Nanoseconds delay, Task task) override;
   void cancel(TimerId timer) override;
