@@ -12,15 +12,14 @@ namespace millrace::detail {
 namespace {
 
 constexpr unsigned kSpinsForLock = 40;
-constexpr unsigned kSpinsBeforeSleep = 200;
 
 // A constant of the machine, asked for once.
 const bool kSeveralCores = std::thread::hardware_concurrency() > 1;
 
 }  // namespace
 
-unsigned spins_before_sleep() noexcept {
-  return kSeveralCores ? kSpinsBeforeSleep : 0;
+bool several_cores() noexcept {
+  return kSeveralCores;
 }
 
 void sleep_on(const std::atomic<std::uint32_t>& word, std::uint32_t expected, SteadyTime deadline) noexcept {

@@ -416,12 +416,15 @@ class queue {
   template <class Ready, class Over>
   [[nodiscard]] bool wait_in_line(Line& line, detail::SteadyTime deadline, Ready ready, Over over);
   template <class Condition>
-  static bool look_again(std::atomic<bool>& somebody_looks, Condition condition) noexcept;
+  static bool look_again(detail::Lookout& lookout, Condition condition) noexcept;
   void let_joiners_go() noexcept;
 
-  // An operation that was started is completed exactly once, by whoever ends its waiting.
+  // For queue_async.hpp. An operation that was started is completed exactly once, by whoever ends its
+  // waiting.
   void start(Line& line, detail::OperationWaiter& operation) noexcept;
   void cancel(Line& line, detail::OperationWaiter& operation) noexcept;
+  template <class Base, class Handler, class... Item>
+  void start_operation(Line& line, Handler&& handler, Item&&... item);
 
   Store store_;
   alignas(detail::kApart) const std::uint64_t limit_;
@@ -429,8 +432,8 @@ class queue {
   Line getters_;
   Line putters_;
   Line joiners_;
-  std::atomic<bool> somebody_looks_for_item_{false};
-  std::atomic<bool> somebody_looks_for_room_{false};
+  detail::Lookout lookout_for_item_;
+  detail::Lookout lookout_for_room_;
   alignas(detail::kApart) std::atomic<std::uint64_t> done_{0};
   std::atomic<std::uint64_t> pushed_seen_by_done_{0};
   std::atomic<bool> joining_{false};

@@ -20,9 +20,31 @@ inline void pause_briefly() noexcept {
 #endif
 }
 
-// How often a waiter looks again before it sleeps: never on a single core, where what it waits for cannot
-// happen meanwhile.
-[[nodiscard]] unsigned spins_before_sleep() noexcept;
+// On a single core, what one waits for cannot happen while one looks.
+[[nodiscard]] bool several_cores() noexcept;
+
+// How often who waits looks again before it sleeps: more where that helped lately, hardly where it did not
+// (because the other side works long, or wants the same core). One looks at a time, so that those who look do
+// not take the cores from those who work.
+class Lookout {
+ public:
+  // 0: sleep at once. Otherwise end() is to be called.
+  [[nodiscard]] unsigned begin() noexcept {
+    if (!several_cores() || somebody_looks_.exchange(true, std::memory_order_acquire)) return 0;
+    return looks_;
+  }
+  void end(bool helped) noexcept {
+    looks_ = helped ? (looks_ < kMost / 2 ? looks_ * 2 : kMost) : (looks_ > kLeast * 2 ? looks_ / 2 : kLeast);
+    somebody_looks_.store(false, std::memory_order_release);
+  }
+
+ private:
+  static constexpr unsigned kLeast = 2;
+  static constexpr unsigned kMost = 64;
+
+  std::atomic<bool> somebody_looks_{false};
+  unsigned looks_ = kMost;  // of who looks
+};
 
 // Sleeps while `word` is `expected`, at most until `deadline`. May return early for no reason.
 void sleep_on(const std::atomic<std::uint32_t>& word, std::uint32_t expected, SteadyTime deadline) noexcept;

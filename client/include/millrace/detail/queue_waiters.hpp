@@ -96,6 +96,8 @@ struct OperationWaiter : QueueWaiter {
   virtual void complete() noexcept = 0;
 
   WaitEnd end = WaitEnd::kDone;
+  // Nobody waits for the queue any more; whoever sees this must not touch it, for it may be gone.
+  std::atomic<bool> decided{false};
 
  protected:
   ~OperationWaiter() = default;
@@ -107,6 +109,27 @@ struct ItemOperation : OperationWaiter {
 
  protected:
   ~ItemOperation() = default;
+};
+
+template <class T>
+struct GetOperation : ItemOperation<T> {
+  static constexpr bool kGives = true;
+
+ protected:
+  ~GetOperation() = default;
+};
+template <class T>
+struct PutOperation : ItemOperation<T> {
+  static constexpr bool kGives = false;
+
+ protected:
+  ~PutOperation() = default;
+};
+struct JoinOperation : OperationWaiter {
+  static constexpr bool kGives = false;
+
+ protected:
+  ~JoinOperation() = default;
 };
 
 // What is left to do once the locks are released, so that nobody wakes up only to wait for them.
@@ -121,7 +144,10 @@ class Wakeups {
     (threads_[0] ? threads_[1] : threads_[0]) = &waiter.notified;
     waiter.notify();
   }
-  void add(OperationWaiter& waiter) noexcept { operations_.push_back(waiter); }
+  void add(OperationWaiter& waiter) noexcept {
+    waiter.decided.store(true, std::memory_order_release);
+    operations_.push_back(waiter);
+  }
 
   void run() noexcept {
     for (auto*& thread : threads_) {

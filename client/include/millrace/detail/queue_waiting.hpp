@@ -47,7 +47,7 @@ bool queue<T, Order>::wait_in_line(Line& line, detail::SteadyTime deadline, Read
 
 template <class T, class Order>
 auto queue<T, Order>::wait_in_line_for_item(detail::SteadyTime deadline) -> ItemTurn {
-  const bool came = look_again(somebody_looks_for_item_, [this] {
+  const bool came = look_again(lookout_for_item_, [this] {
     return store_.put.pushed.load(std::memory_order_relaxed) !=
            store_.get.popped.load(std::memory_order_relaxed);
   });
@@ -59,7 +59,7 @@ auto queue<T, Order>::wait_in_line_for_item(detail::SteadyTime deadline) -> Item
 
 template <class T, class Order>
 auto queue<T, Order>::wait_in_line_for_room(detail::SteadyTime deadline) -> RoomTurn {
-  const bool came = !closed() && look_again(somebody_looks_for_room_, [this] {
+  const bool came = !closed() && look_again(lookout_for_room_, [this] {
     return store_.put.pushed.load(std::memory_order_relaxed) -
                store_.get.popped.load(std::memory_order_relaxed) <
            limit_;
@@ -70,19 +70,17 @@ auto queue<T, Order>::wait_in_line_for_room(detail::SteadyTime deadline) -> Room
   return has_room ? RoomTurn(*this, Held::kBoth) : RoomTurn();
 }
 
-// Only one at a time, so that those who look do not take the cores from those who work.
 template <class T, class Order>
 template <class Condition>
-bool queue<T, Order>::look_again(std::atomic<bool>& somebody_looks, Condition condition) noexcept {
-  const unsigned spins = detail::spins_before_sleep();
-  if (spins == 0 || somebody_looks.exchange(true, std::memory_order_relaxed)) return false;
+bool queue<T, Order>::look_again(detail::Lookout& lookout, Condition condition) noexcept {
+  unsigned looks = lookout.begin();
   bool came = false;
-  for (unsigned spin = 0; spin < spins && !came; ++spin) {
+  while (looks-- > 0 && !came) {
     // Not too often: each look takes the cache line from who writes it.
     for (unsigned pauses = 0; pauses < 16; ++pauses) detail::pause_briefly();
     came = condition();
+    if (looks == 0 || came) lookout.end(came);
   }
-  somebody_looks.store(false, std::memory_order_relaxed);
   return came;
 }
 
