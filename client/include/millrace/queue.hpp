@@ -41,8 +41,8 @@ class queue_closed : public std::runtime_error {
 // one another after they have taken their items.
 //
 // Fairness: whoever has to wait stands in one line for each end, threads and asynchronous operations alike. A
-// newcomer may be faster than a thread that was just woken, but only once: then that thread goes first.
-// Nobody overtakes an asynchronous operation.
+// newcomer may be faster than a thread that was just woken, but only eight times: then that thread goes
+// first. Nobody overtakes an asynchronous operation.
 //
 // Exceptions: what T's copies and moves, a Compare or a RankOf throw reaches the caller, and the queue is as
 // before: nothing was put; or the item is still the next one, copied from rather than moved from where T

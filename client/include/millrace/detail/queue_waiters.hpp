@@ -84,7 +84,10 @@ struct ThreadWaiter final : QueueWaiter {
   }
 
   std::atomic<std::uint32_t> notified{0};
-  bool went_away_empty = false;  // it was woken once, and another was faster
+  // How often it was woken and another was faster. From kTimesOvertaken on it goes first: a queue that hands
+  // each item to one certain sleeper is fair and slow, so it does that only for whom luck has left.
+  static constexpr unsigned kTimesOvertaken = 8;
+  unsigned times_overtaken = 0;
 };
 
 enum class WaitEnd : std::uint8_t { kDone, kClosed, kCancelled, kNoMemory, kRefused };

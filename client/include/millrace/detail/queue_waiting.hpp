@@ -23,14 +23,14 @@ bool queue<T, Order>::wait_in_line(Line& line, detail::SteadyTime deadline, Read
     if (told) line.one_on_its_way = false;
     const bool my_turn = ready() && (told || line.go_first == 0);
     if (my_turn || late || over()) {
-      if (me.went_away_empty) --line.go_first;
+      if (me.times_overtaken >= detail::ThreadWaiter::kTimesOvertaken) --line.go_first;
       if (!my_turn) settle_and_unlock();
       return my_turn;
     }
     me.notified.store(0, std::memory_order_relaxed);
     if (told) {
       line.waiters.push_front(me);
-      if (!std::exchange(me.went_away_empty, true)) ++line.go_first;
+      if (++me.times_overtaken == detail::ThreadWaiter::kTimesOvertaken) ++line.go_first;
     } else {
       line.waiters.push_back(me);
     }

@@ -1,0 +1,169 @@
+#include "millrace/event_bus.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+namespace millrace {
+namespace detail {
+
+struct EventListener {
+  const std::string pattern;
+  const std::type_index type;
+  event_carrier::receiver call;
+  bool removed = false;  // under the lock of the listeners
+};
+
+class EventListeners {
+ public:
+  std::weak_ptr<EventListener> add(std::shared_ptr<EventListener> listener) {
+    const std::lock_guard lock(mutex_);
+    listeners_.push_back(std::move(listener));
+    return listeners_.back();
+  }
+
+  void remove(const std::shared_ptr<EventListener>& listener) {
+    std::unique_lock lock(mutex_);
+    listener->removed = true;
+    std::erase(listeners_, listener);
+    const auto me = std::this_thread::get_id();
+    // Two listeners that remove one another would wait for ever.
+    if (std::ranges::any_of(running_, [me](const Running& call) { return call.thread == me; })) return;
+    ended_.wait(lock, [&] {
+      return std::ranges::none_of(running_,
+                                  [&](const Running& call) { return call.listener == listener.get(); });
+    });
+  }
+
+  [[nodiscard]] bool holds(const EventListener& listener) {
+    const std::lock_guard lock(mutex_);
+    return !listener.removed;
+  }
+
+  void deliver(const event& what) {
+    std::exception_ptr first;
+    for (const auto& listener : those_who_listen(what)) {
+      if (!begin(*listener)) continue;
+      try {
+        listener->call(what);
+      } catch (...) {
+        if (!first) first = std::current_exception();
+      }
+      end(*listener);
+    }
+    if (first) std::rethrow_exception(first);
+  }
+
+ private:
+  struct Running {
+    const EventListener* listener;
+    std::thread::id thread;
+  };
+
+  std::vector<std::shared_ptr<EventListener>> those_who_listen(const event& what) {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::shared_ptr<EventListener>> found;
+    for (const auto& listener : listeners_) {
+      if (listener->type == what.type && topic_matches(listener->pattern, what.topic))
+        found.push_back(listener);
+    }
+    return found;
+  }
+
+  bool begin(const EventListener& listener) {
+    const std::lock_guard lock(mutex_);
+    if (listener.removed) return false;
+    running_.push_back({&listener, std::this_thread::get_id()});
+    return true;
+  }
+
+  void end(const EventListener& listener) {
+    const std::lock_guard lock(mutex_);
+    const auto me = std::this_thread::get_id();
+    running_.erase(std::ranges::find_if(
+        running_, [&](const Running& call) { return call.listener == &listener && call.thread == me; }));
+    if (listener.removed) ended_.notify_all();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  std::vector<std::shared_ptr<EventListener>> listeners_;
+  std::vector<Running> running_;
+};
+
+}  // namespace detail
+
+namespace {
+
+constexpr std::size_t kLongestTopic = 255;  // a short string of AMQP 0-9-1
+
+class CarriedAtOnce final : public event_carrier {
+ public:
+  void carry(event what, receiver deliver) override { deliver(what); }
+};
+
+class CarriedByLoop final : public event_carrier {
+ public:
+  explicit CarriedByLoop(event_bus::post_function post) : post_(std::move(post)) {}
+  void carry(event what, receiver deliver) override {
+    post_([carried = std::move(what), to_listeners = std::move(deliver)] { to_listeners(carried); });
+  }
+
+ private:
+  event_bus::post_function post_;
+};
+
+}  // namespace
+
+event_listener::event_listener(std::weak_ptr<detail::EventListeners> listeners,
+                               std::weak_ptr<detail::EventListener> listener)
+    : listeners_(std::move(listeners)), listener_(std::move(listener)) {}
+
+event_listener& event_listener::operator=(event_listener&& other) noexcept {
+  if (this != &other) {
+    remove();
+    listeners_ = std::move(other.listeners_);
+    listener_ = std::move(other.listener_);
+  }
+  return *this;
+}
+
+void event_listener::remove() noexcept {
+  const auto listeners = listeners_.lock();
+  const auto listener = listener_.lock();
+  if (listeners && listener) listeners->remove(listener);
+  listener_.reset();
+}
+
+bool event_listener::registered() const noexcept {
+  const auto listeners = listeners_.lock();
+  const auto listener = listener_.lock();
+  return listeners && listener && listeners->holds(*listener);
+}
+
+event_bus::event_bus() : event_bus(std::make_unique<CarriedAtOnce>()) {}
+event_bus::event_bus(post_function post) : event_bus(std::make_unique<CarriedByLoop>(std::move(post))) {}
+event_bus::event_bus(std::unique_ptr<event_carrier> carrier)
+    : listeners_(std::make_shared<detail::EventListeners>()), carrier_(std::move(carrier)) {}
+event_bus::~event_bus() = default;
+
+event_listener event_bus::listen(std::string_view pattern, std::type_index type,
+                                 event_carrier::receiver call) {
+  if (pattern.size() > kLongestTopic) throw std::length_error("millrace::event_bus: pattern over 255 bytes");
+  auto listener = std::make_shared<detail::EventListener>(
+      detail::EventListener{std::string(pattern), type, std::move(call)});
+  return {listeners_, listeners_->add(std::move(listener))};
+}
+
+void event_bus::send(event what) {
+  if (what.topic.size() > kLongestTopic) throw std::length_error("millrace::event_bus: topic over 255 bytes");
+  carrier_->carry(std::move(what), [listeners = std::weak_ptr(listeners_)](const event& arrived) {
+    if (const auto still_there = listeners.lock()) still_there->deliver(arrived);
+  });
+}
+
+}  // namespace millrace
