@@ -118,6 +118,36 @@ TEST(QueueAsync, puts_that_wait_go_in_in_the_order_of_the_calls) {
   EXPECT_EQ(done, 5);
 }
 
+TEST(QueueAsync, no_put_overtakes_those_of_its_producer_that_wait) {
+  constexpr int kItems = 30'000;
+  asio::io_context loop;
+  queue<int> numbers(2);
+  int before = -1;
+  bool in_order = true;
+  std::jthread consumer([&] {
+    while (auto number = numbers.next()) {
+      in_order = in_order && *number == before + 1;
+      before = *number;
+    }
+  });
+  int waiting = 0;
+  for (int n = 0; n < kItems; ++n) {
+    if (n % 2 == 0 || !numbers.try_put(n)) {
+      ++waiting;
+      numbers.async_put(n, asio::bind_executor(loop, [&](error_code) { --waiting; }));
+    }
+    do {
+      loop.restart();
+      loop.poll();
+    } while (waiting > 3);
+  }
+  loop.run();
+  numbers.close();
+  consumer.join();
+  EXPECT_TRUE(in_order);
+  EXPECT_EQ(before, kItems - 1);
+}
+
 TEST(QueueAsync, cancelling_ends_the_waiting_and_loses_no_item) {
   asio::io_context loop;
   queue<int> numbers;
