@@ -80,7 +80,7 @@ TEST(DefinitionsImport, puts_everything_in_an_order_in_which_it_can_be_applied) 
   EXPECT_EQ(policies[1].policy.priority, 3);
   EXPECT_EQ(all<PutExchange>(imported).size(), 1u) << "amq.direct is in every vhost";
   EXPECT_TRUE(all<PutExchange>(imported)[0].exchange.internal);
-  EXPECT_EQ(*all<PutQueue>(imported)[0].queue.arguments.find("x-queue-type")->as_text(), "quorum");
+  EXPECT_EQ(*all<PutQueue>(imported)[0].queue->arguments.find("x-queue-type")->as_text(), "quorum");
   EXPECT_EQ(all<PutBinding>(imported)[0].binding.arguments.find("a")->as_integer(), 1);
   ASSERT_EQ(imported.notes.size(), 1u);
   EXPECT_NE(imported.notes[0].find("shovel"), std::string::npos);

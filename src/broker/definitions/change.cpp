@@ -58,6 +58,12 @@ void all(Io& io, Fields&... fields) {
   (io(fields), ...);
 }
 
+template <class Io, class Spec>
+void queue_fields(Io& io, Spec& q) {
+  all(io, q.vhost, q.name, q.durable, q.auto_delete, q.exclusive_owner, q.arguments, q.address.id,
+      q.address.shard);
+}
+
 // `C` is the change, const when written.
 template <class Io, class C>
 void fields(Io& io, C& c) {
@@ -72,9 +78,7 @@ void fields(Io& io, C& c) {
   } else if constexpr (std::is_same_v<T, DeleteExchange>) {
     all(io, c.vhost, c.name);
   } else if constexpr (std::is_same_v<T, PutQueue>) {
-    auto& q = c.queue;
-    all(io, q.vhost, q.name, q.durable, q.auto_delete, q.exclusive_owner, q.arguments, q.address.id,
-        q.address.shard);
+    queue_fields(io, *c.queue);
   } else if constexpr (std::is_same_v<T, DeleteQueue>) {
     all(io, c.vhost, c.name, c.address.id, c.address.shard);
   } else if constexpr (std::is_same_v<T, PutBinding> || std::is_same_v<T, DeleteBinding>) {
@@ -111,7 +115,14 @@ Change read_alternative(std::size_t index, Reader& in, std::index_sequence<I...>
   const auto load = [&]<std::size_t K>() {
     if (K != index) return;
     Loader loader(in);
-    fields(loader, change.emplace<K>());
+    using T = std::variant_alternative_t<K, Change>;
+    if constexpr (std::is_same_v<T, PutQueue>) {
+      QueueSpec queue;
+      queue_fields(loader, queue);
+      change.emplace<K>(std::move(queue));
+    } else {
+      fields(loader, change.emplace<K>());
+    }
   };
   (load.template operator()<I>(), ...);
   return change;

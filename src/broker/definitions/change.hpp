@@ -2,6 +2,8 @@
 // date with, and what a snapshot is a list of.
 #pragma once
 
+#include <memory>
+#include <utility>
 #include <variant>
 
 #include "base/buffer.hpp"
@@ -22,8 +24,12 @@ struct PutExchange {
 struct DeleteExchange {
   std::string vhost, name;
 };
+// Shared by all who hold definitions: there may be very many.
 struct PutQueue {
-  QueueSpec queue;
+  std::shared_ptr<const QueueSpec> queue;
+
+  explicit PutQueue(QueueSpec spec) : queue(std::make_shared<const QueueSpec>(std::move(spec))) {}
+  explicit PutQueue(std::shared_ptr<const QueueSpec> spec) noexcept : queue(std::move(spec)) {}
 };
 struct DeleteQueue {
   std::string vhost, name;

@@ -59,7 +59,7 @@ bool durable_ends(const VhostDefinitions& vhost, const BindingSpec& binding) {
     return end != vhost.exchanges.end() && end->second.durable;
   }
   const auto end = vhost.queues.find(binding.destination);
-  return end != vhost.queues.end() && end->second.durable && end->second.exclusive_owner.value == 0;
+  return end != vhost.queues.end() && end->second->durable && end->second->exclusive_owner.value == 0;
 }
 
 template <class List, class Same>
@@ -129,14 +129,14 @@ void Definitions::apply(const Change& change) {
                    v->exchanges.erase(c.name);
                  },
                  [&](const PutQueue& c) {
-                   next_queue_id_ = std::max(next_queue_id_, c.queue.address.id.value + 1);
-                   if (auto* v = vhost(c.queue.vhost)) v->queues.insert_or_assign(c.queue.name, c.queue);
+                   next_queue_id_ = std::max(next_queue_id_, c.queue->address.id.value + 1);
+                   if (auto* v = vhost(c.queue->vhost)) v->queues.insert_or_assign(c.queue->name, c.queue);
                  },
                  [&](const DeleteQueue& c) {
                    auto* v = vhost(c.vhost);
                    if (!v) return;
                    const auto it = v->queues.find(c.name);
-                   if (it == v->queues.end() || it->second.address.id != c.address.id) return;
+                   if (it == v->queues.end() || it->second->address.id != c.address.id) return;
                    for (const auto& b : v->bindings_to(c.name, false)) remove_binding(*v, b);
                    v->queues.erase(it);
                  },
@@ -210,13 +210,13 @@ bool Definitions::is_durable(const Change& change) const {
     const auto* v = find_vhost(vhost_name);
     if (!v) return false;
     const auto it = v->queues.find(name);
-    return it != v->queues.end() && it->second.durable && it->second.exclusive_owner.value == 0;
+    return it != v->queues.end() && it->second->durable && it->second->exclusive_owner.value == 0;
   };
   return std::visit(
       Overloaded{
           [&](const PutExchange& c) { return c.exchange.durable; },
           [&](const DeleteExchange& c) { return exchange_durable(c.vhost, c.name); },
-          [&](const PutQueue& c) { return c.queue.durable && c.queue.exclusive_owner.value == 0; },
+          [&](const PutQueue& c) { return c.queue->durable && c.queue->exclusive_owner.value == 0; },
           [&](const DeleteQueue& c) { return queue_durable(c.vhost, c.name); },
           [&](const PutBinding& c) {
             const auto* v = find_vhost(c.binding.vhost);

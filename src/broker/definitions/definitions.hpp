@@ -6,6 +6,7 @@
 
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,7 +19,7 @@ namespace millrace::broker {
 struct VhostDefinitions {
   VhostSpec spec;
   TextMap<ExchangeSpec> exchanges;
-  TextMap<QueueSpec> queues;
+  TextMap<std::shared_ptr<const QueueSpec>> queues;
   std::map<std::string, PolicySpec, std::less<>> policies;
   std::map<std::string, PolicySpec, std::less<>> operator_policies;
 

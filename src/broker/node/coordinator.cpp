@@ -40,7 +40,7 @@ Coordinator::Coordinator(NodeShared& shared, Definitions definitions)
     : shared_(shared), definitions_(std::move(definitions)), next_queue_id_(definitions_.next_queue_id()) {
   queues_of_shard_.resize(shared.shards.size());
   for (const auto& [name, vhost] : definitions_.vhosts()) {
-    for (const auto& [queue_name, queue] : vhost.queues) ++queues_of_shard_[queue.address.shard.value];
+    for (const auto& [queue_name, queue] : vhost.queues) ++queues_of_shard_[queue->address.shard.value];
   }
 }
 
@@ -60,7 +60,7 @@ std::vector<Change> Coordinator::first_definitions() const {
 void Coordinator::bring_up_to_date() {
   auto changes = std::make_shared<const std::vector<Change>>(definitions_.snapshot());
   for (Shard* shard : shared_.shards) {
-    for (const Change& change : *changes) shard->replica().apply(changes, change);
+    for (const Change& change : *changes) shard->replica().apply(change);
   }
 }
 
@@ -110,12 +110,12 @@ void Coordinator::send_durable() {
       ++commit.waiting_for;
       own.call(ShardId(static_cast<std::uint16_t>(s)), [this, s, changes = commit.changes, number] {
         Shard& shard = *shared_.shards[s];
-        for (const Change& change : *changes) shard.replica().apply(changes, change);
+        for (const Change& change : *changes) shard.replica().apply(change);
         shard.call(ShardId(0), [this, number] { applied(number); });
       });
     }
     const auto changes = commit.changes;
-    for (const Change& change : *changes) own.replica().apply(changes, change);
+    for (const Change& change : *changes) own.replica().apply(change);
   }
 }
 
@@ -144,7 +144,7 @@ void Coordinator::declare_queue(QueueSpec asked, bool server_named, ShardId near
     return done(checked.error());
   }
   if (const auto it = vhost->queues.find(asked.name); it != vhost->queues.end()) {
-    const QueueSpec& existing = it->second;
+    const QueueSpec& existing = *it->second;
     if (existing.exclusive_owner != asked.exclusive_owner) {
       return done(locked_queue(asked.vhost, asked.name));
     }
@@ -178,7 +178,7 @@ void Coordinator::find_queue(std::string_view vhost_name, std::string_view name,
                              Done<std::optional<QueueSpec>> done) {
   std::optional<QueueSpec> found;
   if (const VhostDefinitions* vhost = definitions_.find_vhost(vhost_name)) {
-    if (const auto it = vhost->queues.find(name); it != vhost->queues.end()) found = it->second;
+    if (const auto it = vhost->queues.find(name); it != vhost->queues.end()) found = *it->second;
   }
   commit({}, [found = std::move(found), done = std::move(done)]() mutable { done(std::move(found)); });
 }
@@ -217,8 +217,8 @@ void Coordinator::delete_queue(std::string_view vhost_name, std::string_view nam
   std::vector<Change> changes;
   if (vhost) {
     const auto it = vhost->queues.find(name);
-    if (it != vhost->queues.end() && it->second.address == address) {
-      add_queue_deletion(*vhost, it->second, changes);
+    if (it != vhost->queues.end() && it->second->address == address) {
+      add_queue_deletion(*vhost, *it->second, changes);
     }
   }
   commit(std::move(changes), [done = std::move(done)]() mutable { done({}); });
@@ -277,7 +277,7 @@ void Coordinator::bind(BindingSpec binding, const Subject& subject, ConnectionId
     return done(no_queue(binding.vhost, binding.destination));
   }
   if (!binding.to_exchange) {
-    const ConnectionId owner = vhost->queues.find(binding.destination)->second.exclusive_owner;
+    const ConnectionId owner = vhost->queues.find(binding.destination)->second->exclusive_owner;
     if (owner.value != 0 && owner != asker) return done(locked_queue(binding.vhost, binding.destination));
   }
   if (source->second.type == "topic") {
@@ -318,7 +318,7 @@ void Coordinator::import(std::vector<Change> changes, Done<void> done) {
     } else if (auto* queue = std::get_if<PutQueue>(&change)) {
       // A refusal comes at once; only success waits.
       auto refused = std::make_shared<std::optional<Error>>();
-      declare_queue(std::move(queue->queue), true, place(ShardId(0)),
+      declare_queue(QueueSpec(*queue->queue), true, place(ShardId(0)),
                     [refused](result<DeclaredQueue> declared) {
                       if (declared.has_error()) *refused = declared.error();
                     });

@@ -42,7 +42,7 @@ void Replica::apply_policy(VhostReplica& vhost, const ExchangeSpec& exchange) {
   vhost.table->set_alternate(exchange.name, alternate && alternate->as_text() ? *alternate->as_text() : "");
 }
 
-void Replica::apply(const std::shared_ptr<const void>& owner, const Change& change) {
+void Replica::apply(const Change& change) {
   ++version_;
   const auto in_vhost = [&](const std::string& name, auto&& then) {
     if (VhostReplica* vhost = find_vhost(name)) then(*vhost);
@@ -84,14 +84,14 @@ void Replica::apply(const std::shared_ptr<const void>& owner, const Change& chan
                    });
                  },
                  [&](const PutQueue& c) {
-                   in_vhost(c.queue.vhost, [&](VhostReplica& vhost) {
-                     std::shared_ptr<const QueueSpec> spec(owner, &c.queue);
-                     auto& known = vhost.queues[c.queue.name];
+                   const QueueSpec& spec = *c.queue;
+                   in_vhost(spec.vhost, [&](VhostReplica& vhost) {
+                     auto& known = vhost.queues[spec.name];
                      if (known) queues_by_id_.erase(known->address.id.value);
-                     known = spec;
-                     queues_by_id_[c.queue.address.id.value] = spec.get();
-                     vhost.table->add_queue(c.queue.name, c.queue.address);
-                     listener_.queue_put(spec, settings_of(vhost, c.queue));
+                     known = c.queue;
+                     queues_by_id_[spec.address.id.value] = &spec;
+                     vhost.table->add_queue(spec.name, spec.address);
+                     listener_.queue_put(c.queue, settings_of(vhost, spec));
                    });
                  },
                  [&](const DeleteQueue& c) {

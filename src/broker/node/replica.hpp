@@ -43,8 +43,7 @@ class Replica {
   Replica(ReplicaListener& listener, const MessageFormats& formats, std::uint64_t random_seed)
       : listener_(listener), formats_(formats), random_seed_(random_seed) {}
 
-  // `owner` keeps the change alive: queue specs are shared, not copied.
-  void apply(const std::shared_ptr<const void>& owner, const Change& change);
+  void apply(const Change& change);
 
   VhostReplica* find_vhost(std::string_view name) noexcept;
   const QueueSpec* find_queue(const VhostReplica& vhost, std::string_view name) const noexcept;

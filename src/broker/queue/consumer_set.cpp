@@ -7,47 +7,52 @@
 namespace millrace::broker {
 
 void ConsumerSet::add(QueueConsumer consumer) {
-  Group& group = groups_[consumer.priority];
+  if (empty()) members_ = std::make_unique<Members>();
+  Group& group = members_->groups[consumer.priority];
   const ConsumerKey key = consumer.key;
   Turns& turns = consumer.credit > 0 ? group.waiting : group.aside;
   group.members.push_back(Member{std::move(consumer), {}});
   const auto member = std::prev(group.members.end());
   member->turn = turns.insert(turns.end(), &*member);
-  const bool added = by_key_.emplace(key, member).second;
+  const bool added = members_->by_key.emplace(key, member).second;
   MILLRACE_ASSERT(added, "a session gives each of its consumers an id of its own");
 }
 
 bool ConsumerSet::remove(const ConsumerKey& key) {
-  const auto found = by_key_.find(key);
-  if (found == by_key_.end()) return false;
+  if (empty()) return false;
+  auto& [groups, by_key] = *members_;
+  const auto found = by_key.find(key);
+  if (found == by_key.end()) return false;
   const auto member = found->second;
-  by_key_.erase(found);
-  const auto at = groups_.find(member->consumer.priority);
+  by_key.erase(found);
+  const auto at = groups.find(member->consumer.priority);
   Group& group = at->second;
   (member->consumer.credit > 0 ? group.waiting : group.aside).erase(member->turn);
   group.members.erase(member);
-  if (group.members.empty()) groups_.erase(at);
+  if (group.members.empty()) groups.erase(at);
+  if (groups.empty()) members_.reset();
   return true;
 }
 
 void ConsumerSet::clear() noexcept {
-  by_key_.clear();
-  groups_.clear();
+  members_.reset();
 }
 
 void ConsumerSet::grant(const ConsumerKey& key, std::uint64_t credit) {
-  const auto found = by_key_.find(key);
-  if (found == by_key_.end() || credit == 0) return;
+  if (empty() || credit == 0) return;
+  const auto found = members_->by_key.find(key);
+  if (found == members_->by_key.end()) return;
   Member& member = *found->second;
   if (member.consumer.credit == 0) {
-    Group& group = groups_.find(member.consumer.priority)->second;
+    Group& group = members_->groups.find(member.consumer.priority)->second;
     group.waiting.splice(group.waiting.end(), group.aside, member.turn);
   }
   member.consumer.credit += credit;
 }
 
 void ConsumerSet::rehome(ConnectionId connection, ShardId shard, ConnectionImpl* local) noexcept {
-  for (auto& [priority, group] : groups_) {
+  if (empty()) return;
+  for (auto& [priority, group] : members_->groups) {
     for (Member& member : group.members) {
       if (member.consumer.key.connection != connection) continue;
       member.consumer.shard = shard;
@@ -57,12 +62,13 @@ void ConsumerSet::rehome(ConnectionId connection, ShardId shard, ConnectionImpl*
 }
 
 const QueueConsumer* ConsumerSet::first() const noexcept {
-  return groups_.empty() ? nullptr : &groups_.begin()->second.members.front().consumer;
+  return empty() ? nullptr : &members_->groups.begin()->second.members.front().consumer;
 }
 
 QueueConsumer* ConsumerSet::next() noexcept {
+  if (empty()) return nullptr;
   // As many steps as there are priorities in use at most: a handful.
-  for (auto& [priority, group] : groups_) {
+  for (auto& [priority, group] : members_->groups) {
     if (!group.waiting.empty()) return &group.waiting.front()->consumer;
   }
   return nullptr;
@@ -71,11 +77,12 @@ QueueConsumer* ConsumerSet::next() noexcept {
 void ConsumerSet::served(QueueConsumer& consumer) {
   MILLRACE_ASSERT(consumer.credit > 0, "who has no credit is not served");
   --consumer.credit;
-  const auto top = groups_.begin();
-  Group& group = top->first == consumer.priority ? top->second : groups_.find(consumer.priority)->second;
+  const auto top = members_->groups.begin();
+  Group& group =
+      top->first == consumer.priority ? top->second : members_->groups.find(consumer.priority)->second;
   // Nearly always it is the next one in turn, found without asking for its key.
   Turns::iterator turn = group.waiting.begin();
-  if (&(*turn)->consumer != &consumer) turn = by_key_.find(consumer.key)->second->turn;
+  if (&(*turn)->consumer != &consumer) turn = members_->by_key.find(consumer.key)->second->turn;
   Turns& to = consumer.credit > 0 ? group.waiting : group.aside;
   to.splice(to.end(), group.waiting, turn);
 }

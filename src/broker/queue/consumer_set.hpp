@@ -12,6 +12,7 @@
 #include <functional>
 #include <list>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -41,8 +42,8 @@ struct QueueConsumer {
 
 class ConsumerSet {
  public:
-  bool empty() const noexcept { return by_key_.empty(); }
-  std::size_t size() const noexcept { return by_key_.size(); }
+  bool empty() const noexcept { return members_ == nullptr; }
+  std::size_t size() const noexcept { return members_ ? members_->by_key.size() : 0; }
 
   // Its key must be new. Consumers stay where they are in memory until they are removed.
   void add(QueueConsumer consumer);
@@ -64,7 +65,8 @@ class ConsumerSet {
   // By falling priority, in the order they came.
   template <class Visit>
   void for_each(Visit visit) const {
-    for (const auto& [priority, group] : groups_) {
+    if (empty()) return;
+    for (const auto& [priority, group] : members_->groups) {
       for (const Member& member : group.members) visit(member.consumer);
     }
   }
@@ -88,8 +90,12 @@ class ConsumerSet {
   };
   using Groups = std::map<std::int64_t, Group, std::greater<>>;
 
-  Groups groups_;  // none empty
-  boost::unordered_flat_map<ConsumerKey, std::list<Member>::iterator, KeyHash> by_key_;
+  struct Members {
+    Groups groups;  // none empty
+    boost::unordered_flat_map<ConsumerKey, std::list<Member>::iterator, KeyHash> by_key;
+  };
+
+  std::unique_ptr<Members> members_;  // none while there are no consumers: of most queues
 };
 
 }  // namespace millrace::broker

@@ -27,9 +27,7 @@ Queue::Queue(QueueHost& host, std::shared_ptr<const QueueSpec> spec,
   if (settings_->expires_ms) host_.mark_dirty(*this);
 }
 
-Queue::~Queue() {
-  *alive_ = false;
-}
+Queue::~Queue() = default;
 
 void Queue::change_settings(std::shared_ptr<const QueueSettings> settings) {
   MILLRACE_ASSERT(settings->max_priority == settings_->max_priority,

@@ -277,7 +277,7 @@ class Queue {
   bool ttl_seen_ = false;  // some message may expire
   bool had_consumer_ = false;
   bool closing_ = false;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::shared_ptr<void> alive_;  // made by the first read from disk, whose answer may come too late
 };
 
 }  // namespace millrace::broker

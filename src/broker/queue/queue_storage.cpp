@@ -30,8 +30,9 @@ void Queue::load(unsigned index) {
   const std::uint64_t left = run.run.offset + run.run.bytes - run.next_offset;
   const std::size_t bytes = static_cast<std::size_t>(std::min<std::uint64_t>(
       left, std::max<std::uint64_t>(storage::Segments::kReadPieceBytes, read_bytes_)));
+  if (!alive_) alive_ = std::make_shared<bool>();
   host_.read_segment(run.run.segment, run.next_offset, bytes,
-                     [this, index, alive = std::weak_ptr<bool>(alive_),
+                     [this, index, alive = std::weak_ptr<void>(alive_),
                       generation = load_generation_](result<Buffer> piece) {
                        if (alive.expired() || generation != load_generation_) return;
                        loaded(index, std::move(piece));
