@@ -28,11 +28,12 @@ struct LaneRun {
 using LaneRuns = std::vector<LaneRun>;
 
 struct Lane {
-  Entries returned;        // came back from a consumer; older than all that follows
-  Entries head;            // read back from segments
-  LaneRuns runs;           // those before `unread` wait for their last items to be settled
-  std::size_t unread = 0;  // the first run that is not exhausted
-  Entries tail;            // in memory since it was published
+  Entries returned;             // came back from a consumer; older than all that follows
+  Entries head;                 // read back from segments
+  LaneRuns runs;                // those before `unread` wait for their last items to be settled
+  std::size_t unread = 0;       // the first run that is not exhausted
+  std::size_t piece_bytes = 0;  // of the last read; doubled while reading goes on
+  Entries tail;                 // in memory since it was published
   bool loading = false;
 
   bool has_unread() const noexcept { return unread < runs.size(); }

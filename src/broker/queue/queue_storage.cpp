@@ -28,8 +28,10 @@ void Queue::load(unsigned index) {
   lane.loading = true;
   const LaneRun& run = lane.runs[lane.unread];
   const std::uint64_t left = run.run.offset + run.run.bytes - run.next_offset;
-  const std::size_t bytes = static_cast<std::size_t>(std::min<std::uint64_t>(
-      left, std::max<std::uint64_t>(storage::Segments::kReadPieceBytes, read_bytes_)));
+  lane.piece_bytes = std::clamp(2 * lane.piece_bytes, storage::Segments::kReadPieceBytes,
+                                storage::Segments::kReadOnPieceBytes);
+  const std::size_t bytes = static_cast<std::size_t>(
+      std::min<std::uint64_t>(left, std::max<std::uint64_t>(lane.piece_bytes, read_bytes_)));
   if (!alive_) alive_ = std::make_shared<bool>();
   host_.read_segment(run.run.segment, run.next_offset, bytes,
                      [this, index, alive = std::weak_ptr<void>(alive_),
