@@ -24,7 +24,8 @@ using testing::FakeGate;
 using testing::FakeTransport;
 
 constexpr std::size_t kBeforeLoginBytes = 64 * 1024;
-constexpr std::size_t kFixedBytes = 1024 * 1024;
+// What a session may hold whatever came: of bodies that were only announced, its own and the shared part.
+constexpr std::size_t kFixedBytes = 1024 * 1024 + Session::kOwnBodyBytes + FakeBroker::kBodyBudgetBytes;
 // A field of a byte or two becomes a value, an entry, a line of the fake broker's.
 constexpr std::size_t kBytesForEachReceived = 256;
 
@@ -82,7 +83,7 @@ class Fuzzed {
 
   // Something that a broker may do.
   void act() {
-    switch (random_.below(12)) {
+    switch (random_.below(13)) {
       case 0:
         fake_.later = true;
         break;
@@ -119,10 +120,14 @@ class Fuzzed {
       case 10:
         if (random_.one_in(64)) fake_.listener->on_close_requested(Error{Errc::shutting_down, "enough"});
         break;
+      case 11:
+        if (random_.one_in(4)) fake_.body_budget.tick();
+        break;
       default:
         deliver();
         break;
     }
+    fake_.body_budget.settle();
     if (fake_.closed) return;
     fake_.listener->on_turn_end();
     offer();

@@ -20,6 +20,7 @@
 
 #include "base/result.hpp"
 #include "base/task.hpp"
+#include "broker/body_budget.hpp"
 #include "broker/ids.hpp"
 #include "broker/message.hpp"
 #include "broker/specs.hpp"
@@ -223,6 +224,8 @@ class Gate {
                                                    ConnectionListener& listener) = 0;
   virtual std::int64_t wall_ms() const noexcept = 0;
   virtual std::uint64_t max_message_bytes() const noexcept = 0;
+  // For bodies that are still arriving. Of the shard; outlives its sessions.
+  virtual BodyBudget& body_budget() noexcept = 0;
 };
 
 }  // namespace millrace::broker

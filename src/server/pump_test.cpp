@@ -42,6 +42,10 @@ class NoGate final : public broker::Gate {
   }
   std::int64_t wall_ms() const noexcept override { return 0; }
   std::uint64_t max_message_bytes() const noexcept override { return 0; }
+  broker::BodyBudget& body_budget() noexcept override { return budget_; }
+
+ private:
+  broker::BodyBudget budget_{0, [](std::string_view) {}};
 };
 
 // Takes whole lines and answers each by itself; some are commands.

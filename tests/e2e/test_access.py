@@ -5,6 +5,7 @@ import pytest
 from pamqp import commands
 
 from harness.definitions import permission, policy, topic_permission, user
+from harness.network import in_own_network
 from harness.pika_tools import get, publish, refusal, wait_for_depth
 from harness.raw import RawConnection, plain
 
@@ -327,3 +328,37 @@ def test_a_policy_can_give_an_exchange_its_alternate(channel):
     channel.basic_publish("with-spare", "unbound", b"m")
     assert get(channel, queue)[2] == b"m"
     channel.exchange_delete("with-spare")
+
+
+# -- guest --
+
+ELSEWHERE = "192.0.2.1"  # of the addresses that are for examples
+
+
+@pytest.mark.millrace_only("about our own program's listeners")
+def test_guest_is_refused_when_it_comes_from_elsewhere_and_others_are_not(own_broker):
+    broker = own_broker(
+        options=["--amqp", f"{ELSEWHERE}:5999"], definitions={"users": [user("reader")]}, start=False
+    )
+
+    def come_from_elsewhere():
+        broker.start()
+        answers = []
+        for host, port, login in (
+            (ELSEWHERE, 5999, plain()),
+            (ELSEWHERE, 5999, plain("reader", "reader")),
+            ("127.0.0.1", broker.port, plain()),
+        ):
+            broker.host, broker.port = host, port
+            with RawConnection(broker) as raw:
+                raw.start()
+                raw.login("PLAIN", login)
+                answer = raw.receive()
+                answers.append(getattr(answer, "reply_code", None) or answer.name)
+        return answers
+
+    try:
+        answers = in_own_network(ELSEWHERE, come_from_elsewhere)
+    except PermissionError as error:
+        pytest.skip(str(error))
+    assert answers == [403, "Connection.Tune", "Connection.Tune"]

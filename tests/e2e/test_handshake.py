@@ -56,6 +56,25 @@ def test_anonymous_is_not_offered_unless_switched_on(raw):
     assert "ANONYMOUS" not in raw.start().mechanisms.split()
 
 
+@pytest.mark.millrace_only("an option of our own program")
+def test_anonymous_logs_in_as_guest_when_switched_on(own_broker):
+    broker = own_broker(options=["--allow-anonymous"])
+    with RawConnection(broker) as raw:
+        assert "ANONYMOUS" in raw.start().mechanisms.split()
+        raw.login("ANONYMOUS", "whoever")
+        raw.expect(commands.Connection.Tune)
+        raw.send(commands.Connection.TuneOk(2047, 131072, 0))
+        raw.ask(commands.Connection.Open("/"), commands.Connection.OpenOk)
+        raw.open_channel()
+        raw.ask(commands.Queue.Declare(queue="anonymous", exclusive=True), commands.Queue.DeclareOk, 1)
+
+
+def test_anonymous_is_refused_unless_switched_on(raw):
+    raw.start()
+    raw.login("ANONYMOUS", "")
+    assert raw.end() in ((503, "COMMAND_INVALID - unknown authentication mechanism 'ANONYMOUS'"), None)
+
+
 def test_tune_offers_131072_octets_2047_channels_and_60_seconds(raw):
     raw.start()
     raw.login()

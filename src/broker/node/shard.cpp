@@ -15,6 +15,8 @@ Shard::Shard(NodeShared& shared, unsigned index, runtime::ShardRuntime runtime, 
       directory_(std::move(directory)),
       replica_(*this, shared.options.formats, shared.incarnation + index),
       random_(shared.incarnation ^ (std::uint64_t{index} << 32)),
+      body_budget_(BodyBudget::share_of(shared.shards.size()),
+                   [&shared](std::string_view line) { shared.options.log(LogLevel::warning, line); }),
       remembering_(std::make_unique<Remembering>(*this)) {
   outboxes_.resize(shared.shards.size());
   std::array<std::uint8_t, 32> key{};
@@ -83,6 +85,7 @@ void Shard::end_turn(bool idle) {
     if (dirty_.empty() && settled_queues_.empty() && !remembering_->has_settled()) break;
   }
   update_flow();
+  settle_body_budget();
   account_memory();
   drop_dead_segments();
   for (std::size_t i = 0; i < touched_.size(); ++i) {
@@ -151,6 +154,15 @@ void Shard::account_memory() {
   } else {
     spill_for_memory();
   }
+}
+
+void Shard::settle_body_budget() {
+  body_budget_.settle();
+  if (!body_budget_.wants_ticks() || std::exchange(body_budget_ticks_, true)) return;
+  runtime_.timers.start(runtime::Milliseconds(BodyBudget::kTickMs), [this] {
+    body_budget_ticks_ = false;
+    body_budget_.tick();
+  });
 }
 
 void Shard::update_flow() {

@@ -177,6 +177,7 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
     return now_ms_;
   }
   std::uint64_t max_message_bytes() const noexcept override { return shared_.options.max_message_bytes; }
+  BodyBudget& body_budget() noexcept override { return body_budget_; }
 
   // Routes with the vhost's table; for publishes that do not come from a connection as well.
   bool route(VhostReplica& vhost, Exchange& exchange, std::span<const std::string_view> keys,
@@ -220,6 +221,7 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void fire_deadlines();
   void arm_timer();
   void send_letters();
+  void settle_body_budget();
   void account_memory();
   void forget(Queue& queue);
   // Puts the queues in doubt off reading: publishers are held back while true.
@@ -308,6 +310,8 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   std::map<std::uint64_t, RecoveredQueue> recovered_;
   std::int64_t memory_bytes_ = 0;
   std::int64_t reported_memory_ = 0;
+  BodyBudget body_budget_;
+  bool body_budget_ticks_ = false;
   mutable std::int64_t now_ms_ = 0;  // 0: not asked for in this turn
   std::unique_ptr<Remembering> remembering_;
 };

@@ -8,7 +8,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/buffer.hpp"
 #include "broker/connection.hpp"
 #include "protocol/amqp091/confirms.hpp"
 #include "protocol/amqp091/unacked.hpp"
@@ -70,9 +69,6 @@ struct Incoming {
   std::uint64_t body_bytes = 0;
   std::uint64_t received_bytes = 0;
   Ref<broker::Message> message;  // with room for the whole body
-  // Where the body gathers when too much room was claimed on this connection already.
-  Buffer gathered;
-  bool gathering = false;
 };
 
 struct TxPublish {

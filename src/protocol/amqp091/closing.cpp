@@ -97,9 +97,6 @@ void Session::fail_connection(ReplyCode code, std::string_view text, std::uint32
        connection::Close{static_cast<std::uint16_t>(code), reply_text(code, text),
                          static_cast<std::uint16_t>(method_id >> 16), static_cast<std::uint16_t>(method_id)});
   state_ = State::failed;
-  for (Channel* channel : by_number_) {
-    if (channel != nullptr) drop_incoming(*channel);
-  }
   transport_.cancel_timer(close_timer_);
   close_timer_ = transport_.start_timer(options_.close_timeout_ms, [this] {
     close_timer_ = {};
@@ -110,6 +107,7 @@ void Session::fail_connection(ReplyCode code, std::string_view text, std::uint32
   resume(kWaitsForBroker);
   resume(kMoves);
   resume(kBlockedByAlarm);  // close-ok must be read
+  resume(kWaitsForRoom);
 }
 
 void Session::on_close_requested(const Error& why) {
@@ -139,6 +137,9 @@ void Session::on0(const connection::CloseOk&) {
 void Session::close_broker() {
   if (connection_ == nullptr || broker_closing_) return;
   broker_closing_ = true;
+  for (Channel* channel : by_number_) {
+    if (channel != nullptr) drop_incoming(*channel);
+  }
   dirty_sources_.clear();
   dirty_confirms_.clear();
   dirty_credit_.clear();

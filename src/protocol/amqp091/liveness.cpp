@@ -72,6 +72,7 @@ void Session::on_unblocked() {
 // Only at rest: whatever is under way would have to be told of the move. The broker suggests it again.
 void Session::on_move_suggested(broker::ShardId to) {
   if (state_ != State::running || paused_ != 0 || in_turn_ || secret_pending_ || !broker_usable()) return;
+  if (!body_room_.idle()) return;  // it is this shard's
   const bool leaves = connection_->leave_for(to, [this, to] {
     stop_timers();
     transport_.move_to(to);
@@ -81,6 +82,7 @@ void Session::on_move_suggested(broker::ShardId to) {
 
 void Session::on_moved(broker::Gate& gate) {
   gate_ = &gate;
+  body_room_.move_to(gate.body_budget());
   if (heartbeat_tick_ms_ != 0) start_heartbeat_timer();
   connection_->arrive();
   resume(kMoves);

@@ -67,11 +67,13 @@ std::size_t Session::on_publish(Channel& channel, const basic::Publish& method, 
   return 0;
 }
 
-void Session::take_header(Channel& channel, ByteView payload) {
+// False: there is no room for the body yet; the frame is to be offered again.
+bool Session::take_header(Channel& channel, ByteView payload) {
   Incoming& incoming = channel.incoming;
   if (incoming.stage != Incoming::Stage::header) {
-    return fail_connection(ReplyCode::unexpected_frame,
-                           "expected content body, got non content body frame instead", basic::Publish::id);
+    fail_connection(ReplyCode::unexpected_frame, "expected content body, got non content body frame instead",
+                    basic::Publish::id);
+    return true;
   }
   method_id_ = basic::Publish::id;
   ContentHeader header;
@@ -79,26 +81,31 @@ void Session::take_header(Channel& channel, ByteView payload) {
     case HeaderParsed::ok:
       break;
     case HeaderParsed::wrong_class:
-      return fail_connection(ReplyCode::unexpected_frame,
-                             "expected content header for class 60, got one for class " +
-                                 std::to_string(header.class_id) + " instead",
-                             basic::Publish::id);
+      fail_connection(ReplyCode::unexpected_frame,
+                      "expected content header for class 60, got one for class " +
+                          std::to_string(header.class_id) + " instead",
+                      basic::Publish::id);
+      return true;
     case HeaderParsed::malformed:
-      return fail_connection(ReplyCode::syntax_error, "malformed content header", basic::Publish::id);
+      fail_connection(ReplyCode::syntax_error, "malformed content header", basic::Publish::id);
+      return true;
   }
   if (header.body_bytes > max_message_bytes_) {
     const bool cap = max_message_bytes_ >= kMessageBytesCap;
-    return refuse(channel, ReplyCode::precondition_failed,
-                  "message size " + std::to_string(header.body_bytes) + " is larger than " +
-                      (cap ? "max size " : "configured max size ") + std::to_string(max_message_bytes_));
+    refuse(channel, ReplyCode::precondition_failed,
+           "message size " + std::to_string(header.body_bytes) + " is larger than " +
+               (cap ? "max size " : "configured max size ") + std::to_string(max_message_bytes_));
+    return true;
   }
   broker::Message::Fields fields;
   incoming.extra_keys.clear();
   if (!read_publish(channel, incoming.exchange, incoming.routing_key, header, fields, incoming.extra_keys)) {
-    return;
+    return true;
   }
+  if (!hold_room(header.body_bytes)) return state_ == State::failed;
   begin_body(channel, fields, header.body_bytes);
   if (header.body_bytes == 0) body_complete(channel);
+  return true;
 }
 
 // Checks what a publisher may get wrong about properties, and picks out what the core looks at.
@@ -183,16 +190,42 @@ bool Session::edit_publish(Channel& channel, const ContentHeader& header, bool h
   return true;
 }
 
-// A claim of size may be a lie, so only one message of the largest size is taken at its word.
+// Whether there is room for one more body. If not, reading is paused until there is, or the connection
+// failed.
+bool Session::hold_room(std::uint64_t body_bytes) {
+  count_body(body_bytes, true);
+  const std::uint64_t needed = room_needed();
+  count_body(body_bytes, false);
+  const result<bool> held = body_room_.hold(needed);
+  if (held.has_error()) {
+    fail_connection(reply_code(held.error().code), held.error().text, basic::Publish::id);
+    return false;
+  }
+  if (!*held) pause(kWaitsForRoom);
+  return *held;
+}
+
+void Session::count_body(std::uint64_t body_bytes, bool begins) noexcept {
+  std::uint64_t& bytes = body_bytes > kOwnBodyBytes ? long_body_bytes_ : short_body_bytes_;
+  bytes = begins ? bytes + body_bytes : bytes - body_bytes;
+}
+
+void Session::on_body_room() {
+  resume(kWaitsForRoom);
+}
+
+void Session::on_body_refused(const Error& why) {
+  fail_connection(reply_code(why.code), why.text, basic::Publish::id);
+  if (!in_turn_) finish_turn();
+}
+
 void Session::begin_body(Channel& channel, const broker::Message::Fields& fields, std::uint64_t bytes) {
   Incoming& incoming = channel.incoming;
   incoming.stage = Incoming::Stage::body;
   incoming.body_bytes = bytes;
   incoming.received_bytes = 0;
-  incoming.gathering = claimed_bytes_ + bytes > max_message_bytes_;
-  const std::size_t room = incoming.gathering ? 0 : static_cast<std::size_t>(bytes);
-  claimed_bytes_ += room;
-  incoming.message = broker::Message::create(fields, room);
+  count_body(bytes, true);
+  incoming.message = broker::Message::create(fields, static_cast<std::size_t>(bytes));
 }
 
 bool Session::append_body(Channel& channel, ByteView part) {
@@ -202,10 +235,9 @@ bool Session::append_body(Channel& channel, ByteView part) {
                     basic::Publish::id);
     return false;
   }
-  if (incoming.gathering) {
-    incoming.gathered.append(part);
-  } else if (!part.empty()) {
+  if (!part.empty()) {
     std::memcpy(incoming.message->body_room() + incoming.received_bytes, part.data(), part.size());
+    body_room_.heard();
   }
   incoming.received_bytes += part.size();
   return true;
@@ -265,23 +297,18 @@ std::size_t Session::take_body(ByteView received) {
 void Session::body_complete(Channel& channel) {
   Incoming& incoming = channel.incoming;
   Ref<broker::Message> message = std::move(incoming.message);
-  if (incoming.gathering) {
-    const broker::Message& shell = *message;
-    message = broker::Message::create(
-        {shell.origin(), shell.durable(), shell.priority(), shell.ttl_ms(), shell.received_ms(),
-         shell.timestamp_ms(), shell.exchange(), shell.routing_key(), shell.header()},
-        incoming.gathered.view());
-  }
   drop_incoming(channel);
   publish(channel, std::move(message), incoming.mandatory, incoming.extra_keys);
 }
 
 void Session::drop_incoming(Channel& channel) {
   Incoming& incoming = channel.incoming;
-  if (incoming.stage == Incoming::Stage::body && !incoming.gathering) claimed_bytes_ -= incoming.body_bytes;
+  if (incoming.stage == Incoming::Stage::body) count_body(incoming.body_bytes, false);
   incoming.stage = Incoming::Stage::none;
   incoming.message = nullptr;
-  incoming.gathered.release();
+  if (body_room_.idle()) return;
+  body_room_.keep(room_needed());
+  resume(kWaitsForRoom);  // what waited is offered again, if its channel is still there
 }
 
 void Session::publish(Channel& channel, Ref<broker::Message> message, bool mandatory,

@@ -11,7 +11,8 @@ Session::Session(broker::Gate& gate, Transport& transport, const SessionOptions&
       transport_(transport),
       output_(transport.output()),
       options_(options),
-      info_(std::move(info)) {
+      info_(std::move(info)),
+      body_room_(gate.body_budget(), *this) {
   if (info_.protocol.empty()) info_.protocol = "AMQP 0-9-1";
   close_timer_ = transport_.start_timer(options_.handshake_timeout_ms, [this] {
     close_timer_ = {};
@@ -135,8 +136,7 @@ std::size_t Session::take_frame(ByteView received, const FrameSplit& split) {
     fail_connection(ReplyCode::unexpected_frame, "expected method frame, got non method frame instead", 0);
     return bytes;
   }
-  take_header(*channel, frame.payload);
-  return bytes;
+  return take_header(*channel, frame.payload) ? bytes : 0;
 }
 
 std::size_t Session::take_method(const Frame& frame, std::size_t frame_bytes, ByteView rest) {

@@ -12,8 +12,9 @@
 // turn settles, confirms and grants is told once, at its end (the end of on_bytes, or on_turn_end).
 //
 // Bounds: before authentication frames of at most 64 KiB; afterwards frame_max, and 1 MiB for what is not a
-// body. Room claimed for bodies not yet received: one message of the largest size a connection; beyond that
-// memory follows the bytes received. The bodies of an uncommitted transaction: kTransactionBytesMax.
+// body. Bodies that are still arriving: those up to kOwnBodyBytes take so much together; for what is beyond,
+// and for longer ones, room is held in the broker's BodyBudget, and reading is paused until there is some.
+// The bodies of an uncommitted transaction: kTransactionBytesMax.
 #pragma once
 
 #include <cstddef>
@@ -36,11 +37,12 @@
 
 namespace millrace::amqp091 {
 
-class Session final : public broker::ConnectionListener {
+class Session final : public broker::ConnectionListener, private broker::BodyBudget::Owner {
  public:
   static constexpr std::size_t kHandshakeFrameMax = 64 * 1024;
   static constexpr std::size_t kBufferedFrameMax = 1024 * 1024;
   static constexpr std::size_t kOutputHighBytes = 1024 * 1024;
+  static constexpr std::uint64_t kOwnBodyBytes = 1024 * 1024;
   static constexpr std::uint64_t kMessageBytesCap = 512u << 20;  // as RabbitMQ's, whatever is configured
   static constexpr std::uint64_t kTransactionBytesMax = 256u << 20;
   static constexpr std::uint32_t kPipelinedMax = 256;
@@ -83,7 +85,7 @@ class Session final : public broker::ConnectionListener {
     failed,   // connection.close was sent: all but its close-ok is swallowed
     ended,
   };
-  enum PauseReason : std::uint8_t { kWaitsForBroker = 1, kBlockedByAlarm = 2, kMoves = 4 };
+  enum PauseReason : std::uint8_t { kWaitsForBroker = 1, kBlockedByAlarm = 2, kMoves = 4, kWaitsForRoom = 8 };
   static std::string_view state_name(State state) noexcept;
 
   // session.cpp: frames
@@ -186,7 +188,7 @@ class Session final : public broker::ConnectionListener {
 
   // publishing.cpp
   std::size_t on_publish(Channel& channel, const basic::Publish& method, ByteView rest);
-  void take_header(Channel& channel, ByteView payload);
+  bool take_header(Channel& channel, ByteView payload);
   bool read_publish(Channel& channel, std::string_view exchange, std::string_view routing_key,
                     const ContentHeader& header, broker::Message::Fields& fields,
                     std::vector<std::string>& extra_keys);
@@ -199,6 +201,16 @@ class Session final : public broker::ConnectionListener {
   bool append_body(Channel& channel, ByteView part);
   void body_complete(Channel& channel);
   void drop_incoming(Channel& channel);
+  bool hold_room(std::uint64_t body_bytes);
+  void count_body(std::uint64_t body_bytes, bool begins) noexcept;
+  std::uint64_t room_needed() const noexcept {
+    return long_body_bytes_ + (short_body_bytes_ > kOwnBodyBytes ? short_body_bytes_ - kOwnBodyBytes : 0);
+  }
+  // BodyBudget::Owner
+  void on_body_room() override;
+  void on_body_refused(const Error& why) override;
+  bool is_read() const noexcept override { return paused_ == 0; }
+  std::string_view peer() const noexcept override { return info_.peer; }
   void publish(Channel& channel, Ref<broker::Message> message, bool mandatory,
                const std::vector<std::string>& extra_keys);
   bool route(Channel& channel, Ref<broker::Message> message, bool mandatory,
@@ -315,7 +327,10 @@ class Session final : public broker::ConnectionListener {
   bool in_part_ = false;
   std::uint32_t part_left_ = 0;
 
-  std::uint64_t claimed_bytes_ = 0;  // room in messages that are not complete
+  // Of bodies that are not complete: those up to kOwnBodyBytes, and longer ones.
+  std::uint64_t short_body_bytes_ = 0;
+  std::uint64_t long_body_bytes_ = 0;
+  broker::BodyBudget::Account body_room_;
   std::vector<Channel*> by_number_;
   std::vector<std::unique_ptr<Channel>> channels_;  // by slot
   std::uint32_t open_channels_ = 0;

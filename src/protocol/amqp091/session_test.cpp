@@ -159,7 +159,15 @@ class Play {
       published.message = broker::MessageRef(fake_.last_published.get());
       fake_.listener->on_deliver(consumer(words.at(1)), std::move(published));
     } else if (verb == "turn-end") {
+      fake_.body_budget.settle();
       fake_.listener->on_turn_end();
+    } else if (verb == "others-hold") {  // so much of the room for bodies in all, and wait for more
+      others_.keep(std::stoull(words.at(1)));
+      if (others_.held() < std::stoull(words.at(1))) std::ignore = others_.hold(std::stoull(words.at(1)));
+    } else if (verb == "ticks") {  // of the room for bodies
+      for (unsigned long n = std::stoul(words.at(1)); n > 0; --n) fake_.body_budget.tick();
+    } else if (verb == "message-limit") {  // before tuning
+      fake_.max_message_bytes = std::stoull(words.at(1));
     } else if (verb == "got") {
       fake_.next_got = broker::GotMessage{{broker::QueueId(9), {}}, delivery(words, 1), 3};
     } else if (verb == "cancelled") {
@@ -192,11 +200,23 @@ class Play {
     return fake_.consumers.at(std::stoul(number) - 1);
   }
 
+  // Another connection.
+  struct Other final : broker::BodyBudget::Owner {
+    explicit Other(FakeBroker& fake) : fake_(fake) {}
+    void on_body_room() override { fake_.log("others have room"); }
+    void on_body_refused(const Error&) override { fake_.log("others are refused"); }
+    bool is_read() const noexcept override { return true; }
+    std::string_view peer() const noexcept override { return "other"; }
+    FakeBroker& fake_;
+  };
+
   static const Dialogue dialogue_;
   SessionOptions options_;
   std::string outcome_;
   FakeBroker fake_;
   FakeGate gate_{fake_};
+  Other other_{fake_};
+  broker::BodyBudget::Account others_{fake_.body_budget, other_};
   FakeTransport transport_;
   Buffer received_;
   std::unique_ptr<Session> session_;

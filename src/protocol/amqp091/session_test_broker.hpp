@@ -16,6 +16,8 @@
 namespace millrace::amqp091::testing {
 
 struct FakeBroker {
+  static constexpr std::uint64_t kBodyBudgetBytes = 4u << 20;
+
   std::function<void(std::string)> log = [](std::string) {};
   bool later = false;               // answers wait for answer()
   std::deque<Task> waiting;         // such answers
@@ -26,6 +28,8 @@ struct FakeBroker {
   std::uint64_t messages = 0;  // what queues say of themselves
   std::optional<broker::GotMessage> next_got;
   std::uint64_t max_message_bytes = 1000;
+  broker::BodyBudget body_budget{kBodyBudgetBytes,
+                                 [this](std::string_view line) { log("logged: " + std::string(line)); }};
   std::uint64_t channel_limit = 1'000'000;        // of the user
   std::vector<broker::PublishToken> tokens;       // of pending publishes
   std::map<std::uint64_t, std::uint64_t> credit;  // by consumer id
@@ -237,6 +241,7 @@ class FakeGate final : public broker::Gate {
   }
   std::int64_t wall_ms() const noexcept override { return 1'700'000'000'000; }
   std::uint64_t max_message_bytes() const noexcept override { return fake_.max_message_bytes; }
+  broker::BodyBudget& body_budget() noexcept override { return fake_.body_budget; }
 
  private:
   FakeBroker& fake_;

@@ -78,7 +78,12 @@ class Dialogue {
     const auto channel = static_cast<std::uint16_t>(std::stoul(words.at(0)));
     const std::string& what = words.at(1);
     if (what == "body") return frame(FrameType::body, channel, words.size() > 2 ? words[2] : "");
-    if (what == "filler") return frame(FrameType::body, channel, std::string(std::stoul(words.at(2)), 'x'));
+    if (what == "filler") {  // "1 filler 1000 times 3"
+      const std::string one = frame(FrameType::body, channel, std::string(std::stoul(words.at(2)), 'x'));
+      std::string all;
+      for (std::size_t n = words.size() > 4 ? std::stoul(words[4]) : 1; n > 0; --n) all += one;
+      return all;
+    }
     if (what == "heartbeat") return frame(FrameType::heartbeat, channel, "");
     const std::map<std::string, std::string> values = assignments(words);
     Buffer out;
