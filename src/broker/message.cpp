@@ -196,7 +196,9 @@ void put_message_prefix(Buffer& out, const Message& message) {
   if ((flags & kAnnotations) != 0) put_annotations(out, *message.annotations());
 }
 
-Ref<Message> read_message(ByteView stored) {
+namespace {
+
+Ref<Message> read_stored(ByteView stored, bool body_follows) {
   Reader in(stored);
   if (in.u8() != kPrefixVersion) return nullptr;
   Message::Fields fields;
@@ -222,13 +224,24 @@ Ref<Message> read_message(ByteView stored) {
 
   // What remains must be header and body exactly; in this order no sum can overflow.
   constexpr std::uint64_t kMaxPart = std::numeric_limits<std::uint32_t>::max();
-  if (in.failed() || header_bytes > in.remaining() || body_bytes != in.remaining() - header_bytes)
-    return nullptr;
+  if (in.failed() || header_bytes > in.remaining()) return nullptr;
+  if (in.remaining() - header_bytes != (body_follows ? body_bytes : 0)) return nullptr;
   if (header_bytes > kMaxPart || body_bytes > kMaxPart) return nullptr;
   fields.header = in.bytes(static_cast<std::size_t>(header_bytes));
-  Ref<Message> message = Message::create(fields, in.rest());
+  Ref<Message> message = body_follows ? Message::create(fields, in.rest())
+                                      : Message::create(fields, static_cast<std::size_t>(body_bytes));
   if (annotations) message->annotate(std::move(annotations));
   return message;
+}
+
+}  // namespace
+
+Ref<Message> read_message(ByteView stored) {
+  return read_stored(stored, true);
+}
+
+Ref<Message> read_message_head(ByteView stored) {
+  return read_stored(stored, false);
 }
 
 const MessageFormat& internal_format() noexcept {

@@ -116,6 +116,8 @@ using MessageRef = Ref<const Message>;
 void put_message_prefix(Buffer& out, const Message& message);
 // Reads prefix, header and body back; null when malformed.
 Ref<Message> read_message(ByteView stored);
+// The same of prefix and header alone: the body is left for the caller to fill through body_room().
+Ref<Message> read_message_head(ByteView stored);
 
 // How the core looks into a header block. One for each origin, registered at start; stateless, any thread.
 class HeaderVisitor {

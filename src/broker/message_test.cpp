@@ -126,6 +126,24 @@ TEST(Message, survives_a_round_trip) {
   }
 }
 
+TEST(Message, is_read_back_with_room_for_a_body_that_is_elsewhere) {
+  const std::uint64_t seed = 20266;
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  Prng random(seed);
+  for (int round = 0; round < 100; ++round) {
+    const Ref<Message> message = random_message(random);
+    const Buffer bytes = stored(*message);
+    const std::size_t head = bytes.size() - message->body().size();
+    const Ref<Message> back = read_message_head(bytes.view().first(head));
+    ASSERT_TRUE(back);
+    ASSERT_EQ(back->body().size(), message->body().size());
+    std::copy(message->body().begin(), message->body().end(), back->body_room());
+    expect_same(*message, *back);
+    EXPECT_FALSE(read_message_head(bytes.view().first(head - 1)));
+    EXPECT_EQ(static_cast<bool>(read_message_head(bytes.view())), message->body().empty());
+  }
+}
+
 TEST(Message, is_refused_when_cut_or_extended) {
   const std::uint64_t seed = 20264;
   SCOPED_TRACE(testing::Message() << "seed " << seed);

@@ -74,6 +74,10 @@ result<void> BodyWriter::write_header() {
 BodyReader::BodyReader(runtime::FileSystem& files, std::string path, BodyFileId id)
     : files_(files), path_(std::move(path)), id_(id) {}
 
+BodyReader::BodyReader(runtime::FileSystem& files, std::string path, BodyFileId id,
+                       std::span<std::uint8_t> room)
+    : files_(files), path_(std::move(path)), id_(id), room_(room) {}
+
 Error BodyReader::damaged(const char* how) const {
   return fail(Errc::corrupt, "the body file '" + path_ + "' is damaged (" + how + "): run millrace repair");
 }
@@ -101,23 +105,24 @@ result<void> BodyReader::read_header() {
   }
   if (version == 0 || id != id_.value) return damaged("it is another file, renamed");
   if (length_ != *size - kBodyFileHeaderBytes) return damaged("its length is not what its header says");
+  if (room_ && length_ != room_->size()) return damaged("its length is not what its record says");
   return {};
 }
 
 result<bool> BodyReader::step() {
   if (!file_) {
     if (auto read = read_header(); !read) return read.error();
-    body_.reserve(static_cast<std::size_t>(length_));
+    if (!room_) body_.reserve(static_cast<std::size_t>(length_));
   }
-  const auto piece =
-      static_cast<std::size_t>(std::min<std::uint64_t>(kBodyPieceBytes, length_ - body_.size()));
-  std::uint8_t* at = body_.reserve(piece);
-  const auto got = file_->read(kBodyFileHeaderBytes + body_.size(), {at, piece});
+  const auto piece = static_cast<std::size_t>(std::min<std::uint64_t>(kBodyPieceBytes, length_ - read_));
+  std::uint8_t* at = room_ ? room_->data() + read_ : body_.reserve(piece);
+  const auto got = file_->read(kBodyFileHeaderBytes + read_, {at, piece});
   if (!got) return got.error();
   if (*got != piece) return damaged("it was cut");
   crc_ = crc32c(crc_, {at, piece});
-  body_.commit(piece);
-  if (body_.size() < length_) return true;
+  if (!room_) body_.commit(piece);
+  read_ += piece;
+  if (read_ < length_) return true;
   if (crc_ != stored_crc_) return damaged("its checksum does not fit");
   return false;
 }

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 
 #include "base/buffer.hpp"
@@ -45,11 +47,13 @@ class BodyWriter {
 class BodyReader {
  public:
   BodyReader(runtime::FileSystem& files, std::string path, BodyFileId id);
+  // Reads into `room`, which the body must fill exactly (corrupt otherwise), instead of a buffer of its own.
+  BodyReader(runtime::FileSystem& files, std::string path, BodyFileId id, std::span<std::uint8_t> room);
 
   // True: there is more to do. Errors: not_found, io_error, corrupt, precondition_failed (a newer format);
   // after one step() must not be called again.
   result<bool> step();
-  // After the last step.
+  // After the last step, if no room was given.
   Buffer take_body() noexcept { return std::move(body_); }
 
  private:
@@ -61,7 +65,9 @@ class BodyReader {
   const BodyFileId id_;
   std::unique_ptr<runtime::File> file_;
   Buffer body_;
+  std::optional<std::span<std::uint8_t>> room_;
   std::uint64_t length_ = 0;
+  std::uint64_t read_ = 0;
   std::uint32_t stored_crc_ = 0;
   std::uint32_t crc_ = 0;
 };

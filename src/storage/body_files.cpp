@@ -78,6 +78,15 @@ class DiskBodyFiles final : public BodyFiles {
     }
   }
 
+  result<void> read_now(BodyFileId file, std::span<std::uint8_t> room) override {
+    BodyReader reader(runtime_.files, path_of(file), file, room);
+    while (true) {
+      const auto more = reader.step();
+      if (!more) return more.error();
+      if (!*more) return {};
+    }
+  }
+
   void remove(BodyFileId file) override {
     runtime_.disk.submit([&files = runtime_.files, path = path_of(file)] { (void)files.remove(path); },
                          [] {});

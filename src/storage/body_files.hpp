@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,8 @@ class BodyFiles {
   virtual void read(BodyFileId file, UniqueFunction<void(result<Buffer>)> done) = 0;
   // The same on the calling thread: for start-up and for tests.
   virtual result<Buffer> read_now(BodyFileId file) = 0;
+  // Likewise, into `room`, which the body must fill exactly: corrupt otherwise.
+  virtual result<void> read_now(BodyFileId file, std::span<std::uint8_t> room) = 0;
   // In the background; an absent one is ignored.
   virtual void remove(BodyFileId file) = 0;
   // Present after opening, in rising order: those that no record names are to be removed by the caller.

@@ -36,6 +36,10 @@ void expect_holds(SimulatedDisk& disk, BodyFiles& bodies, BodyFileId id, ByteVie
   const auto now = bodies.read_now(id);
   ASSERT_TRUE(now) << now.error().text;
   EXPECT_TRUE(as_text(now->view()) == as_text(body));
+  std::vector<std::uint8_t> room(body.size());
+  const auto into_room = bodies.read_now(id, room);
+  ASSERT_TRUE(into_room) << into_room.error().text;
+  EXPECT_TRUE(as_text(ByteView(room)) == as_text(body));
   std::optional<result<Buffer>> later;
   bodies.read(id, [&](result<Buffer> done) { later = std::move(done); });
   disk.settle();
@@ -56,6 +60,17 @@ TEST(BodyFiles, hold_bodies_of_every_length) {
   bodies = open(disk);
   EXPECT_EQ(bodies->list().size(), 6u);
   expect_holds(disk, *bodies, BodyFileId(6), body_of(3 * kBodyPieceBytes));
+}
+
+TEST(BodyFiles, are_not_read_into_room_of_another_size) {
+  SimulatedDisk disk(1);
+  auto bodies = open(disk);
+  const auto body = body_of(100);
+  const auto id = **write(disk, *bodies, body);
+  for (const std::size_t bytes : {std::size_t{0}, std::size_t{99}, std::size_t{101}}) {
+    std::vector<std::uint8_t> room(bytes);
+    EXPECT_EQ(bodies->read_now(id, room).error().code, Errc::corrupt) << bytes;
+  }
 }
 
 TEST(BodyFiles, are_removed_in_the_background) {
