@@ -25,7 +25,7 @@ void put_delayed_prefix(Buffer& out, const DelayedMessage& delayed) {
   put_message_prefix(out, *delayed.message);
 }
 
-std::optional<DelayedMessage> read_delayed(ByteView stored) {
+std::optional<DelayedMessage> read_delayed(ByteView stored, const ReadMessage& message) {
   Reader in(stored);
   DelayedMessage delayed;
   delayed.seq = in.varint();
@@ -34,7 +34,7 @@ std::optional<DelayedMessage> read_delayed(ByteView stored) {
   if (keys > in.remaining()) return std::nullopt;
   for (std::uint64_t i = 0; i < keys && !in.failed(); ++i) delayed.keys.emplace_back(in.sized_text());
   if (in.failed()) return std::nullopt;
-  delayed.message = read_message(in.rest());
+  delayed.message = message(in.rest());
   if (!delayed.message) return std::nullopt;
   return delayed;
 }

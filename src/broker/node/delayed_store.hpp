@@ -41,8 +41,9 @@ struct DelayedMessage {
 
 // What precedes header and body of the message in a log record or segment item.
 void put_delayed_prefix(Buffer& out, const DelayedMessage& delayed);
-// Absent: malformed.
-std::optional<DelayedMessage> read_delayed(ByteView stored);
+// Absent: malformed. `message` reads what follows the part that is the store's own.
+using ReadMessage = std::function<MessageRef(ByteView stored)>;
+std::optional<DelayedMessage> read_delayed(ByteView stored, const ReadMessage& message = read_message);
 
 class DelayedStore;
 

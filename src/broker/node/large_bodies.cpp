@@ -31,10 +31,15 @@ void LargeBodies::write(std::uint64_t connection) {
         std::deque<StagedPublish>& waiting = staged_[connection];
         StagedPublish publish = std::move(waiting.front());
         waiting.pop_front();
-        staged_bytes_ -= publish.message->body().size();
-        enqueue_(std::move(publish), *written);
+        pass_on(std::move(publish), *written);
         go_on(connection);
       });
+}
+
+void LargeBodies::pass_on(StagedPublish&& publish, storage::BodyFileId body) {
+  staged_bytes_ -= publish.message->body().size();
+  if (publish.then) return publish.then(body);
+  enqueue_(std::move(publish), body);
 }
 
 void LargeBodies::go_on(std::uint64_t connection) {
@@ -42,8 +47,7 @@ void LargeBodies::go_on(std::uint64_t connection) {
   while (!waiting.empty() && !waiting.front().large) {
     StagedPublish publish = std::move(waiting.front());
     waiting.pop_front();
-    staged_bytes_ -= publish.message->body().size();
-    enqueue_(std::move(publish), storage::BodyFileId());
+    pass_on(std::move(publish), storage::BodyFileId());
   }
   if (waiting.empty()) {
     staged_.erase(connection);
@@ -65,11 +69,15 @@ void LargeBodies::released(storage::Lsn through) {
   }
 }
 
-result<Buffer> LargeBodies::recover(storage::Lsn lsn, storage::BodyFileId body) {
+result<MessageRef> LargeBodies::recover(storage::Lsn lsn, ByteView head, storage::BodyFileId body) {
   files_->keep_number(body);
-  auto read = files_->read_now(body);
-  if (read.has_value()) logged(lsn, body, read->size());
-  return read;
+  const Ref<Message> message = read_message_head(head);
+  if (!message) return MessageRef();
+  const std::size_t bytes = message->body().size();
+  if (auto read = files_->read_now(body, {message->body_room(), bytes}); read.has_error())
+    return read.error();
+  logged(lsn, body, bytes);
+  return MessageRef(message);
 }
 
 void LargeBodies::finish_recovery() {

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 
+#include "base/task.hpp"
 #include "broker/node/letter.hpp"
 #include "runtime/shard_runtime.hpp"
 #include "storage/body_files.hpp"
@@ -23,6 +24,8 @@ struct StagedPublish {
   boost::container::small_vector<QueueId, 2> queues;
   ConfirmTo confirm;
   bool large = false;
+  // Where it goes instead of to queues; `body` is 0 when it only waited.
+  UniqueFunction<void(storage::BodyFileId body)> then;
 };
 
 class LargeBodies {
@@ -56,8 +59,9 @@ class LargeBodies {
   // The log has forgotten its records through this LSN.
   void released(storage::Lsn through);
 
-  // Recovery: the body that a record names. not_found: its message was settled long ago.
-  result<Buffer> recover(storage::Lsn lsn, storage::BodyFileId body);
+  // Recovery: the message of a record, of which `head` is prefix and header and `body` names the file. Its
+  // body is read to where it stays. not_found: it was settled long ago; null: `head` is malformed.
+  result<MessageRef> recover(storage::Lsn lsn, ByteView head, storage::BodyFileId body);
   // After the last record: files that none names are removed.
   void finish_recovery();
 
@@ -71,6 +75,7 @@ class LargeBodies {
   LargeBodies(runtime::ShardRuntime runtime, std::unique_ptr<storage::BodyFiles> files, Enqueue enqueue)
       : runtime_(runtime), files_(std::move(files)), enqueue_(std::move(enqueue)) {}
   void write(std::uint64_t connection);
+  void pass_on(StagedPublish&& publish, storage::BodyFileId body);
   void go_on(std::uint64_t connection);
 
   runtime::ShardRuntime runtime_;

@@ -250,14 +250,42 @@ Shard::Enqueued Remembering::hold(DelayedStore& store, Passage passage, std::int
   delayed.message = held_back(*passage.message, delay_ms);
   delayed.keys = std::move(passage.keys);
   delayed.due_ms = passage.message->received_ms() + delay_ms;
-  delayed.seq = store.take_seq();
   delayed.persistent = store.spec().durable && delayed.message->durable();
+  const MessageRef message = delayed.message;
+  const bool large = delayed.persistent && message->body().size() > LargeBodies::kInlineBytes;
+  if (!large && !shard_.bodies().is_waiting(to.connection)) [[likely]] {
+    return hold_now(store, std::move(delayed), to, storage::BodyFileId());
+  }
+  auto then = [this, id = store.spec().store, delayed = std::move(delayed),
+               to](storage::BodyFileId body) mutable {
+    const std::uint64_t bytes = delayed.message->body().size();
+    Shard::Enqueued outcome;
+    if (DelayedStore* found = find_delayed(id)) {
+      outcome = hold_now(*found, std::move(delayed), to, body);
+    } else if (body != storage::BodyFileId()) {
+      shard_.bodies().logged(shard_.log().appended(), body, bytes);  // deleted meanwhile: goes with the log
+    }
+    if (outcome.settled) shard_.confirm(to, outcome.accepted);
+  };
+  shard_.bodies().stage(StagedPublish{message, {}, to, large, std::move(then)});
+  return {to.token == 0, true};
+}
+
+Shard::Enqueued Remembering::hold_now(DelayedStore& store, DelayedMessage delayed, const ConfirmTo& to,
+                                      storage::BodyFileId body) {
+  delayed.seq = store.take_seq();
   Shard::Enqueued outcome;
   if (delayed.persistent) {
     record_.clear();
     put_delayed_prefix(record_, delayed);
-    const ByteView parts[] = {record_.view(), delayed.message->header(), delayed.message->body()};
-    delayed.lsn = shard_.append(storage::RecordType::delayed, 0, store.spec().store.value, parts);
+    const bool in_file = body != storage::BodyFileId();
+    std::uint8_t file[sizeof body.value];
+    store_le(file, body.value);
+    const ByteView parts[] = {record_.view(), delayed.message->header(),
+                              in_file ? ByteView(file) : delayed.message->body()};
+    delayed.lsn = shard_.append(storage::RecordType::delayed, in_file ? kBodyInFile : std::uint8_t{0},
+                                store.spec().store.value, parts);
+    if (in_file) shard_.bodies().logged(delayed.lsn, body, delayed.message->body().size());
     if (to.token != 0) {
       shard_.confirm_when_durable(delayed.lsn, to);
       outcome.settled = false;
@@ -337,7 +365,8 @@ void Remembering::items_lost(DelayedStore& store, const storage::SegmentRun& run
 
 void Remembering::replay(const storage::Record& record, bool in_state) {
   if (record.type == storage::RecordType::delayed) {
-    std::optional<DelayedMessage> delayed = read_delayed(record.payload);
+    std::optional<DelayedMessage> delayed =
+        read_delayed(record.payload, [&](ByteView stored) { return shard_.read_logged(record, stored); });
     if (!delayed) return;
     delayed->lsn = record.lsn;
     delayed->persistent = true;

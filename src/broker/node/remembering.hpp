@@ -110,6 +110,8 @@ class Remembering final : public DelayedHost {
   Shard::Enqueued arrive(Passage passage, const std::string& exchange, QueueId store, const ConfirmTo& to);
   Shard::Enqueued route_on(Passage passage, Exchange& exchange, const ConfirmTo& to);
   Shard::Enqueued hold(DelayedStore& store, Passage passage, std::int64_t delay_ms, const ConfirmTo& to);
+  Shard::Enqueued hold_now(DelayedStore& store, DelayedMessage delayed, const ConfirmTo& to,
+                           storage::BodyFileId body);
   State* find(QueueId store);
   DelayedStore* find_delayed(QueueId store);
   void forget_if(const std::function<bool(const State&)>& condition);

@@ -114,6 +114,10 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   Enqueued enqueue(const MessageRef& message, std::span<const QueueId> queues, const ConfirmTo& to);
   // Whether enqueue() would write the body to a file first, and so answer later.
   bool needs_body_file(const Message& message, std::span<const QueueId> queues);
+  // Of delayed messages as well, which it does not enqueue.
+  LargeBodies& bodies() noexcept { return *bodies_; }
+  // The message of a record that is replayed. Null: malformed, or its body is in a file that cannot be read.
+  MessageRef read_logged(const storage::Record& record, ByteView stored);
   void confirm(const ConfirmTo& to, bool accepted);
   void confirm_when_durable(storage::Lsn lsn, const ConfirmTo& to) { confirms_.push_back({lsn, to, true}); }
   // For a ConfirmTo that no connection waits for: a dead letter, or Remembering's own.

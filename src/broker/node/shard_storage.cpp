@@ -155,24 +155,22 @@ void Shard::replay_message(const storage::Record& record) {
     queues.emplace_back(queue, in.varint());
   }
   if (in.failed()) return;
-  ByteView stored = in.rest();
-  Buffer joined;
-  if ((record.flags & kBodyInFile) != 0 && stored.size() >= sizeof(std::uint64_t)) {
-    const ByteView name = stored.last(sizeof(std::uint64_t));
-    const auto body = bodies_->recover(record.lsn, storage::BodyFileId(load_le<std::uint64_t>(name.data())));
-    if (body.has_error()) {
-      // Absent: the message was settled, and its record only waits to be forgotten.
-      if (body.error().code != Errc::not_found) shared_.options.log(LogLevel::error, body.error().text);
-      return;
-    }
-    joined.append(stored.first(stored.size() - name.size()));
-    joined.append(body->view());
-    stored = joined.view();
-  }
-  const MessageRef message = read_message(stored);
+  const MessageRef message = read_logged(record, in.rest());
   if (!message) return;
   for (const auto& [queue, seq] : queues)
     recovered_[queue].add(seq, message, record.lsn, record.lsn <= recovered_state_);
+}
+
+MessageRef Shard::read_logged(const storage::Record& record, ByteView stored) {
+  if ((record.flags & kBodyInFile) == 0) return read_message(stored);
+  if (stored.size() < sizeof(std::uint64_t)) return nullptr;
+  const ByteView name = stored.last(sizeof(std::uint64_t));
+  auto message = bodies_->recover(record.lsn, stored.first(stored.size() - name.size()),
+                                  storage::BodyFileId(load_le<std::uint64_t>(name.data())));
+  if (message.has_value()) return std::move(*message);
+  // Absent: the message was settled, and its record only waits to be forgotten.
+  if (message.error().code != Errc::not_found) shared_.options.log(LogLevel::error, message.error().text);
+  return nullptr;
 }
 
 void Shard::finish_recovery(NodeRecovery& recovery) {
