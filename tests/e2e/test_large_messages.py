@@ -5,7 +5,7 @@ import random
 import pika
 import pytest
 
-from harness.pika_tools import PERSISTENT, get, parameters, refusal_of_publish
+from harness.pika_tools import PERSISTENT, get, parameters, refusal_of_publish, wait_for_depth
 
 pytestmark = pytest.mark.millrace_only("an option of our own program, and a promise about its memory")
 
@@ -74,17 +74,31 @@ def test_one_octet_more_than_allowed_is_refused(own_broker):
     assert text == "PRECONDITION_FAILED - message size 67108865 is larger than configured max size 67108864"
 
 
-def test_one_copy_serves_all_queues_that_a_message_goes_to(own_broker):
+def test_a_delayed_message_of_64_mib_survives_a_restart(own_broker):
     broker = own_broker(options=ALLOW_64_MIB)
     channel = channel_of(broker)
-    queues = [f"q{number}" for number in range(3)]
-    for queue in queues:
-        channel.queue_declare(queue)
-        channel.queue_bind(queue, "amq.fanout")
-    before = broker.resident_bytes()
+    channel.exchange_declare("later", "x-delayed-message", durable=True, arguments={"x-delayed-type": "direct"})
+    channel.queue_declare("q", durable=True)
+    channel.queue_bind("q", "later", "k")
+    channel.confirm_delivery()
     payload = random_bytes(64 * MIB)
-    channel.basic_publish("amq.fanout", "", payload)
-    for queue in queues:
-        assert get(channel, queue)[2] == payload
-    if not sanitized(broker):
-        assert peak_bytes(broker) - before < 96 * MIB
+    channel.basic_publish("later", "k", payload, pika.BasicProperties(delivery_mode=2, headers={"x-delay": 3000}))
+    broker.kill()
+    broker.start()
+    assert get(channel_of(broker), "q", seconds=10)[2] == payload
+
+
+def test_a_dead_lettered_message_of_64_mib_survives_a_kill(own_broker):
+    broker = own_broker(options=ALLOW_64_MIB)
+    channel = channel_of(broker)
+    channel.queue_declare("dead", durable=True)
+    arguments = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}
+    channel.queue_declare("q", durable=True, arguments=arguments)
+    payload = random_bytes(64 * MIB)
+    channel.basic_publish("", "q", payload, PERSISTENT)
+    method = get(channel, "q", auto_ack=False)[0]
+    channel.basic_nack(method.delivery_tag, requeue=False)
+    wait_for_depth(channel, "dead", 1)
+    broker.kill()
+    broker.start()
+    assert get(channel_of(broker), "dead")[2] == payload

@@ -10,7 +10,7 @@ from pathlib import Path
 from .process import BrokerProcess
 
 READY_SECONDS = 10
-READY_LINE = re.compile(rb"ready amqp=127\.0\.0\.1:(\d+)( \w+=\S+)*\n")
+READY_LINE = re.compile(rb"ready amqp=127\.0\.0\.1:(\d+)(?:,\S+)?( \w+=\S+)*\n")
 
 
 def binary_path():
