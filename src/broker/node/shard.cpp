@@ -270,21 +270,13 @@ void Shard::binding_put(const BindingSpec& binding) {
 void Shard::vhost_deleted(std::string_view name) {
   remembering_->vhost_deleted(name);
   const Error why = fail(Errc::shutting_down, "vhost '" + std::string(name) + "' is deleted");
-  for (const auto& [id, connection] : connections_) {
-    if (connection->vhost() != name) continue;
-    connection->listener().on_close_requested(why);
-    touch(*connection);
-  }
+  ask_to_close(why, [name](const ConnectionImpl& connection) { return connection.vhost() == name; });
   close_arriving(why, [name](const Arriving& arriving) { return arriving.vhost == name; });
 }
 
 void Shard::user_deleted(std::string_view name) {
   const Error why = fail(Errc::shutting_down, "user '" + std::string(name) + "' is deleted");
-  for (const auto& [id, connection] : connections_) {
-    if (connection->subject().user != name) continue;
-    connection->listener().on_close_requested(why);
-    touch(*connection);
-  }
+  ask_to_close(why, [name](const ConnectionImpl& connection) { return connection.subject().user == name; });
   close_arriving(why, [name](const Arriving& arriving) { return arriving.user == name; });
 }
 
@@ -316,11 +308,18 @@ void Shard::close_connections(const Error& why, Task done) {
   close_arriving(why, [](const Arriving&) { return true; });
   if (connections_.empty() && arriving_.empty()) return done();
   connections_closed_ = std::move(done);
-  std::vector<ConnectionImpl*> all;
-  for (const auto& [id, connection] : connections_) all.push_back(connection);
-  for (ConnectionImpl* connection : all) {
-    connection->listener().on_close_requested(why);
-    touch(*connection);
+  ask_to_close(why, [](const ConnectionImpl&) { return true; });
+}
+
+void Shard::ask_to_close(const Error& why, const std::function<bool(const ConnectionImpl&)>& which) {
+  // A connection that holds nothing leaves within the call.
+  std::vector<ConnectionId> asked;
+  for (const auto& [id, connection] : connections_) {
+    if (which(*connection)) asked.push_back(connection->id());
+  }
+  for (const ConnectionId id : asked) {
+    find_connection(id)->listener().on_close_requested(why);
+    touch(id);
   }
 }
 

@@ -219,6 +219,7 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void open_letter(SettleLetter&& letter);
   void open_letter(GrantLetter&& letter);
   void open_letter(Task&& task);
+  void ask_to_close(const Error& why, const std::function<bool(const ConnectionImpl&)>& which);
   void close_arriving(const Error& why, const std::function<bool(const Arriving&)>& which);
   void tell_when_empty() noexcept;
   void pump_queues();
