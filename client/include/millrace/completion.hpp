@@ -1,0 +1,173 @@
+// How an operation hands its outcome back, whatever form the caller asked for.
+//
+// Every async_… function takes one of Asio's completion tokens last: a callback, boost::asio::use_future,
+// use_awaitable (co_await works without naming it), as_tuple, millrace::use_promise. The outcome goes to the
+// executor bound to the callback or coroutine, else to that of the client (ClientOptions and EventLoop).
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <tuple>
+#include <utility>
+
+namespace millrace {
+
+using Executor = boost::asio::any_io_executor;
+
+// What a function without a token gives back: co_await it.
+using DefaultToken = boost::asio::deferred_t;
+
+namespace detail {
+
+// An operation that has ended and whose handler is still to be called.
+class Finished {
+ public:
+  virtual ~Finished() = default;
+  virtual void call() = 0;  // once
+};
+
+// Takes handlers of one client that want no executor of their own, so that many travel together.
+class FinishedQueue {
+ public:
+  virtual void add(std::unique_ptr<Finished> finished) = 0;
+
+ protected:
+  ~FinishedQueue() = default;
+};
+
+// A handler waiting for `void(std::exception_ptr, Results...)`. Moved, called once, on any thread; one that
+// is dropped without a call is dropped silently.
+template <class... Results>
+class Completion {
+ public:
+  class Target : public Finished {
+   public:
+    // Keeps the outcome and brings `self`, which is this, to where the handler wants to be called.
+    virtual void settle(std::unique_ptr<Target> self, FinishedQueue* queue) = 0;
+    // `cancel` is called when the caller cancels, until the handler is called.
+    virtual void on_cancel(std::function<void()> cancel) = 0;
+
+    std::tuple<std::exception_ptr, Results...> outcome;
+  };
+
+  Completion() = default;
+  explicit Completion(std::unique_ptr<Target> target) noexcept : target_(std::move(target)) {}
+  template <class Handler>
+  Completion(Handler handler, const Executor& fallback);
+
+  explicit operator bool() const noexcept { return target_ != nullptr; }
+  void on_cancel(std::function<void()> cancel) {
+    if (target_) target_->on_cancel(std::move(cancel));
+  }
+
+  // `queue`, when given, takes handlers that run on the fallback executor.
+  void operator()(std::exception_ptr error, Results... results, FinishedQueue* queue = nullptr) {
+    if (!target_) return;
+    target_->outcome = {std::move(error), std::move(results)...};
+    Target& target = *target_;
+    target.settle(std::move(target_), queue);
+  }
+  void fail(std::exception_ptr error, FinishedQueue* queue = nullptr) {
+    (*this)(std::move(error), Results{}..., queue);
+  }
+
+ private:
+  std::unique_ptr<Target> target_;
+};
+
+template <class Handler, class... Results>
+class HandlerTarget final : public Completion<Results...>::Target {
+ public:
+  using Base = typename Completion<Results...>::Target;
+
+  HandlerTarget(Handler handler, const Executor& fallback) : handler_(std::move(handler)) {
+    const auto executor = boost::asio::get_associated_executor(handler_, fallback);
+    plain_ = is_plain(executor, fallback);
+    executor_ = track(executor);
+  }
+
+  void settle(std::unique_ptr<Base> self, FinishedQueue* queue) override {
+    if (plain_ && queue) return queue->add(std::move(self));
+    // Post, not dispatch: a handler is never called before the function that started it has returned.
+    const auto executor = executor_;
+    boost::asio::post(executor, [held = std::move(self)] { held->call(); });
+  }
+
+  void on_cancel(std::function<void()> cancel) override {
+    auto slot = boost::asio::get_associated_cancellation_slot(handler_);
+    if (!slot.is_connected()) return;
+    slot_used_ = true;
+    slot.assign(Cancel{std::move(cancel)});
+  }
+
+  void call() override {
+    if (slot_used_) boost::asio::get_associated_cancellation_slot(handler_).clear();
+    Handler handler(std::move(handler_));
+    std::apply(std::move(handler), std::move(this->outcome));
+  }
+
+ private:
+  using Associated = boost::asio::associated_executor_t<Handler, Executor>;
+  using Tracked = std::decay_t<typename boost::asio::prefer_result<
+      Associated, boost::asio::execution::outstanding_work_t::tracked_t>::type>;
+
+  struct Cancel {
+    void operator()(boost::asio::cancellation_type type) const {
+      if (type != boost::asio::cancellation_type::none) cancel();
+    }
+    std::function<void()> cancel;
+  };
+
+  static bool is_plain(const Associated& executor, const Executor& fallback) {
+    if constexpr (std::is_same_v<Associated, Executor>) return executor == fallback;
+    return false;
+  }
+  // The context that the handler runs on does not run out of work meanwhile.
+  static Tracked track(const Associated& executor) {
+    return boost::asio::prefer(executor, boost::asio::execution::outstanding_work.tracked);
+  }
+
+  Handler handler_;
+  Tracked executor_;
+  bool plain_ = false;
+  bool slot_used_ = false;
+};
+
+template <class... Results>
+template <class Handler>
+Completion<Results...>::Completion(Handler handler, const Executor& fallback)
+    : target_(std::make_unique<HandlerTarget<Handler, Results...>>(std::move(handler), fallback)) {}
+
+// What starts an operation once its handler is known. A class, since adapting tokens ask for its executor.
+template <class Core, auto kStart, class... Results>
+class Initiation {
+ public:
+  using executor_type = Executor;
+
+  Initiation(std::shared_ptr<Core> core, Executor executor)
+      : core_(std::move(core)), executor_(std::move(executor)) {}
+  executor_type get_executor() const noexcept { return executor_; }
+
+  template <class Handler, class... Args>
+  void operator()(Handler&& handler, Args&&... args) const {
+    kStart(*core_, std::forward<Args>(args)...,
+           Completion<Results...>(std::forward<Handler>(handler), executor_));
+  }
+
+ private:
+  std::shared_ptr<Core> core_;
+  Executor executor_;
+};
+
+}  // namespace detail
+}  // namespace millrace

@@ -1,0 +1,39 @@
+// JSON bodies by Boost.JSON: for every type that boost::json::value_from and value_to know, which are the
+// standard containers, structures described with BOOST_DESCRIBE_STRUCT, and what the program adds with
+// tag_invoke.
+//
+// Link with Boost::json, or include <boost/json/src.hpp> in one source.
+#pragma once
+
+#include <boost/describe/class.hpp>
+#include <boost/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "millrace/codec.hpp"
+
+namespace millrace {
+
+struct Json {
+  static constexpr std::string_view content_type = "application/json";
+
+  template <class T>
+  static std::string encode(const T& value) {
+    return boost::json::serialize(boost::json::value_from(value));
+  }
+  template <class T>
+  static T decode(std::string_view body, std::type_identity<T>) {
+    return boost::json::value_to<T>(boost::json::parse({body.data(), body.size()}));
+  }
+};
+
+template <class T>
+Message to_json(const T& value) {
+  return encode<Json>(value);
+}
+template <class T>
+T from_json(const Message& message) {
+  return decode<T, Json>(message);
+}
+
+}  // namespace millrace

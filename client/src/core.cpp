@@ -1,0 +1,645 @@
+#include "client/src/core.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <random>
+
+#include "client/src/definition_calls.hpp"
+#include "client/src/fields.hpp"
+#include "client/src/reply_error.hpp"
+#include "millrace/error.hpp"
+
+namespace millrace::client {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+namespace {
+
+constexpr auto kDeadlineTick = std::chrono::milliseconds(100);
+// For connection.close-ok, once all else is done.
+constexpr auto kGoodbyeTimeout = std::chrono::milliseconds(1000);
+
+std::vector<ServerUrl> parse_servers(const ClientOptions& options) {
+  std::vector<ServerUrl> servers;
+  for (const std::string& url : options.servers) servers.push_back(parse_server_url(url));
+  if (servers.empty())
+    throw ClientError(ErrorKind::invalid_argument,
+                      "no server is given; for example amqp://guest:guest@localhost");
+  return servers;
+}
+
+std::uint64_t draw_seed() {
+  std::random_device device;
+  return (std::uint64_t{device()} << 32) ^ device();
+}
+
+std::string hexadecimal(std::uint64_t number) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (int shift = 60; shift >= 0; shift -= 4) text += kDigits[(number >> shift) & 15];
+  return text;
+}
+
+// Calls handlers in turn. One that throws does not take the others with it.
+struct FinishedBatch {
+  std::vector<std::unique_ptr<detail::Finished>> finished;
+  Executor executor;
+  std::size_t next = 0;
+
+  void operator()() {
+    while (next < finished.size()) {
+      const auto now = std::move(finished[next++]);
+      try {
+        now->call();
+      } catch (...) {
+        if (next < finished.size()) asio::post(executor, std::move(*this));
+        throw;
+      }
+    }
+  }
+};
+
+bool is_fatal(const std::exception_ptr& error) {
+  const ErrorKind kind = Failure(error).kind();
+  return kind == ErrorKind::refused_login || kind == ErrorKind::tls || kind == ErrorKind::protocol ||
+         kind == ErrorKind::invalid_argument;
+}
+
+}  // namespace
+
+Core::Core(ClientOptions options, Executor callbacks)
+    : options_(std::move(options)),
+      servers_(parse_servers(options_)),
+      callbacks_(std::move(callbacks)),
+      context_(1),
+      guard_(context_.get_executor()),
+      reconnect_timer_(context_),
+      deadline_timer_(context_),
+      close_timer_(context_),
+      listeners_(callbacks_),
+      random_(draw_seed()),
+      name_prefix_(hexadecimal(random_.next())) {}
+
+Core::~Core() = default;
+
+void Core::begin() {
+  asio::co_spawn(context_, run(), asio::detached);
+}
+
+// -- Connecting
+// -------------------------------------------------------------------------------------------------------
+
+asio::awaitable<void> Core::run() {
+  std::size_t failures = 0;
+  std::size_t fatal = 0;
+  while (!over_) {
+    connecting_ = std::make_shared<Link>(context_, *this, options_);
+    std::exception_ptr error;
+    try {
+      co_await connecting_->open(servers_[server_]);
+    } catch (const ClientError&) {
+      error = std::current_exception();
+    } catch (const std::exception& unexpected) {
+      error = make_failure(ErrorKind::not_connected,
+                           servers_[server_].host_and_port() + ": " + unexpected.what());
+    }
+    const auto link = std::exchange(connecting_, nullptr);
+    if (over_) break;
+    if (!error) {
+      failures = 0;
+      link_ = link;
+      established();
+      link->start();
+      while (link_ && !over_) co_await pause(std::chrono::hours(24));
+    } else {
+      link->close();
+      last_error_ = error;
+      ++failures;
+      fatal = is_fatal(error) ? fatal + 1 : 0;
+      emit(EventKind::connect_failed, Failure(error).text());
+      // A broker that took the login once may be starting again, and knows its users in a moment.
+      if (!ever_connected_ && fatal >= servers_.size()) {
+        give_up(error);
+        break;
+      }
+      server_ = (server_ + 1) % servers_.size();
+    }
+    if (over_) break;
+    // Also before the first attempt after a loss: many clients lose one broker at the same moment.
+    const std::size_t rounds = failures / servers_.size();
+    auto time = options_.backoff_min;
+    for (std::size_t i = 0; i < rounds && time < options_.backoff_max; ++i) time *= 2;
+    co_await pause(jittered(std::min(time, options_.backoff_max)));
+  }
+}
+
+asio::awaitable<void> Core::pause(std::chrono::milliseconds time) {
+  error_code ignored;
+  reconnect_timer_.expires_after(time);
+  co_await reconnect_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+}
+
+std::chrono::milliseconds Core::jittered(std::chrono::milliseconds pause) {
+  const auto half = static_cast<std::uint64_t>(pause.count()) / 2;
+  return pause - std::chrono::milliseconds(random_.below(half + 1));
+}
+
+void Core::established() {
+  ++connection_count_;
+  {
+    const std::lock_guard lock(inbox_mutex_);
+    const ServerProperties& server = link_->server();
+    server_info_ = {link_->url().host_and_port(), server.product, server.version, server.millrace};
+  }
+  last_error_ = nullptr;
+  closing_.clear();
+  recover();
+}
+
+void Core::recover() {
+  std::deque<Call> calls;
+  recovering_ = topology_.exchanges().size() + topology_.queues().size() + topology_.bindings().size();
+  const auto link_now = link_;
+  const auto add = [&](const auto& spec, auto write) {
+    Call call;
+    call.what = describe(spec);
+    call.deadline = Clock::time_point::max();
+    call.write = [spec, write](Buffer& out, std::uint16_t channel) { write(out, channel, spec); };
+    call.done = [this, link_now, what = call.what](const Answer& answer) {
+      // The same calls are made again on the next connection.
+      if (link_ != link_now || over_) return;
+      if (answer.error) emit(EventKind::recovery_failed, what + " again: " + Failure(answer.error).text());
+      if (--recovering_ == 0) ready();
+    };
+    calls.push_back(std::move(call));
+  };
+  for (const auto& [name, exchange] : topology_.exchanges())
+    add(exchange, [](Buffer& out, std::uint16_t channel, const ExchangeSpec& spec) {
+      write_declare(out, channel, spec);
+    });
+  for (const auto& [name, queue] : topology_.queues())
+    add(queue,
+        [](Buffer& out, std::uint16_t channel, const QueueSpec& spec) { write_declare(out, channel, spec); });
+  for (const BindingSpec& binding : topology_.bindings())
+    add(binding,
+        [](Buffer& out, std::uint16_t channel, const BindingSpec& spec) { write_bind(out, channel, spec); });
+  const bool nothing = calls.empty();
+  if (!nothing || !calls_.idle()) calls_.start_first(std::move(calls));
+  if (!gets_.idle()) gets_.open();
+  if (nothing) ready();
+}
+
+void Core::ready() {
+  ready_ = true;
+  ever_connected_ = true;
+  if (!publisher_.idle()) publisher_.open();
+  if (!requester_.idle()) requester_.open();
+  for (const std::uint16_t number : consumer_numbers()) consumers_.at(number)->open();
+  link_->flush();
+  emit(EventKind::connected, link_->server().product + " " + link_->server().version);
+  for (auto& waiter : std::exchange(connect_waiters_, {})) waiter(nullptr, this);
+}
+
+void Core::give_up(const std::exception_ptr& why) {
+  emit(EventKind::failed, Failure(why).text());
+  shut_down(why);
+}
+
+std::string Core::connection_state() const {
+  const std::string server = servers_.size() == 1 ? servers_[0].host_and_port()
+                                                  : "any of " + std::to_string(servers_.size()) + " servers";
+  return "not connected to " + server + (last_error_ ? " (" + Failure(last_error_).text() + ")" : "");
+}
+
+void Core::emit(EventKind kind, std::string text) {
+  listeners_.emit(Event{kind, servers_[server_].host_and_port(), std::move(text)});
+}
+
+// -- What the link reads
+// ----------------------------------------------------------------------------------------------
+
+Channel* Core::channel(std::uint16_t number) {
+  if (number == calls_.number()) return &calls_;
+  if (number == gets_.number()) return &gets_;
+  if (number == publisher_.number()) return &publisher_;
+  if (number == requester_.number()) return &requester_;
+  const auto at = consumers_.find(number);
+  return at == consumers_.end() ? nullptr : at->second.get();
+}
+
+std::vector<std::uint16_t> Core::consumer_numbers() const {
+  std::vector<std::uint16_t> numbers;
+  for (const auto& [number, consumer] : consumers_) numbers.push_back(number);
+  return numbers;
+}
+
+void Core::on_frame(const amqp::Frame& frame) {
+  if (frame.channel == 0) return on_connection_method(frame);
+  if (closing_.contains(frame.channel)) {
+    // After channel.close only its answer counts, and the broker's own close that crossed it.
+    const std::uint32_t id = method_id(frame);
+    if (id == amqp::channel::Close::id) amqp::encode(link_->out(), frame.channel, amqp::channel::CloseOk{});
+    if (id == amqp::channel::CloseOk::id) closing_.erase(frame.channel);
+    return;
+  }
+  Channel* const to = channel(frame.channel);
+  if (!to || !to->is_open())
+    throw ClientError(ErrorKind::protocol, "the broker sent a frame on channel " +
+                                               std::to_string(frame.channel) + ", which is not open");
+  to->take(frame);
+}
+
+void Core::on_connection_method(const amqp::Frame& frame) {
+  switch (method_id(frame)) {
+    case amqp::connection::Blocked::id: {
+      const auto blocked = parse_method<amqp::connection::Blocked>(frame);
+      publisher_.set_blocked(true);
+      return emit(EventKind::blocked, "the broker blocks publishers: " + std::string(blocked.reason));
+    }
+    case amqp::connection::Unblocked::id:
+      publisher_.set_blocked(false);
+      return emit(EventKind::unblocked, "the broker reads publishers again");
+    case amqp::connection::Close::id:
+      return on_connection_close(parse_method<amqp::connection::Close>(frame));
+    case amqp::connection::CloseOk::id:
+      return finish_close();
+    case amqp::connection::UpdateSecretOk::id:
+      return;
+    default:
+      throw ClientError(ErrorKind::protocol, "the broker sent a frame on channel 0 that has no place there");
+  }
+}
+
+void Core::on_connection_close(const amqp::connection::Close& close) {
+  amqp::encode(link_->out(), 0, amqp::connection::CloseOk{});
+  link_->flush();
+  const auto method = static_cast<std::uint32_t>(close.class_id) << 16 | close.method_id;
+  const std::string what =
+      method == 0 ? "the broker closed the connection" : std::string(amqp::method_name(method));
+  const std::exception_ptr why = reply_error(what, close.reply_code, close.reply_text);
+  // Whoever caused it must not cause it again on the next connection.
+  if (close.class_id == amqp::kBasicClass) {
+    if (method == amqp::basic::Publish::id) publisher_.blame(why);
+    if (method == amqp::basic::Get::id) gets_.blame(why);
+    if (method == amqp::basic::Consume::id)
+      for (const std::uint16_t number : consumer_numbers())
+        if (!consumers_.at(number)->is_started()) {
+          consumers_.at(number)->end(why);
+          remove_channel(number);
+        }
+  } else if (method != 0) {
+    calls_.blame(why);
+  }
+  lose_link(why);
+}
+
+void Core::on_batch_read() {
+  if (closing_down_) finish_close();
+  flush_finished();
+}
+
+void Core::on_written() {
+  publisher_.pump();
+}
+
+void Core::on_link_lost(std::exception_ptr why) {
+  lose_link(why);
+  flush_finished();
+}
+
+void Core::lose_link(const std::exception_ptr& why) {
+  if (!link_) return;
+  const auto link = std::exchange(link_, nullptr);
+  link->close();
+  last_error_ = why;
+  ready_ = false;
+  recovering_ = 0;
+  publisher_.set_blocked(false);
+  calls_.link_lost(why);
+  gets_.link_lost(why);
+  publisher_.link_lost(why);
+  requester_.link_lost(why);
+  for (const std::uint16_t number : consumer_numbers()) consumers_.at(number)->link_lost(why);
+  closing_.clear();
+  if (close_sent_) {
+    finish_close();
+  } else if (!over_) {
+    emit(EventKind::disconnected, Failure(why).text());
+  }
+  reconnect_timer_.cancel();
+}
+
+// -- Operations
+// -------------------------------------------------------------------------------------------------------
+
+void Core::connect(detail::Completion<> done) {
+  if (over_) return done(over_, this);
+  if (ready_) return done(nullptr, this);
+  connect_waiters_.push_back(std::move(done));
+}
+
+void Core::call(Call call) {
+  if (over_) return call.done(Answer{over_});
+  calls_.start(std::move(call));
+  watch_deadlines();
+}
+
+void Core::get(Call call) {
+  if (over_) return call.done(Answer{over_});
+  gets_.start(std::move(call));
+  watch_deadlines();
+}
+
+void Core::cancel_call(std::uint64_t id) {
+  calls_.cancel(id);
+  gets_.cancel(id);
+}
+
+void Core::request(Request request) {
+  if (over_) return request.done.fail(over_, this);
+  requester_.start(std::move(request));
+  watch_deadlines();
+}
+
+std::uint16_t Core::free_channel() const {
+  const std::uint32_t max = link_ && link_->channel_max() != 0 ? link_->channel_max() : 65535;
+  for (std::uint32_t number = kFirstConsumer; number <= max; ++number) {
+    const auto candidate = static_cast<std::uint16_t>(number);
+    if (!consumers_.contains(candidate) && !closing_.contains(candidate)) return candidate;
+  }
+  return 0;
+}
+
+void Core::consume(std::string queue, ConsumeOptions options, Mailbox::Handler handler, Executor executor,
+                   detail::Completion<Consumer> done) {
+  if (over_) return done.fail(over_, this);
+  const std::uint16_t number = free_channel();
+  if (number == 0)
+    return done.fail(make_failure(ErrorKind::overloaded,
+                                  "as many consumers as the broker allows channels; use another client"),
+                     this);
+  auto mailbox = std::make_shared<Mailbox>(std::move(handler), executor, options.parallel > 1);
+  Consumer consumer;
+  consumer.mailbox_ = mailbox;
+  consumer.core_ = weak_from_this();
+  consumer.channel_ = number;
+  consumer.executor_ = callbacks_;
+  ConsumerChannel::Started started = [this, done = std::move(done),
+                                      consumer = std::move(consumer)](std::exception_ptr error) mutable {
+    if (error) return done.fail(std::move(error), this);
+    done(nullptr, std::move(consumer), this);
+  };
+  auto channel = std::make_unique<ConsumerChannel>(*this, number, std::move(queue), std::move(options),
+                                                   std::move(mailbox), deadline({}), std::move(started));
+  ConsumerChannel& added = *channel;
+  consumers_.emplace(number, std::move(channel));
+  if (ready_) added.open();
+  watch_deadlines();
+}
+
+void Core::stop_consumer(std::uint16_t number, const Mailbox* mailbox) {
+  const auto at = consumers_.find(number);
+  if (at == consumers_.end() || at->second->mailbox().get() != mailbox) return;
+  if (at->second->stop()) remove_channel(number);
+}
+
+void Core::remove_channel(std::uint16_t number) {
+  const auto at = consumers_.find(number);
+  if (at == consumers_.end()) return;
+  std::shared_ptr<ConsumerChannel> gone = std::move(at->second);
+  consumers_.erase(at);
+  if (link_ && gone->is_open()) {
+    amqp::encode(link_->out(), number, amqp::channel::Close{200, "done", 0, 0});
+    link_->flush();
+    closing_.insert(number);
+  }
+  // Who asks for this may be the channel itself.
+  asio::post(context_, [gone] {});
+}
+
+Delivery Core::make_delivery(const Channel& channel, std::string_view exchange, std::string_view routing_key,
+                             bool redelivered, std::uint64_t tag, bool settle, Content content) {
+  Delivery delivery;
+  if (!read_message_properties(content.properties, delivery.message_)) throw_malformed("content header");
+  delivery.message_.body = std::move(content.body);
+  delivery.exchange_ = exchange;
+  delivery.routing_key_ = routing_key;
+  delivery.redelivered_ = redelivered;
+  delivery.has_message_ = true;
+  if (!settle) return delivery;
+  delivery.core_ = weak_from_this();
+  delivery.channel_ = channel.number();
+  delivery.epoch_ = channel.epoch();
+  delivery.tag_ = tag;
+  return delivery;
+}
+
+// -- Closing
+// ----------------------------------------------------------------------------------------------------------
+
+bool Core::idle() const {
+  return publisher_.idle() && calls_.idle() && gets_.idle() && requester_.idle();
+}
+
+void Core::close(detail::Completion<> done) {
+  if (over_) return done(nullptr, this);
+  close_waiters_.push_back(std::move(done));
+  if (closing_down_) return;
+  closing_down_ = true;
+  close_timer_.expires_after(options_.close_timeout);
+  close_timer_.async_wait([this](error_code error) {
+    if (error || over_) return;
+    shut_down(make_failure(ErrorKind::closed,
+                           "the client was closed while this was still under way; it may have happened"));
+    flush_finished();
+  });
+  finish_close();
+}
+
+// Called whenever something has ended: once there is nothing left to wait for, the goodbye; after that, the
+// end.
+void Core::finish_close() {
+  if (over_ || !closing_down_) return;
+  if (close_sent_ ? !link_ : !link_ && idle())
+    return shut_down(make_failure(ErrorKind::closed, "the client is closed"));
+  if (close_sent_ || !idle() || !link_) return;
+  close_sent_ = true;
+  amqp::encode(link_->out(), 0, amqp::connection::Close{200, "goodbye", 0, 0});
+  link_->flush();
+  close_timer_.expires_after(kGoodbyeTimeout);
+  close_timer_.async_wait([this](error_code error) {
+    if (!error && !over_) shut_down(make_failure(ErrorKind::closed, "the client is closed"));
+  });
+}
+
+void Core::shut_down(const std::exception_ptr& why) {
+  if (over_) return;
+  over_ = why;
+  calls_.fail_all(why);
+  gets_.fail_all(why);
+  publisher_.fail_all(why);
+  requester_.fail_all(why);
+  for (const std::uint16_t number : consumer_numbers()) consumers_.at(number)->end(why);
+  lose_link(why);
+  for (const std::uint16_t number : consumer_numbers()) remove_channel(number);
+  if (connecting_) connecting_->close();
+  reconnect_timer_.cancel();
+  deadline_timer_.cancel();
+  close_timer_.cancel();
+  for (auto& waiter : std::exchange(connect_waiters_, {})) waiter(why, this);
+  for (auto& waiter : std::exchange(close_waiters_, {})) waiter(nullptr, this);
+  flush_finished();
+}
+
+// -- Deadlines
+// --------------------------------------------------------------------------------------------------------
+
+Clock::time_point Core::deadline(std::chrono::milliseconds timeout) const {
+  return Clock::now() + (timeout.count() > 0 ? timeout : options_.operation_timeout);
+}
+
+// A timer for all: it runs while anything is under way, so an idle client uses no processor.
+void Core::watch_deadlines() {
+  if (watching_deadlines_ || over_) return;
+  watching_deadlines_ = true;
+  deadline_timer_.expires_after(kDeadlineTick);
+  deadline_timer_.async_wait([this](error_code error) {
+    watching_deadlines_ = false;
+    if (!error && !over_) expire();
+  });
+}
+
+void Core::expire() {
+  const auto now = Clock::now();
+  const std::string state = link_ ? std::string() : connection_state();
+  calls_.expire(now, state);
+  gets_.expire(now, state);
+  publisher_.expire(now, state);
+  requester_.expire(now, state);
+  bool starting = false;
+  for (const std::uint16_t number : consumer_numbers()) {
+    consumers_.at(number)->expire(now, state);
+    const auto at = consumers_.find(number);
+    starting |= at != consumers_.end() && !at->second->is_started();
+  }
+  if (closing_down_) finish_close();
+  flush_finished();
+  if (!idle() || starting) watch_deadlines();
+}
+
+// -- What other threads ask for
+// ---------------------------------------------------------------------------------------
+
+std::string Core::make_name(std::string_view prefix) {
+  return std::string(prefix) + '.' + name_prefix_ + '.' + std::to_string(next_id());
+}
+
+bool Core::reserve_pending(std::size_t bytes) noexcept {
+  const std::size_t messages = pending_messages_.fetch_add(1, std::memory_order_relaxed);
+  const std::size_t total = pending_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  // One message is always let through, however large.
+  if (messages == 0 ||
+      (messages < options_.pending_messages_max && total + bytes <= options_.pending_bytes_max))
+    return true;
+  release_pending(bytes);
+  return false;
+}
+
+void Core::release_pending(std::size_t bytes) noexcept {
+  pending_messages_.fetch_sub(1, std::memory_order_relaxed);
+  pending_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+}
+
+ServerInfo Core::server_info() const {
+  const std::lock_guard lock(inbox_mutex_);
+  return server_info_;
+}
+
+void Core::submit(Task task) {
+  {
+    const std::lock_guard lock(inbox_mutex_);
+    tasks_.push_back(std::move(task));
+    if (std::exchange(drain_posted_, true)) return;
+  }
+  wake();
+}
+
+void Core::submit(std::unique_ptr<Publish> publish) {
+  {
+    const std::lock_guard lock(inbox_mutex_);
+    publishes_.push_back(std::move(publish));
+    if (std::exchange(drain_posted_, true)) return;
+  }
+  wake();
+}
+
+void Core::submit(Settlement settlement) noexcept {
+  if (ended_) return;
+  {
+    const std::lock_guard lock(inbox_mutex_);
+    settlements_.push_back(settlement);
+    if (std::exchange(drain_posted_, true)) return;
+  }
+  wake();
+}
+
+void Core::wake() {
+  asio::post(context_, [this] { drain(); });
+  if (!ended_) return;
+  const std::lock_guard lock(ended_mutex_);
+  drain();
+}
+
+void Core::end() {
+  ended_ = true;
+  const std::lock_guard lock(ended_mutex_);
+  if (!over_) shut_down(make_failure(ErrorKind::closed, "the client is closed"));
+  drain();
+}
+
+void Core::drain() {
+  {
+    const std::lock_guard lock(inbox_mutex_);
+    drain_posted_ = false;
+    draining_tasks_.swap(tasks_);
+    draining_publishes_.swap(publishes_);
+    draining_settlements_.swap(settlements_);
+  }
+  for (const Settlement& settlement : draining_settlements_) {
+    Channel* const to = channel(settlement.channel);
+    if (link_ && to && to->is_open() && to->epoch() == settlement.epoch) to->settle(settlement);
+  }
+  draining_settlements_.clear();
+  for (Task& task : draining_tasks_) task();
+  draining_tasks_.clear();
+  if (!draining_publishes_.empty()) {
+    for (auto& publish : draining_publishes_) {
+      if (!over_) {
+        publisher_.start(std::move(publish));
+        continue;
+      }
+      release_pending(publish->bytes());
+      publish->done.fail(over_, this);
+    }
+    draining_publishes_.clear();
+    if (ready_ && !publisher_.is_open())
+      publisher_.open();
+    else
+      publisher_.pump();
+    watch_deadlines();
+  }
+  if (link_) link_->flush();
+  if (closing_down_) finish_close();
+  flush_finished();
+}
+
+void Core::flush_finished() {
+  if (finished_.empty()) return;
+  asio::post(callbacks_, FinishedBatch{std::exchange(finished_, {}), callbacks_});
+}
+
+}  // namespace millrace::client
