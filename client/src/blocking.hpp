@@ -19,7 +19,7 @@ class BlockingTarget final : public detail::Completion<Results...>::Target {
 
   std::future<Outcome> future() { return promise_.get_future(); }
 
-  void settle(std::unique_ptr<Base> self, detail::FinishedQueue*) override {
+  void settle(std::unique_ptr<Base> self, detail::FinishedQueue*, bool) override {
     const auto held = std::move(self);
     call();
   }

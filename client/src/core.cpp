@@ -266,7 +266,7 @@ void Core::on_connection_method(const amqp::Frame& frame) {
     case amqp::connection::Close::id:
       return on_connection_close(parse_method<amqp::connection::Close>(frame));
     case amqp::connection::CloseOk::id:
-      return finish_close();
+      return shut_down(make_failure(ErrorKind::closed, "the client is closed"));
     case amqp::connection::UpdateSecretOk::id:
       return;
     default:
@@ -298,6 +298,7 @@ void Core::on_connection_close(const amqp::connection::Close& close) {
 }
 
 void Core::on_batch_read() {
+  publisher_.pump();  // confirms have made room
   if (closing_down_) finish_close();
   flush_finished();
 }
@@ -318,10 +319,10 @@ void Core::lose_link(const std::exception_ptr& why) {
   last_error_ = why;
   ready_ = false;
   recovering_ = 0;
-  publisher_.set_blocked(false);
   calls_.link_lost(why);
   gets_.link_lost(why);
   publisher_.link_lost(why);
+  publisher_.set_blocked(false);
   requester_.link_lost(why);
   for (const std::uint16_t number : consumer_numbers()) consumers_.at(number)->link_lost(why);
   closing_.clear();
@@ -470,7 +471,7 @@ void Core::finish_close() {
   close_sent_ = true;
   amqp::encode(link_->out(), 0, amqp::connection::Close{200, "goodbye", 0, 0});
   link_->flush();
-  close_timer_.expires_after(kGoodbyeTimeout);
+  close_timer_.expires_after(std::min(kGoodbyeTimeout, options_.close_timeout));
   close_timer_.async_wait([this](error_code error) {
     if (!error && !over_) shut_down(make_failure(ErrorKind::closed, "the client is closed"));
   });

@@ -38,7 +38,7 @@ void Mailbox::put(Delivery delivery) {
       run = handler_ && (parallel_ || !std::exchange(running_, true));
     }
   }
-  if (waiting) waiting(nullptr, std::move(delivery));
+  if (waiting) waiting.later(nullptr, std::move(delivery));
   if (run) asio::post(executor_, [self = shared_from_this()] { self->run_handler(); });
 }
 
@@ -80,7 +80,7 @@ void Mailbox::next(detail::Completion<Delivery> done) {
       return;
     }
   }
-  done(std::move(closed), std::move(delivery));
+  done.later(std::move(closed), std::move(delivery));
 }
 
 void Mailbox::cancel(std::uint64_t id) {
@@ -94,7 +94,8 @@ void Mailbox::cancel(std::uint64_t id) {
       break;
     }
   }
-  if (cancelled) cancelled.fail(make_failure(ErrorKind::cancelled, "waiting for a message was cancelled"));
+  if (cancelled)
+    cancelled.later(make_failure(ErrorKind::cancelled, "waiting for a message was cancelled"), Delivery());
 }
 
 void Mailbox::forget() {
@@ -111,7 +112,7 @@ void Mailbox::close(std::exception_ptr why) {
     closed_ = why;
     waiting.swap(waiting_);
   }
-  for (Waiting& one : waiting) one.done.fail(why);
+  for (Waiting& one : waiting) one.done.later(why, Delivery());
 }
 
 }  // namespace millrace::client

@@ -211,7 +211,7 @@ class Client {
  private:
   template <auto kStart, class... Results, class Token, class... Args>
   auto start(Token& token, Args&&... args) {
-    return boost::asio::async_initiate<std::remove_cvref_t<Token>, void(std::exception_ptr, Results...)>(
+    return boost::asio::async_initiate<Token, void(std::exception_ptr, Results...)>(
         detail::Initiation<client::Core, kStart, Results...>(core_, executor_), token,
         std::forward<Args>(args)...);
   }

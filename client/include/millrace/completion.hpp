@@ -9,11 +9,11 @@
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
-#include <boost/asio/deferred.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -25,7 +25,9 @@ namespace millrace {
 using Executor = boost::asio::any_io_executor;
 
 // What a function without a token gives back: co_await it.
-using DefaultToken = boost::asio::deferred_t;
+// (Not deferred: Boost 1.81's cannot be awaited for an operation that ends with an exception_ptr and a
+// value.)
+using DefaultToken = boost::asio::use_awaitable_t<>;
 
 namespace detail {
 
@@ -52,8 +54,9 @@ class Completion {
  public:
   class Target : public Finished {
    public:
-    // Keeps the outcome and brings `self`, which is this, to where the handler wants to be called.
-    virtual void settle(std::unique_ptr<Target> self, FinishedQueue* queue) = 0;
+    // Brings `self`, which is this, to where the handler wants to be called. A caller that may run there
+    // already says so: a handler is never called before the function that started it has returned.
+    virtual void settle(std::unique_ptr<Target> self, FinishedQueue* queue, bool may_be_inside) = 0;
     // `cancel` is called when the caller cancels, until the handler is called.
     virtual void on_cancel(std::function<void()> cancel) = 0;
 
@@ -70,18 +73,26 @@ class Completion {
     if (target_) target_->on_cancel(std::move(cancel));
   }
 
-  // `queue`, when given, takes handlers that run on the fallback executor.
+  // On the I/O thread. `queue`, when given, takes handlers that run on the fallback executor.
   void operator()(std::exception_ptr error, Results... results, FinishedQueue* queue = nullptr) {
-    if (!target_) return;
-    target_->outcome = {std::move(error), std::move(results)...};
-    Target& target = *target_;
-    target.settle(std::move(target_), queue);
+    settle(queue, false, std::move(error), std::move(results)...);
+  }
+  // On any thread, also from within the function that starts the operation.
+  void later(std::exception_ptr error, Results... results) {
+    settle(nullptr, true, std::move(error), std::move(results)...);
   }
   void fail(std::exception_ptr error, FinishedQueue* queue = nullptr) {
     (*this)(std::move(error), Results{}..., queue);
   }
 
  private:
+  void settle(FinishedQueue* queue, bool may_be_inside, std::exception_ptr error, Results... results) {
+    if (!target_) return;
+    target_->outcome = {std::move(error), std::move(results)...};
+    Target& target = *target_;
+    target.settle(std::move(target_), queue, may_be_inside);
+  }
+
   std::unique_ptr<Target> target_;
 };
 
@@ -90,17 +101,19 @@ class HandlerTarget final : public Completion<Results...>::Target {
  public:
   using Base = typename Completion<Results...>::Target;
 
-  HandlerTarget(Handler handler, const Executor& fallback) : handler_(std::move(handler)) {
-    const auto executor = boost::asio::get_associated_executor(handler_, fallback);
-    plain_ = is_plain(executor, fallback);
-    executor_ = track(executor);
-  }
+  HandlerTarget(Handler handler, const Executor& fallback)
+      : handler_(std::move(handler)),
+        executor_(track(boost::asio::get_associated_executor(handler_, fallback))),
+        plain_(is_plain(boost::asio::get_associated_executor(handler_, fallback), fallback)) {}
 
-  void settle(std::unique_ptr<Base> self, FinishedQueue* queue) override {
+  void settle(std::unique_ptr<Base> self, FinishedQueue* queue, bool may_be_inside) override {
     if (plain_ && queue) return queue->add(std::move(self));
-    // Post, not dispatch: a handler is never called before the function that started it has returned.
     const auto executor = executor_;
-    boost::asio::post(executor, [held = std::move(self)] { held->call(); });
+    auto call = [held = std::move(self)] { held->call(); };
+    if (may_be_inside)
+      boost::asio::post(executor, std::move(call));
+    else
+      boost::asio::dispatch(executor, std::move(call));
   }
 
   void on_cancel(std::function<void()> cancel) override {

@@ -1,0 +1,320 @@
+// Consumers, and requests with their replies.
+#include <gtest/gtest.h>
+
+#include <future>
+#include <vector>
+
+#include "client/scripted_peer_test.hpp"
+#include "millrace/millrace.hpp"
+
+namespace millrace {
+namespace {
+
+using client_test::Published;
+using client_test::ScriptedPeer;
+namespace amqp = amqp091;
+
+struct Consuming : testing::Test {
+  ScriptedPeer peer;
+  ClientOptions options = options_for(peer);
+  std::uint16_t channel = 0;
+  std::uint16_t prefetch = 0;
+  std::string tag;
+
+  static ClientOptions options_for(const ScriptedPeer& peer) {
+    ClientOptions options(peer.url());
+    options.backoff_min = std::chrono::milliseconds(1);
+    options.close_timeout = std::chrono::milliseconds(50);
+    return options;
+  }
+  Consumer consume(Client& client, ConsumeOptions how = {}) {
+    auto consumer = client.async_consume("queue", how, use_future);
+    channel = peer.expect_consumer(&tag, &prefetch);
+    return consumer.get();
+  }
+};
+
+TEST_F(Consuming, gives_messages_in_order_with_all_they_carry_and_acknowledges_them) {
+  Client client(options);
+  peer.accept_client();
+  Consumer consumer = consume(client);
+  amqp::Properties properties;
+  properties.content_type = "text/plain";
+  properties.message_id = "m-1";
+  properties.priority = 4;
+  properties.expiration = "1500";
+  peer.deliver(channel, tag, 1, "first", properties, true);
+  peer.deliver(channel, tag, 2, std::string(10'000, 'x'));  // in several frames
+  Delivery first = consumer.next();
+  EXPECT_EQ(first.body(), "first");
+  EXPECT_EQ(first.message().content_type, "text/plain");
+  EXPECT_EQ(first.message().message_id, "m-1");
+  EXPECT_EQ(first.message().priority, 4);
+  EXPECT_EQ(first.message().expiration, std::chrono::milliseconds(1500));
+  EXPECT_TRUE(first.redelivered());
+  EXPECT_EQ(first.routing_key(), "queue");
+  Delivery second = consumer.next();
+  EXPECT_EQ(second.body().size(), 10'000u);
+  first.ack();
+  EXPECT_EQ(peer.expect<amqp::basic::Ack>().delivery_tag, 1u);
+  second.reject();
+  const auto reject = peer.expect<amqp::basic::Reject>();
+  EXPECT_EQ(reject.delivery_tag, 2u);
+  EXPECT_FALSE(reject.requeue);
+}
+
+TEST_F(Consuming, gives_back_a_message_that_nobody_settles) {
+  Client client(options);
+  peer.accept_client();
+  Consumer consumer = consume(client);
+  peer.deliver(channel, tag, 1, "dropped");
+  { const Delivery dropped = consumer.next(); }
+  const auto reject = peer.expect<amqp::basic::Reject>();
+  EXPECT_EQ(reject.delivery_tag, 1u);
+  EXPECT_TRUE(reject.requeue);
+}
+
+TEST_F(Consuming, settles_once_only) {
+  Client client(options);
+  peer.accept_client();
+  Consumer consumer = consume(client);
+  peer.deliver(channel, tag, 1, "x");
+  {
+    Delivery delivery = consumer.next();
+    delivery.ack();
+    delivery.reject();
+    const Delivery moved = std::move(delivery);
+  }
+  peer.expect<amqp::basic::Ack>();
+  EXPECT_TRUE(peer.is_silent_for(40));
+}
+
+TEST_F(Consuming, calls_a_callback_for_each_in_order_and_gives_back_what_it_throws_at) {
+  Client client(options);
+  peer.accept_client();
+  std::vector<std::string> seen;
+  auto started = std::async(std::launch::async, [&] {
+    return client.consume("queue", [&](Delivery delivery) {
+      seen.push_back(delivery.body());
+      if (delivery.body() == "bad") throw std::runtime_error("no");
+      delivery.ack();
+    });
+  });
+  channel = peer.expect_consumer(&tag);
+  const Consumer consumer = started.get();
+  peer.deliver(channel, tag, 1, "good");
+  peer.deliver(channel, tag, 2, "bad");
+  peer.deliver(channel, tag, 3, "better");
+  EXPECT_EQ(peer.expect<amqp::basic::Ack>().delivery_tag, 1u);
+  EXPECT_EQ(peer.expect<amqp::basic::Reject>().delivery_tag, 2u);
+  EXPECT_EQ(peer.expect<amqp::basic::Ack>().delivery_tag, 3u);
+  EXPECT_EQ(seen, (std::vector<std::string>{"good", "bad", "better"}));
+}
+
+TEST_F(Consuming, is_awaited_by_a_coroutine_and_ends_it_when_the_queue_is_deleted) {
+  Client client(options);
+  peer.accept_client();
+  Consumer consumer = consume(client);
+  boost::asio::io_context context;
+  std::vector<std::string> seen;
+  ErrorKind end = ErrorKind::none;
+  auto coroutine = [&]() -> awaitable<void> {
+    try {
+      for (;;) {
+        Delivery delivery = co_await consumer.async_next();
+        seen.push_back(delivery.body());
+        delivery.ack();
+      }
+    } catch (const ClientError& error) {
+      end = error.kind();
+    }
+  };
+  co_spawn(context, coroutine(), detached);
+  std::thread running([&] { context.run(); });
+  peer.deliver(channel, tag, 1, "a");
+  peer.expect<amqp::basic::Ack>();
+  peer.deliver(channel, tag, 2, "b");
+  peer.expect<amqp::basic::Ack>();
+  peer.send(channel, amqp::basic::Cancel{tag, true});
+  running.join();
+  EXPECT_EQ(seen, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(end, ErrorKind::consumer_cancelled);
+}
+
+TEST_F(Consuming, waiting_for_a_message_can_be_cancelled_and_loses_none) {
+  using namespace boost::asio::experimental::awaitable_operators;
+  Client client(options);
+  peer.accept_client();
+  Consumer consumer = consume(client);
+  boost::asio::io_context context;
+  std::size_t winner = 0;
+  auto coroutine = [&]() -> awaitable<void> {
+    boost::asio::steady_timer timer(context, std::chrono::milliseconds(10));
+    const auto outcome = co_await (consumer.async_next(use_awaitable) || timer.async_wait(use_awaitable));
+    winner = outcome.index();
+  };
+  co_spawn(context, coroutine(), detached);
+  context.run();
+  EXPECT_EQ(winner, 1u);
+  peer.deliver(channel, tag, 1, "later");
+  EXPECT_EQ(consumer.next().body(), "later");
+}
+
+TEST_F(Consuming, chooses_a_prefetch_that_leaves_ordering_to_the_broker) {
+  Client client(options);
+  peer.accept_client();
+  Consumer plain = consume(client);
+  EXPECT_GE(prefetch, 100);
+  QueueSpec ordered("queue");
+  ordered.arguments["x-max-priority"] = 5;
+  auto declared = client.async_declare_queue(ordered, use_future);
+  peer.expect_channel();
+  peer.answer_declare("queue");
+  declared.get();
+  Consumer one = consume(client);
+  EXPECT_EQ(prefetch, 1);
+  ConsumeOptions eight;
+  eight.parallel = 8;
+  Consumer parallel = consume(client, eight);
+  EXPECT_EQ(prefetch, 8);
+}
+
+TEST_F(Consuming, drops_what_nobody_took_and_old_acknowledgements_when_the_connection_breaks) {
+  Client client(options);
+  peer.accept_client();
+  Consumer consumer = consume(client);
+  peer.deliver(channel, tag, 1, "taken");
+  peer.deliver(channel, tag, 2, "not taken");
+  Delivery taken = consumer.next();
+  peer.hang_up();
+  peer.accept_client();
+  channel = peer.expect_consumer(&tag);
+  taken.ack();  // of a channel that is gone: the broker delivers it again
+  peer.deliver(channel, tag, 1, "taken", {}, true);
+  peer.deliver(channel, tag, 2, "not taken", {}, true);
+  EXPECT_EQ(consumer.next().body(), "taken");
+  EXPECT_EQ(peer.expect<amqp::basic::Reject>().delivery_tag, 1u);
+  EXPECT_EQ(consumer.next().body(), "not taken");
+}
+
+TEST_F(Consuming, cancelling_lets_messages_in_hand_be_settled_before_the_channel_goes) {
+  Client client(options);
+  peer.accept_client();
+  Consumer consumer = consume(client);
+  peer.deliver(channel, tag, 1, "in hand");
+  Delivery delivery = consumer.next();
+  consumer.cancel();
+  EXPECT_EQ(peer.expect<amqp::basic::Cancel>().consumer_tag, tag);
+  peer.send(channel, amqp::basic::CancelOk{tag});
+  EXPECT_TRUE(peer.is_silent_for(30));
+  delivery.ack();
+  peer.expect<amqp::basic::Ack>();
+  peer.expect<amqp::channel::Close>();
+}
+
+TEST_F(Consuming, a_missing_queue_fails_the_consumer_alone) {
+  Client client(options);
+  peer.accept_client();
+  auto consumer = client.async_consume("missing", ConsumeOptions(), use_future);
+  std::uint16_t number = 0;
+  peer.expect<amqp::channel::Open>(&number);
+  peer.expect<amqp::basic::Qos>();
+  peer.expect<amqp::basic::Consume>();
+  peer.send(number, amqp::channel::Close{404, "NOT_FOUND - no queue 'missing' in vhost '/'", 60, 20});
+  peer.expect<amqp::channel::CloseOk>();
+  try {
+    consumer.get();
+    ADD_FAILURE() << "it consumes";
+  } catch (const ClientError& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::not_found);
+    EXPECT_EQ(error.reply_code(), 404);
+    EXPECT_NE(std::string(error.what()).find("declare it first"), std::string::npos) << error.what();
+  }
+  consume(client);
+}
+
+TEST_F(Consuming, gets_one_message_or_none) {
+  Client client(options);
+  peer.accept_client();
+  auto got = client.async_get("queue", use_future);
+  std::uint16_t number = 0;
+  peer.expect<amqp::channel::Open>(&number);
+  peer.expect<amqp::basic::Get>();
+  peer.send(number, amqp::channel::OpenOk{});
+  Buffer out;
+  amqp::write_message(out, number, amqp::basic::GetOk{5, false, "", "queue", 0},
+                      ByteView{amqp::kNoProperties}, as_bytes("body"), 4096);
+  peer.write(out.view());
+  Delivery delivery = got.get();
+  EXPECT_TRUE(delivery);
+  EXPECT_EQ(delivery.body(), "body");
+  delivery.ack();
+  EXPECT_EQ(peer.expect<amqp::basic::Ack>().delivery_tag, 5u);
+  auto empty = client.async_get("queue", use_future);
+  peer.expect<amqp::basic::Get>();
+  peer.send(number, amqp::basic::GetEmpty{});
+  EXPECT_FALSE(empty.get());
+}
+
+struct Requesting : Consuming {
+  std::uint16_t expect_requester() {
+    std::uint16_t number = 0;
+    peer.expect<amqp::channel::Open>(&number);
+    const auto consume = peer.expect<amqp::basic::Consume>();
+    EXPECT_EQ(consume.queue, "amq.rabbitmq.reply-to");
+    EXPECT_TRUE(consume.no_ack);
+    peer.send(number, amqp::channel::OpenOk{});
+    peer.send(number, amqp::basic::ConsumeOk{"replies"});
+    return number;
+  }
+  void reply(std::uint16_t number, const Published& request, std::string_view body) {
+    amqp::Properties properties;
+    properties.correlation_id = request.correlation_id;
+    peer.deliver(number, "replies", 1, body, properties);
+  }
+};
+
+TEST_F(Requesting, gives_each_request_its_own_reply) {
+  Client client(options);
+  peer.accept_client();
+  auto first = client.async_request("service", "1", use_future);
+  auto second = client.async_request("service", "2", use_future);
+  const std::uint16_t number = expect_requester();
+  const Published one = peer.expect_publish();
+  const Published two = peer.expect_publish();
+  EXPECT_EQ(one.reply_to, "amq.rabbitmq.reply-to");
+  reply(number, two, "two");
+  reply(number, one, "one");
+  EXPECT_EQ(first.get().body, "one");
+  EXPECT_EQ(second.get().body, "two");
+}
+
+TEST_F(Requesting, fails_when_nobody_serves_when_time_is_up_and_when_the_connection_breaks) {
+  Client client(options);
+  peer.accept_client();
+  const auto kind = [](std::future<Message>& future) {
+    try {
+      future.get();
+      return ErrorKind::none;
+    } catch (const ClientError& error) {
+      return error.kind();
+    }
+  };
+  auto unroutable = client.async_request("nobody", "x", use_future);
+  expect_requester();
+  peer.return_message(peer.expect_publish(), 312, "NO_ROUTE");
+  EXPECT_EQ(kind(unroutable), ErrorKind::unroutable);
+  Message hurried("x");
+  hurried.timeout = std::chrono::milliseconds(20);
+  auto late = client.async_request("service", hurried, use_future);
+  peer.expect_publish();
+  EXPECT_EQ(kind(late), ErrorKind::timed_out);
+  auto lost = client.async_request("service", "x", use_future);
+  peer.expect_publish();
+  peer.hang_up();
+  EXPECT_EQ(kind(lost), ErrorKind::connection_lost);
+  peer.accept_client();
+}
+
+}  // namespace
+}  // namespace millrace

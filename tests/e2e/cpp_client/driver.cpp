@@ -1,0 +1,233 @@
+// What test_cpp_client.py has libmillrace do with a real broker: driver VERB URL QUEUE [COUNT].
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <charconv>
+#include <condition_variable>
+#include <cstdio>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <millrace/millrace.hpp>
+#include <mutex>
+#include <string>
+
+namespace {
+
+using namespace millrace;
+
+struct Arguments {
+  std::string url;
+  std::string queue;
+  int count = 0;
+};
+
+void check(bool condition, const std::string& what) {
+  if (!condition) throw std::runtime_error("not so: " + what);
+}
+
+ErrorKind kind_of(const std::function<void()>& call) {
+  try {
+    call();
+    return ErrorKind::none;
+  } catch (const ClientError& error) {
+    std::cerr << error.what() << '\n';
+    return error.kind();
+  }
+}
+
+ClientOptions options_for(const Arguments& arguments) {
+  ClientOptions options(arguments.url);
+  options.name = "driver";
+  options.backoff_max = std::chrono::milliseconds(500);
+  options.operation_timeout = std::chrono::seconds(60);
+  return options;
+}
+
+// Publishes numbered messages with confirms, a thousand at a time; every one must be confirmed in the end,
+// whatever happens to the broker meanwhile. Prints how often it had to connect again.
+void publish(const Arguments& arguments) {
+  Client client(options_for(arguments));
+  std::atomic<int> losses{0};
+  client.on_event([&](const Event& event) { losses += event.kind == EventKind::disconnected; });
+  client.declare_queue(arguments.queue);
+  std::cout << "publishing" << std::endl;
+  std::mutex mutex;
+  std::condition_variable changed;
+  int open = 0;
+  int confirmed = 0;
+  std::string failure;
+  for (int i = 0; i < arguments.count; ++i) {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return open < 1000; });
+    ++open;
+    lock.unlock();
+    client.async_publish(arguments.queue,
+                         std::to_string(i) + std::string(static_cast<std::size_t>(i) % 1000, 'x'),
+                         [&](Failure failed, const Receipt&) {
+                           const std::lock_guard guard(mutex);
+                           --open;
+                           confirmed += !failed;
+                           if (failed) failure = failed.text();
+                           changed.notify_all();
+                         });
+  }
+  std::unique_lock lock(mutex);
+  changed.wait(lock, [&] { return open == 0; });
+  check(failure.empty(), failure);
+  check(confirmed == arguments.count, "every publish is confirmed");
+  std::cout << confirmed << " confirmed, " << losses << " losses" << std::endl;
+}
+
+awaitable<void> publish_and_consume(Client& client, const Arguments& arguments) {
+  co_await client.async_declare_queue(arguments.queue);
+  for (int i = 0; i < arguments.count; ++i) co_await client.async_publish(arguments.queue, std::to_string(i));
+  Consumer consumer = co_await client.async_consume(arguments.queue);
+  for (int i = 0; i < arguments.count; ++i) {
+    Delivery delivery = co_await consumer.async_next();
+    check(delivery.body() == std::to_string(i), "messages come in the order they were published");
+    check(!delivery.message().message_id.empty() && delivery.message().persistent, "properties arrive");
+    delivery.ack();
+  }
+  consumer.cancel();
+  const QueueInfo left = co_await client.async_inspect_queue(arguments.queue);
+  check(left.name == arguments.queue && left.messages == 0, "all is acknowledged");
+}
+
+void round_trip(const Arguments& arguments) {
+  Client client(options_for(arguments));
+  boost::asio::io_context context;
+  std::exception_ptr error;
+  co_spawn(context, publish_and_consume(client, arguments),
+           [&](std::exception_ptr thrown) { error = thrown; });
+  context.run();
+  if (error) std::rethrow_exception(error);
+  client.delete_queue(arguments.queue);
+  std::cout << client.broker().product << ' ' << (client.broker().is_millrace ? "millrace" : "other")
+            << std::endl;
+}
+
+void errors(const Arguments& arguments) {
+  Client client(options_for(arguments));
+  const std::string& queue = arguments.queue;
+  client.declare_queue(queue);
+  QueueSpec other(queue);
+  other.durable = false;
+  check(kind_of([&] { client.declare_queue(other); }) == ErrorKind::precondition,
+        "declared otherwise: precondition");
+  check(kind_of([&] { client.consume(queue + "-missing"); }) == ErrorKind::not_found,
+        "no queue to consume: not_found");
+  check(kind_of([&] { client.get(queue + "-missing"); }) == ErrorKind::not_found,
+        "no queue to get from: not_found");
+  check(kind_of([&] { client.publish(queue + "-missing", "x"); }) == ErrorKind::unroutable,
+        "no queue: unroutable");
+  Message dropped("x");
+  dropped.mandatory = false;
+  client.publish(queue + "-missing", dropped);
+  check(kind_of([&] { client.publish(Address(queue + "-exchange", "k"), "x"); }) == ErrorKind::not_found,
+        "no exchange: not_found");
+  check(kind_of([&] { client.declare_exchange(ExchangeSpec(queue, "x-no-such-type")); }) != ErrorKind::none,
+        "an unknown exchange type is refused");
+  client.publish(queue, "still there");
+  check(client.get(queue).body() == "still there", "the client goes on after all that");
+  QueueSpec small(queue + "-small");
+  small.arguments = {{"x-max-length", 1}, {"x-overflow", "reject-publish"}};
+  client.declare_queue(small);
+  client.publish(small.name, "fits");
+  check(kind_of([&] { client.publish(small.name, "does not"); }) == ErrorKind::rejected,
+        "a full queue: rejected");
+  client.delete_queue(small.name);
+  client.delete_queue(queue);
+  if (!client.broker().is_millrace)
+    check(kind_of([&] { client.require_millrace("this"); }) == ErrorKind::not_supported,
+          "not Millrace: not_supported");
+}
+
+void requests(const Arguments& arguments) {
+  Client server(options_for(arguments));
+  Client client(options_for(arguments));
+  server.declare_queue(arguments.queue);
+  const Consumer serving = server.serve(arguments.queue, [](const Delivery& request) {
+    if (request.body() == "bad") throw std::runtime_error("cannot do that");
+    return Message("re: " + request.body());
+  });
+  for (int i = 0; i < arguments.count; ++i) {
+    const std::string body = std::to_string(i);
+    check(client.request(arguments.queue, body).body == "re: " + body, "the reply is that of the request");
+  }
+  std::string text;
+  try {
+    client.request(arguments.queue, "bad");
+  } catch (const ClientError& error) {
+    check(error.kind() == ErrorKind::remote, "an exception of the service: remote");
+    text = error.what();
+  }
+  check(text == "cannot do that", "the service's own words arrive");
+  check(kind_of([&] { client.request(arguments.queue + "-missing", "x"); }) == ErrorKind::unroutable,
+        "nobody serves: unroutable");
+  server.delete_queue(arguments.queue);
+}
+
+// Keeps an exclusive queue bound to a topic exchange, and prints what comes until "stop" does: also after the
+// broker was restarted, which forgets exclusive queues.
+void follow(const Arguments& arguments) {
+  Client client(options_for(arguments));
+  client.on_event([](const Event& event) {
+    if (event.kind == EventKind::connected) std::cout << "connected" << std::endl;
+  });
+  client.declare_exchange(ExchangeSpec(arguments.queue, "topic"));
+  QueueSpec own;
+  own.exclusive = true;
+  own.durable = false;
+  const std::string queue = client.declare_queue(own).name;
+  client.bind(BindingSpec(arguments.queue, queue, "news.#"));
+  Consumer consumer = client.consume(queue);
+  std::cout << "listening" << std::endl;
+  for (;;) {
+    Delivery delivery = consumer.next();
+    delivery.ack();
+    if (delivery.body() == "stop") break;
+    std::cout << delivery.body() << std::endl;
+  }
+}
+
+// Throughput of confirmed publishing, transient 1 KiB bodies unless told otherwise.
+void speed(const Arguments& arguments) {
+  Client client(options_for(arguments));
+  QueueSpec queue(arguments.queue);
+  queue.durable = false;
+  queue.arguments = {{"x-max-length", 10'000}};
+  client.declare_queue(queue);
+  Message message(std::string(1024, 'b'));
+  message.persistent = false;
+  std::atomic<int> confirmed{0};
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < arguments.count; ++i) {
+    while (i - confirmed.load(std::memory_order_relaxed) > 16'000)
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+    client.async_publish(arguments.queue, message, [&](Failure failure, const Receipt&) {
+      if (failure) std::abort();
+      confirmed.fetch_add(1, std::memory_order_relaxed);
+    });
+  }
+  while (confirmed < arguments.count) std::this_thread::sleep_for(std::chrono::microseconds(100));
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  std::cout << static_cast<long>(arguments.count / took.count()) << " confirmed messages/s of 1 KiB"
+            << std::endl;
+  client.delete_queue(arguments.queue);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  const std::map<std::string, std::function<void(const Arguments&)>> verbs{
+      {"publish", publish},   {"round_trip", round_trip}, {"errors", errors},
+      {"requests", requests}, {"follow", follow},         {"speed", speed}};
+  if (argc < 4 || !verbs.contains(argv[1])) {
+    std::cerr << "usage: driver VERB URL QUEUE [COUNT]\n";
+    return 2;
+  }
+  verbs.at(argv[1])({argv[2], argv[3], argc > 4 ? std::stoi(argv[4]) : 100});
+} catch (const std::exception& error) {
+  std::cerr << error.what() << '\n';
+  return 1;
+}
