@@ -52,6 +52,8 @@ std::string_view to_string(ErrorKind kind) noexcept {
       return "remote";
     case ErrorKind::codec:
       return "codec";
+    case ErrorKind::storage:
+      return "storage";
     case ErrorKind::broker:
       return "broker";
   }

@@ -112,20 +112,20 @@ class Client {
   // Answers requests: the handler's result goes to whoever asked, and the request is acknowledged once the
   // reply is confirmed. An exception of the handler becomes the requester's error (ErrorKind::remote).
   Consumer serve(std::string queue, std::function<Message(const Delivery&)> handler,
-                 ConsumeOptions options = {});
+                 ConsumeOptions options = ConsumeOptions());
 
   // Consumes a queue: by Consumer::async_next and next ...
   template <class Token = DefaultToken>
-  auto async_consume(std::string queue, ConsumeOptions options = {}, Token&& token = Token()) {
+  auto async_consume(std::string queue, ConsumeOptions options = ConsumeOptions(), Token&& token = Token()) {
     return start<&detail::start_consume, Consumer>(token, std::move(queue), std::move(options));
   }
-  Consumer consume(std::string queue, ConsumeOptions options = {});
+  Consumer consume(std::string queue, ConsumeOptions options = ConsumeOptions());
 
   // ... or by a callback `void(Delivery)`, on the executor bound to it (else the client's). One that throws
   // gives its message back.
   template <class Handler>
-  requires std::is_invocable_v<Handler&, Delivery> Consumer consume(std::string queue, Handler handler,
-                                                                    ConsumeOptions options = {}) {
+  requires std::is_invocable_v<Handler&, Delivery> Consumer
+  consume(std::string queue, Handler handler, ConsumeOptions options = ConsumeOptions()) {
     const Executor executor = boost::asio::get_associated_executor(handler, executor_);
     auto shared = std::make_shared<Handler>(std::move(handler));
     return consume_with(

@@ -15,7 +15,11 @@ namespace client {
 class Mailbox;
 }
 
-struct ConsumeOptions {
+// Not an aggregate, for the reason that Message is none.
+class ConsumeOptions {
+ public:
+  ConsumeOptions() = default;
+
   // How many messages may be unsettled at once; what is here cannot be given to anybody else. 0: chosen by
   // what is known of the queue. One that orders its messages (priorities) is asked for as many as are worked
   // on, since whatever waits here is past reordering (see docs/client.md); a plain queue for enough to never

@@ -1,0 +1,6 @@
+include(CMakeFindDependencyMacro)
+find_dependency(Threads)
+find_dependency(OpenSSL)
+find_dependency(SQLite3)
+find_dependency(Boost 1.81)
+include(${CMAKE_CURRENT_LIST_DIR}/millrace-targets.cmake)
