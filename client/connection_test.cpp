@@ -31,13 +31,14 @@ struct Connecting : testing::Test {
 // Remembers the events of a client and waits for one.
 class EventLog {
  public:
-  explicit EventLog(Client& client) {
-    client.on_event([this](const Event& event) {
+  explicit EventLog(Client& client) : client_(client) {
+    id_ = client.on_event([this](const Event& event) {
       const std::lock_guard lock(mutex_);
       events_.push_back(event);
       changed_.notify_all();
     });
   }
+  ~EventLog() { client_.remove_listener(id_); }
   Event wait_for(EventKind kind) {
     std::unique_lock lock(mutex_);
     Event found;
@@ -51,6 +52,8 @@ class EventLog {
   }
 
  private:
+  Client& client_;
+  ListenerId id_{};
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Event> events_;
@@ -318,8 +321,8 @@ TEST_F(Connecting, knows_millrace_by_its_platform) {
 }
 
 TEST_F(Connecting, tells_listeners_until_they_are_removed) {
-  Client client(options);
   std::atomic<int> removed_calls{0};
+  Client client(options);
   const ListenerId removed = client.on_event([&](const Event&) { ++removed_calls; });
   EXPECT_TRUE(client.remove_listener(removed));
   EXPECT_FALSE(client.remove_listener(removed));

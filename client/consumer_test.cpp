@@ -90,9 +90,13 @@ TEST_F(Consuming, settles_once_only) {
 }
 
 TEST_F(Consuming, calls_a_callback_for_each_in_order_and_gives_back_what_it_throws_at) {
+  std::vector<std::string> seen;
+  std::promise<std::string> failure;
   Client client(options);
   peer.accept_client();
-  std::vector<std::string> seen;
+  client.on_event([&](const Event& event) {
+    if (event.kind == EventKind::handler_failed) failure.set_value(event.text);
+  });
   auto started = std::async(std::launch::async, [&] {
     return client.consume("queue", [&](Delivery delivery) {
       seen.push_back(delivery.body());
@@ -109,6 +113,7 @@ TEST_F(Consuming, calls_a_callback_for_each_in_order_and_gives_back_what_it_thro
   EXPECT_EQ(peer.expect<amqp::basic::Reject>().delivery_tag, 2u);
   EXPECT_EQ(peer.expect<amqp::basic::Ack>().delivery_tag, 3u);
   EXPECT_EQ(seen, (std::vector<std::string>{"good", "bad", "better"}));
+  EXPECT_EQ(failure.get_future().get(), "the handler of queue 'queue' threw: no");
 }
 
 TEST_F(Consuming, is_awaited_by_a_coroutine_and_ends_it_when_the_queue_is_deleted) {

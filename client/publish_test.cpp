@@ -245,9 +245,9 @@ TEST_F(Publishing, sends_what_is_not_confirmed_again_in_order_after_the_connecti
 }
 
 TEST_F(Publishing, holds_back_while_the_broker_blocks_publishers) {
-  Client client(options);
   std::vector<EventKind> events;
   std::promise<void> unblocked;
+  Client client(options);
   client.on_event([&](const Event& event) {
     events.push_back(event.kind);
     if (event.kind == EventKind::unblocked) unblocked.set_value();
@@ -360,8 +360,8 @@ TEST_F(Publishing, close_waits_for_the_confirm) {
 }
 
 TEST_F(Publishing, a_callback_may_block_on_the_client_that_calls_it) {
-  Client client(options);
   std::promise<unsigned> nested;
+  Client client(options);
   client.async_publish("q", "outer", [&](Failure, const Receipt&) {
     nested.set_value(client.publish("q", "inner").attempts);
   });

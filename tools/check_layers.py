@@ -61,6 +61,8 @@ def place(root, name):
         return pathlib.PurePath(name)
     if (root / "client" / "include" / name).is_file():
         return pathlib.PurePath("client/include", name)
+    if name.startswith("client/") and (root / name).is_file():
+        return pathlib.PurePath(name)
     return None
 
 
@@ -99,7 +101,7 @@ def check(root):
     return [line for path in cpp_text.sources(root, ["src", "client"]) for line in check_file(root, path, layers)]
 
 
-LAYERS_FOR_TEST = "base:\nruntime: base\nruntime/os: base runtime\nsimulation: base runtime\nbroker: base  # no runtime\n"
+LAYERS_FOR_TEST = "base:\nruntime: base\nruntime/os: base runtime\nsimulation: base runtime\nbroker: base  # no runtime\nclient: base\n"
 
 # (what, file, its text, words that the message must have; none when the file is sound)
 CASES = [
@@ -113,6 +115,10 @@ CASES = [
     ("from a test, not everything", "src/base/a_test.cpp", '#include "broker/b.hpp"\n', "base may not"),
     ("in a comment", "src/base/a.hpp", '// #include "broker/b.hpp"\n/*\n#include "broker/b.hpp"\n*/\n', None),
     ("relative to the file", "src/runtime/a.hpp", '#include "b.hpp"\n', "no src/b.hpp"),
+    ("a private header of the client", "client/src/a.cpp", '#include "client/src/b.hpp"\n', None),
+    ("a public header of the client", "client/src/a.cpp", '#include "millrace/b.hpp"\n', None),
+    ("from the client, what it may not", "client/a_test.cpp", '#include "broker/b.hpp"\n', "client may not include"),
+    ("the client, from below", "src/base/a.hpp", '#include "client/src/b.hpp"\n', "of client"),
     ("without a layer", "src/lost/a.hpp", "", "belongs to no layer"),
     ("a cycle", "src/LAYERS", "base: broker\nbroker: base\n", "src/LAYERS:1: base may include broker"),
 ]
@@ -124,6 +130,7 @@ def self_test():
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder)
             files = {f"src/{layer}/b.hpp": "" for layer in ("base", "runtime", "runtime/os", "simulation", "broker")}
+            files |= {"client/src/b.hpp": "", "client/include/millrace/b.hpp": ""}
             files |= {"src/LAYERS": LAYERS_FOR_TEST, name: text}
             for path, content in files.items():
                 (root / path).parent.mkdir(parents=True, exist_ok=True)

@@ -383,7 +383,12 @@ void Core::consume(std::string queue, ConsumeOptions options, Mailbox::Handler h
     return done.fail(make_failure(ErrorKind::overloaded,
                                   "as many consumers as the broker allows channels; use another client"),
                      this);
-  auto mailbox = std::make_shared<Mailbox>(std::move(handler), executor, options.parallel > 1);
+  auto failed = [listeners = listeners_, queue](const std::string& why) {
+    listeners.emit(
+        Event{EventKind::handler_failed, {}, "the handler of queue '" + queue + "' threw: " + why});
+  };
+  auto mailbox =
+      std::make_shared<Mailbox>(std::move(handler), executor, options.parallel > 1, std::move(failed));
   Consumer consumer;
   consumer.mailbox_ = mailbox;
   consumer.core_ = weak_from_this();

@@ -9,20 +9,20 @@ namespace millrace::client {
 
 namespace asio = boost::asio;
 
-namespace {
+Mailbox::Mailbox(Handler handler, Executor executor, bool parallel, HandlerFailed failed)
+    : handler_(std::move(handler)),
+      executor_(std::move(executor)),
+      parallel_(parallel),
+      failed_(std::move(failed)) {}
 
 // A handler that throws has not done its work: the delivery goes back when it is destroyed.
-void call(const Mailbox::Handler& handler, Delivery delivery) noexcept {
+void Mailbox::call(Delivery delivery) const noexcept {
   try {
-    handler(std::move(delivery));
+    handler_(std::move(delivery));
   } catch (...) {
+    failed_(Failure(std::current_exception()).text());
   }
 }
-
-}  // namespace
-
-Mailbox::Mailbox(Handler handler, Executor executor, bool parallel)
-    : handler_(std::move(handler)), executor_(std::move(executor)), parallel_(parallel) {}
 
 void Mailbox::put(Delivery delivery) {
   detail::Completion<Delivery> waiting;
@@ -55,7 +55,7 @@ void Mailbox::run_handler() {
       delivery = std::move(ready_.front());
       ready_.pop_front();
     }
-    call(handler_, std::move(delivery));
+    call(std::move(delivery));
     if (parallel_) return;
   }
   asio::post(executor_, [self = shared_from_this()] { self->run_handler(); });

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 
 #include "millrace/completion.hpp"
 #include "millrace/delivery.hpp"
@@ -19,9 +20,11 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
  public:
   using Handler = std::function<void(Delivery)>;
 
+  using HandlerFailed = std::function<void(const std::string& why)>;
+
   // With a handler, deliveries go to it on `executor`: in order and one after another, or, `parallel`, as
   // many at once as the executor has threads.
-  Mailbox(Handler handler, Executor executor, bool parallel);
+  Mailbox(Handler handler, Executor executor, bool parallel, HandlerFailed failed);
 
   void put(Delivery delivery);
   // The next delivery; fails once the consumer has ended and nothing is left.
@@ -39,10 +42,12 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   };
 
   void run_handler();
+  void call(Delivery delivery) const noexcept;
 
   const Handler handler_;
   const Executor executor_;
   const bool parallel_;
+  const HandlerFailed failed_;
 
   std::mutex mutex_;
   std::deque<Delivery> ready_;
