@@ -25,6 +25,7 @@ class BlockingTarget final : public detail::Completion<Results...>::Target {
   }
   void call() override { promise_.set_value(std::move(this->outcome)); }
   void on_cancel(std::function<void()>) override {}
+  bool can_cancel() const noexcept override { return false; }
 
  private:
   std::promise<Outcome> promise_;

@@ -192,9 +192,8 @@ Delivery Consumer::next() {
 }
 
 void Consumer::cancel() noexcept {
-  const auto mailbox = std::move(mailbox_);
-  mailbox_ = nullptr;
-  if (!mailbox) return;
+  if (!mailbox_) return;  // moved from
+  const auto mailbox = mailbox_;
   mailbox->close(make_failure(ErrorKind::closed, "this consumer was cancelled by the program"));
   mailbox->forget();
   const auto core = core_.lock();

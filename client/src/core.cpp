@@ -5,6 +5,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <charconv>
 #include <random>
 
 #include "client/src/definition_calls.hpp"
@@ -541,7 +542,12 @@ void Core::expire() {
 // ---------------------------------------------------------------------------------------
 
 std::string Core::make_name(std::string_view prefix) {
-  return std::string(prefix) + '.' + name_prefix_ + '.' + std::to_string(next_id());
+  char digits[20];
+  const auto end = std::to_chars(digits, digits + sizeof digits, next_id()).ptr;
+  std::string name;
+  name.reserve(prefix.size() + name_prefix_.size() + sizeof digits + 2);
+  name.append(prefix).append(1, '.').append(name_prefix_).append(1, '.').append(digits, end);
+  return name;
 }
 
 bool Core::reserve_pending(std::size_t bytes) noexcept {

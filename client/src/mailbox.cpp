@@ -63,9 +63,10 @@ void Mailbox::run_handler() {
 
 void Mailbox::next(detail::Completion<Delivery> done) {
   const std::uint64_t id = ++last_id_;
-  done.on_cancel([weak = weak_from_this(), id] {
+  auto cancel_it = [weak = weak_from_this(), id] {
     if (const auto alive = weak.lock()) alive->cancel(id);
-  });
+  };
+  if (done.can_cancel()) done.on_cancel(std::move(cancel_it));
   Delivery delivery;
   std::exception_ptr closed;
   {

@@ -30,6 +30,7 @@ void checked(client::Core& core, Done& done, Prepare prepare) {
 
 template <class Done>
 std::uint64_t with_id(client::Core& core, Done& done, void (client::Core::*cancel)(std::uint64_t)) {
+  if (!done.can_cancel()) return 0;
   const std::uint64_t id = core.next_id();
   done.on_cancel([weak = core.weak_from_this(), id, cancel] {
     if (const auto alive = weak.lock())

@@ -59,6 +59,7 @@ class Completion {
     virtual void settle(std::unique_ptr<Target> self, FinishedQueue* queue, bool may_be_inside) = 0;
     // `cancel` is called when the caller cancels, until the handler is called.
     virtual void on_cancel(std::function<void()> cancel) = 0;
+    virtual bool can_cancel() const noexcept = 0;
 
     std::tuple<std::exception_ptr, Results...> outcome;
   };
@@ -69,9 +70,9 @@ class Completion {
   Completion(Handler handler, const Executor& fallback);
 
   explicit operator bool() const noexcept { return target_ != nullptr; }
-  void on_cancel(std::function<void()> cancel) {
-    if (target_) target_->on_cancel(std::move(cancel));
-  }
+  // Whether the caller can cancel at all; on_cancel is to no purpose otherwise.
+  bool can_cancel() const noexcept { return target_ && target_->can_cancel(); }
+  void on_cancel(std::function<void()> cancel) { target_->on_cancel(std::move(cancel)); }
 
   // On the I/O thread. `queue`, when given, takes handlers that run on the fallback executor.
   void operator()(std::exception_ptr error, Results... results, FinishedQueue* queue = nullptr) {
@@ -116,9 +117,11 @@ class HandlerTarget final : public Completion<Results...>::Target {
       boost::asio::dispatch(executor, std::move(call));
   }
 
+  bool can_cancel() const noexcept override {
+    return boost::asio::get_associated_cancellation_slot(handler_).is_connected();
+  }
   void on_cancel(std::function<void()> cancel) override {
     auto slot = boost::asio::get_associated_cancellation_slot(handler_);
-    if (!slot.is_connected()) return;
     slot_used_ = true;
     slot.assign(Cancel{std::move(cancel)});
   }
