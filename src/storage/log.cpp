@@ -26,6 +26,11 @@ constexpr std::size_t kInlineBytes = 128u << 10;
 // Only the disk being full is waited for; somebody else must make room.
 constexpr runtime::Milliseconds kRoomRetry{100};
 
+// A crash that undoes it brings a message once more, which may happen to any that is not acknowledged yet.
+constexpr bool may_wait(RecordType type) noexcept {
+  return type == RecordType::settle || type == RecordType::requeue || type == RecordType::delayed_settled;
+}
+
 [[noreturn]] void end_process(const std::string& directory, const Error& error) {
   std::fprintf(
       stderr,
@@ -85,6 +90,7 @@ class ShardLog final : public Log {
 
   void flush(bool idle) override {
     if (state_ != State::open || gathered_.empty()) return;
+    if (!urgent_ && gathered_.size() < kSettleBytes) return flush_later();
     flush_wanted_ = true;
     if (busy_) return;
     const bool inline_pays = idle && !notifying_ && !spares_.busy() && usual_took_ <= kInlineTook &&
@@ -134,6 +140,7 @@ class ShardLog final : public Log {
   Lsn append_record(RecordType type, std::uint8_t flags, std::uint64_t entity,
                     std::span<const ByteView> parts) {
     if (gathered_.empty()) open_group();
+    urgent_ = urgent_ || !may_wait(type);
     std::size_t length = 0;
     for (const ByteView part : parts) length += part.size();
     MILLRACE_ASSERT(length <= kMaxPayloadBytes &&
@@ -167,6 +174,7 @@ class ShardLog final : public Log {
     write.sync = options_.mode == SyncMode::sync || sync_due_ || state_ == State::closing;
     std::swap(write.records, gathered_);
     flush_wanted_ = false;
+    urgent_ = false;
     sync_due_ = false;
     if (!write.records.empty()) {
       store_le(write.records.data() + kRecordHeaderBytes, synced_.value);
@@ -298,6 +306,17 @@ class ShardLog final : public Log {
     options_.on_failure(error);
   }
 
+  // Until something urgent is appended, or the time is over.
+  void flush_later() {
+    if (std::exchange(settle_timer_running_, true)) return;
+    start_timer(kSettleDelay, [this] {
+      settle_timer_running_ = false;
+      if (state_ != State::open || gathered_.empty()) return;
+      flush_wanted_ = true;
+      if (!busy_) submit_next();
+    });
+  }
+
   void wait_for_room() {
     room_wanted_ = true;
     start_timer(kRoomRetry, [this] {
@@ -368,6 +387,8 @@ class ShardLog final : public Log {
   State state_ = State::open;
   bool busy_ = false;
   bool flush_wanted_ = false;
+  bool urgent_ = false;  // of what is gathered, something that may not wait
+  bool settle_timer_running_ = false;
   bool sync_due_ = false;
   bool file_taken_ = false;
   bool notifying_ = false;

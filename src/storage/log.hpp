@@ -88,6 +88,11 @@ class Log {
   Lsn append(RecordType type, std::uint8_t flags, std::uint64_t entity, ByteView payload) {
     return append(type, flags, entity, {&payload, 1});
   }
+  // What only settles messages waits this long, or until there is so much of it, for something that somebody
+  // waits for: otherwise a consumer's acknowledgements cost a sync each, and the next publish waits for it.
+  static constexpr runtime::Milliseconds kSettleDelay{10};
+  static constexpr std::size_t kSettleBytes = 256u << 10;
+
   // The end of a turn. `idle` says that the shard has nothing else ready: then a quick sync may be done
   // inline, which saves two wake-ups, and on_durable may be called before this returns.
   virtual void flush(bool idle) = 0;

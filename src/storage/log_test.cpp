@@ -68,6 +68,36 @@ class LogTest : public ::testing::Test, public LogListener {
   Lsn reported;
 };
 
+TEST_F(LogTest, lets_settlements_wait_for_company_but_not_for_long) {
+  open();
+  const Lsn settled = log->append(RecordType::settle, 0, 1, as_bytes("a"));
+  log->flush(true);
+  scheduler.run_for(Log::kSettleDelay / 2);
+  EXPECT_LT(log->durable(), settled) << "nobody waits for it";
+  scheduler.run_for(Log::kSettleDelay);
+  EXPECT_GE(log->durable(), settled);
+
+  const Lsn with_others = log->append(RecordType::settle, 0, 1, as_bytes("b"));
+  append("a message");
+  log->flush(true);
+  EXPECT_GE(log->durable(), with_others);
+
+  // Much of it goes at once.
+  const Lsn much = log->append(RecordType::settle, 0, 1, as_bytes(std::string(Log::kSettleBytes / 32, 's')));
+  for (int i = 0; i < 32; ++i) {
+    log->append(RecordType::settle, 0, 1, as_bytes(std::string(Log::kSettleBytes / 32, 's')));
+  }
+  log->flush(false);
+  scheduler.run_for(Log::kSettleDelay / 2);
+  EXPECT_GE(log->durable(), much);
+
+  log->append(RecordType::settle, 0, 1, as_bytes("last"));
+  log->flush(true);
+  close();
+  open();
+  EXPECT_EQ(replayed.back(), "1:last");
+}
+
 TEST_F(LogTest, replays_what_was_appended_in_order) {
   open();
   const ByteView parts[] = {as_bytes("in "), {}, as_bytes("parts")};
