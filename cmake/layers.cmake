@@ -32,7 +32,7 @@ endif()
 
 option(MILLRACE_VERIFY_HEADERS "Compile each header alone as well" OFF)
 
-if(MILLRACE_TESTS)
+if(MILLRACE_TESTS OR MILLRACE_SIMULATION)
   find_package(GTest REQUIRED)
   enable_testing()
 endif()

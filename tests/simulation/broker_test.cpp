@@ -7,11 +7,11 @@
 namespace millrace::broker {
 namespace {
 
-using simulation::for_each_seed;
+using simulation::for_each_seed_in_parallel;
 using Death = BrokerWorld::Death;
 
 TEST(BrokerSimulation, keeps_its_promises_through_power_cuts_kills_and_restarts) {
-  for_each_seed(150, [](std::uint64_t seed) {
+  for_each_seed_in_parallel({100, 1500}, [](std::uint64_t seed) {
     Prng luck(seed);
     BrokerWorld world(seed);
     for (std::uint64_t lives = 2 + luck.below(4); lives != 0; --lives) {
@@ -29,7 +29,7 @@ TEST(BrokerSimulation, keeps_its_promises_through_power_cuts_kills_and_restarts)
 
 // The same story with an end at each of its steps of I/O.
 TEST(BrokerSimulation, survives_a_power_cut_at_every_step) {
-  for_each_seed(1, [](std::uint64_t seed) {
+  for_each_seed_in_parallel({1, 20}, [](std::uint64_t seed) {
     for (std::uint64_t step = 1;; ++step) {
       BrokerWorld world(seed);
       world.cut_power_at(step);

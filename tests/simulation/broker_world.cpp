@@ -76,6 +76,7 @@ Machine::Machine(simulation::FileSystem& files, std::uint64_t seed, const NodeOp
     failed_ = true;
     error = why.text;
     scheduler_->halt();
+    throw Ended();
   };
 }
 
@@ -102,7 +103,7 @@ bool Machine::start() {
   return !off();
 }
 
-bool Machine::step() {
+bool Machine::step() try {
   if (off()) return false;
   const bool moved = scheduler_->step();
   for (unsigned shard = 0; shard < shards_ && !off(); ++shard) {
@@ -110,6 +111,8 @@ bool Machine::step() {
     if (!moved || one_event_a_turn || !luck_.one_in(3)) node_->end_turn(shard, luck_.one_in(2));
   }
   return !off();
+} catch (const Ended&) {
+  return false;
 }
 
 bool Machine::run_until(const std::function<bool()>& condition) {

@@ -49,6 +49,7 @@ class Machine {
   bool one_event_a_turn = false;
 
  private:
+  struct Ended {};  // thrown where a process would end: nothing of the broker runs on
   simulation::FileSystem& files_;
   Prng luck_;
   NodeOptions options_;
