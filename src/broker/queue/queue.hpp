@@ -94,6 +94,8 @@ struct RecoveredQueue {
   std::uint64_t delivered_through = 0;  // highest sequence ever given to a consumer
   unsigned levels = 0;                  // of priority; 0: not in the checkpoint
   std::map<unsigned, LaneRuns> runs;    // by lane
+  // Deliveries of a revived item: what it was stored with, because nothing says that there were more.
+  static constexpr std::uint32_t kAsStored = UINT32_MAX;
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> revived;  // live before read_from_seq → deliveries
   struct Logged {
     MessageRef message;

@@ -96,7 +96,7 @@ void Queue::take_item(unsigned index, LaneRun& run, const storage::StoredItem& i
   if (item.seq < run.read_from_seq) {
     const auto it = revived_.find(item.seq);
     if (it == revived_.end()) return;
-    deliveries = it->second;
+    if (it->second != RecoveredQueue::kAsStored) deliveries = it->second;
     redelivered = true;
     revived_.erase(it);
   } else {
@@ -390,7 +390,7 @@ void RecoveredQueue::purge(std::uint64_t through_seq, std::span<const KeptItem> 
         if (unread ? skip.contains(seq) : !revived.contains(seq)) continue;
         if (unread) {
           const auto count = delivery_counts.find(seq);
-          revived[seq] = count == delivery_counts.end() ? 0 : count->second;
+          revived[seq] = count == delivery_counts.end() ? kAsStored : count->second;
         }
         ++run.live;
       }

@@ -289,6 +289,32 @@ TEST_F(QueueTest, what_a_purge_took_is_not_read_again_after_a_restart) {
   EXPECT_EQ(queue().ready(), 0u);
 }
 
+TEST_F(QueueTest, what_a_purge_left_keeps_the_deliveries_that_only_its_segment_knows) {
+  QueueSettings settings;
+  settings.quorum = true;
+  make(settings);
+  consume(1, 1);
+  const std::uint64_t seq = host.publish(queue(), "a");
+  run();
+  settle(1, {seq}, Settlement::requeue_failed);
+  restart();
+  host.durable_lsn = host.last_lsn;
+  Queue::Spill spill;
+  queue().collect_oldest(UINT64_MAX, spill);
+  host.spill(queue(), spill);
+  Buffer state;
+  queue().put_state(state);
+  const std::uint64_t state_lsn = host.last_lsn;
+  consume(1, 1);
+  EXPECT_EQ(delivered(), (Bodies{"a"}));
+  queue().purge();
+  restart(state_lsn, std::move(state), state_lsn);
+  consume(1, 1);
+  run();
+  ASSERT_EQ(host.got.size(), 1u);
+  EXPECT_EQ(host.got[0].delivery.delivery_count, 1u);
+}
+
 TEST_F(QueueTest, runs_of_a_lane_do_not_overlap_when_transient_messages_make_room) {
   make();
   consume(1, 1);
