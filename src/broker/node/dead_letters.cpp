@@ -76,6 +76,7 @@ void Shard::drop_cycles(const Message& message, QueueTargets& targets) const {
 }
 
 bool Shard::dead_letter(Queue& queue, const Entry& entry, DeathReason reason) {
+  if (!sends_on()) return false;  // dies again after the restart
   VhostReplica* vhost = replica_.find_vhost(queue.spec().vhost);
   const QueueSettings& settings = queue.settings();
   Exchange* exchange = vhost ? vhost->table->find_exchange(*settings.dead_letter_exchange) : nullptr;

@@ -89,7 +89,15 @@ class NodeImpl final : public Node {
   }
 
   void one_left() {
-    if (--waiting_ == 0) close_stores();
+    if (--waiting_ > 0) return;
+    in_transfer_ = shards_.size();
+    on_all([this](Shard& shard) {
+      shard.finish_transfers([this, &shard] {
+        shard.call(ShardId(0), [this] {
+          if (--in_transfer_ == 0) close_stores();
+        });
+      });
+    });
   }
 
   void close_stores() {
@@ -158,6 +166,7 @@ class NodeImpl final : public Node {
   bool disk_alarm_ = false;
   bool closing_stores_ = false;
   std::size_t waiting_ = 0;      // shards with connections
+  std::size_t in_transfer_ = 0;  // shards that may still send messages on
   std::size_t open_stores_ = 0;  // shards whose log is open
   Task stopped_;
 };

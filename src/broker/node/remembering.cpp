@@ -296,6 +296,7 @@ Shard::Enqueued Remembering::hold_now(DelayedStore& store, DelayedMessage delaye
 }
 
 bool Remembering::pass_on(DelayedStore& store, const DelayedMessage& delayed) {
+  if (!shard_.sends_on()) return false;  // due again after the restart
   VhostReplica* vhost = shard_.replica().find_vhost(store.spec().vhost);
   Exchange* exchange = vhost ? vhost->table->find_exchange(store.spec().name) : nullptr;
   if (!exchange) return true;

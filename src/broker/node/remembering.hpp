@@ -60,6 +60,8 @@ class Remembering final : public DelayedHost {
   std::int64_t next_ms() const noexcept {
     return deadlines_.empty() ? Entry::kNever : deadlines_.begin()->first;
   }
+  // What was passed on is not yet confirmed.
+  bool is_passing() const noexcept { return !passing_.empty(); }
   bool has_settled() const noexcept { return !settled_.empty(); }
   void gather_settled();
 

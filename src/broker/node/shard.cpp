@@ -84,6 +84,9 @@ void Shard::end_turn(bool idle) {
     log_->flush(idle && round + 1 < kMaxRounds);
     if (dirty_.empty() && settled_queues_.empty() && !remembering_->has_settled()) break;
   }
+  if (transfers_finished_ && transfers_.empty() && !remembering_->is_passing()) {
+    std::exchange(transfers_finished_, {})();
+  }
   update_flow();
   settle_body_budget();
   account_memory();
@@ -321,6 +324,11 @@ void Shard::ask_to_close(const Error& why, const std::function<bool(const Connec
     find_connection(id)->listener().on_close_requested(why);
     touch(id);
   }
+}
+
+void Shard::finish_transfers(Task done) {
+  finishing_ = true;
+  transfers_finished_ = std::move(done);
 }
 
 // The gate.

@@ -134,6 +134,11 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
 
   // Asks every session to close, and calls `done` when none is left.
   void close_connections(const Error& why, Task done);
+  // Before stores are closed: a message that died or was delayed here is settled when its copy is safe where
+  // it was sent to, so a store closed in between would bring it back, and both would be there. Nothing more
+  // is sent on from now on, and `done` is called when all that was has arrived.
+  void finish_transfers(Task done);
+  bool sends_on() const noexcept { return !finishing_; }
   void close_store(Task done);
 
   // shard_storage.cpp. Coordinator's records.
@@ -288,6 +293,8 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   std::deque<PendingConfirm> confirms_;
   boost::unordered_flat_map<std::uint64_t, Transfer> transfers_;
   std::uint64_t next_transfer_ = 1;
+  Task transfers_finished_;
+  bool finishing_ = false;
 
   std::unique_ptr<storage::Segments> segments_;
   std::unique_ptr<LargeBodies> bodies_;
