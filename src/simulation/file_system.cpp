@@ -118,22 +118,31 @@ struct FileSystem::State {
   std::uint64_t syncs = 0;
   std::uint64_t bytes_written = 0;
   std::map<std::uint64_t, Errc> failures;
+  std::optional<std::pair<std::uint64_t, Errc>> write_failure;
+  std::uint64_t failed = 0;
   std::optional<std::uint64_t> crash_step;
   std::function<void()> off;
   bool dark = false;
 
   // Counts a step. An error when it is not to be done; `dark` afterwards when the power went in it.
-  std::optional<Error> refuse_step() {
+  std::optional<Error> refuse_step(bool writes = false) {
     if (dark) return fail(Errc::io_error, "the power is off");
     ++steps;
-    if (const auto at = failures.find(steps); at != failures.end()) {
-      return fail(at->second, "a failure injected at I/O step " + std::to_string(steps));
+    if (const auto at = failures.find(steps); at != failures.end()) return injected(at->second);
+    if (writes && write_failure && steps >= write_failure->first) {
+      const Errc code = write_failure->second;
+      write_failure.reset();
+      return injected(code);
     }
     if (crash_step && steps >= *crash_step) {
       dark = true;
       if (off) off();
     }
     return std::nullopt;
+  }
+  Error injected(Errc code) {
+    ++failed;
+    return fail(code, "a failure injected at I/O step " + std::to_string(steps));
   }
   static Error cut() { return fail(Errc::io_error, "the power went off"); }
 
@@ -228,7 +237,7 @@ class SimulatedFile final : public runtime::File {
   }
 
   result<std::size_t> read(std::uint64_t offset, std::span<std::uint8_t> out) override {
-    if (auto error = refuse()) return *error;
+    if (auto error = refuse(false)) return *error;
     check_alignment(offset, out.data(), out.size());
     if (state_->dark) return State::cut();
     if (offset >= node_->cached.size()) return std::size_t{0};
@@ -267,9 +276,9 @@ class SimulatedFile final : public runtime::File {
   }
 
  private:
-  std::optional<Error> refuse() {
+  std::optional<Error> refuse(bool writes = true) {
     if (boot_ != state_->boot) return fail(Errc::io_error, "the file was opened before the power cut");
-    return state_->refuse_step();
+    return state_->refuse_step(writes);
   }
   result<void> finish() {
     if (state_->dark) return State::cut();
@@ -423,6 +432,12 @@ std::uint64_t FileSystem::bytes_written() const noexcept {
 void FileSystem::fail_at(std::uint64_t step, Errc code) {
   state_->failures[step] = code;
 }
+void FileSystem::fail_write_from(std::uint64_t step, Errc code) {
+  state_->write_failure.emplace(step, code);
+}
+std::uint64_t FileSystem::failures() const noexcept {
+  return state_->failed;
+}
 void FileSystem::crash_at(std::uint64_t step, std::function<void()> off) {
   state_->crash_step = step;
   state_->off = std::move(off);
@@ -432,6 +447,7 @@ bool FileSystem::powered_off() const noexcept {
 }
 void FileSystem::forget_faults() {
   state_->failures.clear();
+  state_->write_failure.reset();
   state_->crash_step.reset();
 }
 void FileSystem::set_capacity(std::uint64_t bytes) {

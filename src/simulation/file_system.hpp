@@ -61,6 +61,9 @@ class FileSystem final : public runtime::FileSystem {
   std::uint64_t bytes_written() const noexcept;  // by File::write
   // That step is not done and fails with `code`.
   void fail_at(std::uint64_t step, Errc code = Errc::io_error);
+  // So does the first write, allocation or sync of a file in that step or later.
+  void fail_write_from(std::uint64_t step, Errc code = Errc::io_error);
+  std::uint64_t failures() const noexcept;  // that were asked for and have come
   // The power goes off in that step: a write has reached the cache, a sync nothing. It and all later ones
   // fail until crash(). `off` is called then; it is the place to halt the scheduler.
   void crash_at(std::uint64_t step, std::function<void()> off = {});

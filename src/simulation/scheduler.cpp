@@ -64,8 +64,7 @@ Shard& Scheduler::add_shard() {
 }
 
 runtime::Milliseconds Scheduler::wall() const {
-  constexpr runtime::Milliseconds kStart{1'700'000'000'000};
-  return kStart + std::chrono::duration_cast<runtime::Milliseconds>(now_);
+  return options_.wall_start + std::chrono::duration_cast<runtime::Milliseconds>(now_);
 }
 
 void Scheduler::collect_ready() {
@@ -110,6 +109,11 @@ void Scheduler::run(Source source) {
       break;
   }
   if (halted_) drop_everything();
+}
+
+bool Scheduler::busy() {
+  collect_ready();
+  return !ready_.empty();
 }
 
 bool Scheduler::step() {

@@ -62,6 +62,7 @@ class Scheduler final : public runtime::Clock {
     std::uint64_t poll_budget = 1'000'000;  // steps that one run_* call may take
     runtime::Nanoseconds disk_delay_min = std::chrono::microseconds(10);
     runtime::Nanoseconds disk_delay_max = std::chrono::milliseconds(2);
+    runtime::Milliseconds wall_start{1'700'000'000'000};  // what the wall clock shows at first
   };
 
   explicit Scheduler(std::uint64_t seed) : Scheduler(seed, Options{}) {}
@@ -74,6 +75,8 @@ class Scheduler final : public runtime::Clock {
   runtime::Nanoseconds steady() const override { return now_; }
   runtime::Milliseconds wall() const override;
 
+  // Whether something can happen before the clock moves.
+  bool busy();
   // Runs one event. False when there is none now nor later, or when the machine was halted.
   bool step();
   // Until nothing is left to happen.

@@ -1,4 +1,4 @@
-// The broker under power cuts, kills and restarts.
+// The broker under power cuts, kills, failing disks and restarts.
 #include <gtest/gtest.h>
 
 #include "broker_world.hpp"
@@ -11,11 +11,12 @@ using simulation::for_each_seed_in_parallel;
 using Death = BrokerWorld::Death;
 
 TEST(BrokerSimulation, keeps_its_promises_through_power_cuts_kills_and_restarts) {
-  for_each_seed_in_parallel({100, 1500}, [](std::uint64_t seed) {
+  for_each_seed_in_parallel({100, 10'000}, [](std::uint64_t seed) {
     Prng luck(seed);
     BrokerWorld world(seed);
     for (std::uint64_t lives = 2 + luck.below(4); lives != 0; --lives) {
       if (luck.one_in(2)) world.cut_power_at(1 + luck.below(400));
+      if (luck.one_in(5)) world.fail_write_at(1 + luck.below(400));
       if (world.open()) {
         for (std::uint64_t deeds = 10 + luck.below(150); deeds != 0 && !world.failed(); --deeds) world.act();
         if (luck.one_in(3) && !world.failed()) world.stop();
@@ -29,7 +30,7 @@ TEST(BrokerSimulation, keeps_its_promises_through_power_cuts_kills_and_restarts)
 
 // The same story with an end at each of its steps of I/O.
 TEST(BrokerSimulation, survives_a_power_cut_at_every_step) {
-  for_each_seed_in_parallel({1, 20}, [](std::uint64_t seed) {
+  for_each_seed_in_parallel({1, 10}, [](std::uint64_t seed) {
     for (std::uint64_t step = 1;; ++step) {
       BrokerWorld world(seed);
       world.cut_power_at(step);
@@ -37,6 +38,23 @@ TEST(BrokerSimulation, survives_a_power_cut_at_every_step) {
       const bool over = world.steps() < step;
       world.die(Death::power_cut);
       EXPECT_TRUE(world.open()) << "after the cut at step " << step;
+      if (over || ::testing::Test::HasFailure()) return;
+    }
+  });
+}
+
+// A failed sync ends the node, and so may a failed write; what others do not need must go on without them.
+TEST(BrokerSimulation, survives_a_failed_write_at_every_step) {
+  for_each_seed_in_parallel({1, 10}, [](std::uint64_t seed) {
+    for (std::uint64_t step = 1;; step += 1 + seed % 2) {
+      BrokerWorld world(seed);
+      world.fail_write_at(step);
+      if (world.open()) world.follow_script();
+      const bool over = world.steps() < step;
+      world.die(step % 3 == 0 ? Death::power_cut : Death::kill);
+      EXPECT_TRUE(world.open()) << "after the failure at step " << step;
+      world.die(Death::power_cut);
+      EXPECT_TRUE(world.open()) << "after the failure at step " << step << " and a power cut";
       if (over || ::testing::Test::HasFailure()) return;
     }
   });
