@@ -81,7 +81,6 @@ class BrokerWorld {
   std::uint64_t next_id_ = 1;
   std::uint64_t next_client_ = 1;
   std::uint64_t unanswered_ = 0;
-  std::uint64_t failures_before_ = 0;         // of this file system, before the life
   std::int64_t wall_ms_ = 1'700'000'000'000;  // when the last life ended
   std::int64_t latest_due_ms_ = 0;            // of delayed messages
   std::uint64_t delayed_ = 0;                 // ever published
