@@ -44,6 +44,9 @@ Coordinator::Coordinator(NodeShared& shared, Definitions definitions)
   }
 }
 
+// Below it are the ids of a directory whose first definitions are not all there.
+constexpr std::uint64_t kFirstQueueId = 2;
+
 std::vector<Change> Coordinator::first_definitions() const {
   std::vector<Change> changes;
   changes.push_back(PutVhost{VhostSpec{"/", "The default virtual host", {}, {}}});
@@ -54,7 +57,14 @@ std::vector<Change> Coordinator::first_definitions() const {
   // Everybody knows this password: deriving its key at length would only make the first start slow.
   changes.push_back(PutUser{UserSpec{"guest", hash_password("guest", salt, 1000), {"administrator"}}});
   changes.push_back(PutPermission{PermissionSpec{"guest", "/", ".*", ".*", ".*"}});
+  changes.push_back(NextQueueId{kFirstQueueId});  // the last, so that is_fresh() knows that all are there
   return changes;
+}
+
+bool Coordinator::is_fresh() const {
+  if (definitions_.next_queue_id() >= kFirstQueueId || !definitions_.permissions().empty()) return false;
+  return std::all_of(definitions_.users().begin(), definitions_.users().end(),
+                     [](const auto& user) { return user.first == "guest"; });
 }
 
 void Coordinator::bring_up_to_date() {

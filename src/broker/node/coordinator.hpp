@@ -48,8 +48,10 @@ class Coordinator {
   // An import: what is there already is kept, queues are placed.
   void import(std::vector<Change> changes, Done<void> done);
 
-  // What a new data directory begins with.
+  // What a new data directory begins with, and whether it lacks some of that: the first start may have been
+  // cut short in the middle of writing it down.
   std::vector<Change> first_definitions() const;
+  bool is_fresh() const;
   // Before the loops run: applies without asking anybody.
   void bring_up_to_date();
 

@@ -32,12 +32,12 @@ class NodeImpl final : public Node {
       shared_.shards[i] = shard->get();
       shards_.push_back(std::move(*shard));
     }
-    const bool fresh = definitions.vhosts().empty();
     coordinator_ = std::make_unique<Coordinator>(shared_, std::move(definitions));
     shared_.coordinator = coordinator_.get();
     coordinator_->bring_up_to_date();
     for (auto& shard : shards_) shard->finish_recovery(recovery_);
-    if (fresh) coordinator_->import(coordinator_->first_definitions(), [](result<void>) {});
+    if (coordinator_->is_fresh())
+      coordinator_->import(coordinator_->first_definitions(), [](result<void>) {});
 
     storage::DiskGuard::Options guard;
     guard.directory = directory.path();
