@@ -121,6 +121,12 @@ struct FileSystem::State {
   std::optional<std::pair<std::uint64_t, Errc>> write_failure;
   std::uint64_t failed = 0;
   std::optional<std::uint64_t> crash_step;
+  struct RenameTrap {
+    std::string name;
+    std::uint64_t count = 0;
+    std::uint64_t steps = 0;
+  };
+  std::optional<RenameTrap> trap;
   std::function<void()> off;
   bool dark = false;
 
@@ -349,6 +355,10 @@ result<void> FileSystem::rename(const std::string& from, const std::string& to) 
   if (node == nullptr) return fail(Errc::not_found, from + " does not exist");
   MILLRACE_ASSERT(!node->directory, "renaming directories is not simulated");
   state_->change({parent_of(to), from, to, std::move(node)});
+  if (state_->trap && to.ends_with("/" + state_->trap->name) && --state_->trap->count == 0) {
+    state_->crash_step = state_->steps + state_->trap->steps;
+    state_->trap.reset();
+  }
   if (state_->dark) return State::cut();
   return {};
 }
@@ -442,6 +452,9 @@ void FileSystem::crash_at(std::uint64_t step, std::function<void()> off) {
   state_->crash_step = step;
   state_->off = std::move(off);
 }
+void FileSystem::crash_after_rename(std::string name, std::uint64_t count, std::uint64_t steps) {
+  state_->trap = State::RenameTrap{std::move(name), count, steps};
+}
 bool FileSystem::powered_off() const noexcept {
   return state_->dark;
 }
@@ -449,6 +462,7 @@ void FileSystem::forget_faults() {
   state_->failures.clear();
   state_->write_failure.reset();
   state_->crash_step.reset();
+  state_->trap.reset();
 }
 void FileSystem::set_capacity(std::uint64_t bytes) {
   state_->options.capacity_bytes = bytes;

@@ -67,6 +67,8 @@ class FileSystem final : public runtime::FileSystem {
   // The power goes off in that step: a write has reached the cache, a sync nothing. It and all later ones
   // fail until crash(). `off` is called then; it is the place to halt the scheduler.
   void crash_at(std::uint64_t step, std::function<void()> off = {});
+  // The power goes off so many steps after the `count`th rename to that name, in whatever directory.
+  void crash_after_rename(std::string name, std::uint64_t count, std::uint64_t steps);
   bool powered_off() const noexcept;
   // Faults that were asked for and have not come yet do not come.
   void forget_faults();

@@ -62,6 +62,10 @@ void BrokerWorld::cut_power_at(std::uint64_t step) {
   files_.crash_at(files_.steps() + step);
 }
 
+void BrokerWorld::cut_power_after_checkpoint(std::uint64_t skip, std::uint64_t steps) {
+  files_.crash_after_rename("checkpoint", skip + 1, steps);
+}
+
 void BrokerWorld::fail_write_at(std::uint64_t step) {
   files_.fail_write_from(files_.steps() + step);
 }
@@ -198,6 +202,15 @@ void BrokerWorld::follow_script() {
     if (round % 7 == 3) get(*client);
     if (round % 9 == 8) settle();
     for (unsigned i = 0; i < 6 && !failed(); ++i) machine_->step();
+  }
+}
+
+void BrokerWorld::take_some() {
+  for (std::uint64_t count = 1 + luck_.below(12); count != 0 && !failed(); --count) {
+    Client& client = *clients_[luck_.below(clients_.size())];
+    get(client);
+    settle();
+    if (!failed()) settle_some(client);
   }
 }
 

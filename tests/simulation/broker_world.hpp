@@ -32,12 +32,16 @@ class BrokerWorld {
   void act();
   // The same deeds in every run, for faults at every step.
   void follow_script();
+  // Messages are taken and settled at once, so that little else is logged.
+  void take_some();
   // Until all that was asked is answered.
   void settle();
   bool stop();
   void die(Death how);
   bool failed() const { return !machine_ || machine_->off(); }
   void cut_power_at(std::uint64_t step);  // counted from here
+  // Some steps after the next checkpoint but `skip` has its name.
+  void cut_power_after_checkpoint(std::uint64_t skip, std::uint64_t steps);
   void fail_write_at(std::uint64_t step);
   std::uint64_t steps() const { return files_.steps(); }
 
