@@ -69,20 +69,23 @@ void Model::compare_queue(ModelQueue& queue, const std::vector<Found>& found, co
     copy.publisher = was.publisher;
     copy.priority = was.priority;
     copy.returns = copy.logged_returns = message.deliveries;
-    const bool first = now.emplace(message.id, copy).second;
+    const auto [known, first] = now.emplace(message.id, copy);
+    known->second.returns = std::max(known->second.returns, copy.returns);
+    known->second.logged_returns = std::min(known->second.logged_returns, copy.logged_returns);
     EXPECT_TRUE(first || doubled) << "message " << message.id << " of " << queue.name << " is there twice";
   }
   compare_missing(queue, now, all);
-  // What the look itself dropped or moved on may still be there when the next life has no time to do so.
-  if (queue.bounded || queue.may_die()) {
-    for (const auto& [id, copy] : queue.copies) {
-      Copy left = copy;
-      left.settled = left.held = left.confirmed = false;
-      left.may_be_gone = true;
-      left.logged_returns = 0;
-      left.returns = copy.returns + 1;
-      if (copy.durable && !(copy.settled && ended_in_order)) now.try_emplace(id, left);
-    }
+  // What the look itself dropped or moved on may still be there when the next life has no time to do so, and
+  // what it had no queue for when its delay ended may come to one that is declared in time.
+  for (const auto& [id, copy] : queue.copies) {
+    if (!queue.bounded && !queue.may_die() && !copy.delayed) continue;
+    if (!copy.durable || (copy.settled && ended_in_order)) continue;
+    Copy left = copy;
+    left.settled = left.held = left.confirmed = false;
+    left.may_be_gone = true;
+    left.logged_returns = 0;
+    left.returns = copy.returns + 1;
+    now.try_emplace(id, left);
   }
   queue.copies = std::move(now);
 }
