@@ -99,6 +99,8 @@ void Shard::replay(const storage::Record& record, Definitions& definitions) {
   const bool in_state = record.lsn <= recovered_state_;
   switch (record.type) {
     case storage::RecordType::definition: {
+      // What was deleted before the checkpoint would half come back: a binding without its queue.
+      if (in_state) return;
       const Change change = read_change(in);
       if (!in.failed()) definitions.apply(change);
       return;
