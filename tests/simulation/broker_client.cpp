@@ -22,7 +22,8 @@ void Client::on_deliver(ConsumerId consumer, Delivery&& delivery) {
   world_.model.received(queue, id, delivery, !no_ack, &it->second.order,
                         shard_ms(address == addresses.end() ? nullptr : &address->second));
   if (no_ack) {
-    connection->grant(consumer, 1);
+    if (on_its_way_) to_grant_.push_back(consumer);
+    if (!on_its_way_) connection->grant(consumer, 1);
   } else {
     held.push_back({queue.name, {}, consumer, delivery.seq, id});
   }
@@ -67,6 +68,20 @@ void Client::lose_sent() {
   for (const auto& [id, consumer] : consumers) {
     if (consumer.no_ack) world_.model.lose_any(*world_.model.find(consumer.queue));
   }
+}
+
+bool Client::begin_move(ShardId to, std::function<void(Task)> post) {
+  on_its_way_ = connection->leave_for(to, [this, to, post = std::move(post)] {
+    between_shards = true;
+    post([this, to] {
+      between_shards = on_its_way_ = false;
+      shard = to.value;
+      connection->arrive();
+      if (closing) return;
+      for (const ConsumerId consumer : std::exchange(to_grant_, {})) connection->grant(consumer, 1);
+    });
+  });
+  return on_its_way_;
 }
 
 void Client::begin_close(Done<void> done) {

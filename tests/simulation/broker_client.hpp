@@ -67,9 +67,13 @@ class Client final : public ConnectionListener {
   void lose_sent();
   // What it holds goes back.
   void begin_close(Done<void> done);
+  // To another shard; `post` runs a task there. False: something is under way.
+  bool begin_move(ShardId to, std::function<void(Task)> post);
+  // It asks for nothing while it is closing or on its way to another shard.
+  bool busy() const { return closing || on_its_way_; }
 
   const std::uint64_t number;
-  const unsigned shard;
+  unsigned shard;
   std::unique_ptr<Connection> connection;
   std::map<std::uint64_t, Consumer> consumers;
   std::map<std::uint64_t, QueueAddress> addresses;  // of all consumers there ever were
@@ -78,10 +82,13 @@ class Client final : public ConnectionListener {
   std::map<PublishToken, Sent> sent;
   std::string blocked;  // why publishers are held back, as it was told
   bool closing = false;
+  bool between_shards = false;  // not even close() may be asked for
 
  private:
   World world_;
   bool asked_to_close_ = false;
+  bool on_its_way_ = false;
+  std::vector<ConsumerId> to_grant_;  // to consumers that do not acknowledge, once it has arrived
 };
 
 }  // namespace millrace::broker

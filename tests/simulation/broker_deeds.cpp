@@ -184,12 +184,18 @@ void BrokerWorld::purge(Client& client) {
 void BrokerWorld::close(std::size_t index) {
   Client& client = *clients_[index];
   // Its answers come no more.
-  if (!client.sent.empty() || client.closing || unanswered_ > 0) return;
+  if (!client.sent.empty() || client.closing || client.between_shards || unanswered_ > 0) return;
   ++unanswered_;
   client.begin_close([this](result<void>) { --unanswered_; });
   if (machine_->run_until([&] { return unanswered_ == 0; })) {
     clients_.erase(clients_.begin() + static_cast<std::ptrdiff_t>(index));
   }
+}
+
+// Confirms, deliveries and what others do go on meanwhile.
+void BrokerWorld::move(Client& client) {
+  const auto to = static_cast<std::uint16_t>(luck_.below(shards_));
+  client.begin_move(ShardId(to), [this, to](Task arrival) { machine_->post(to, std::move(arrival)); });
 }
 
 // Nothing is left on the disk until somebody makes room: publishers must be told and held back, and go on
@@ -198,7 +204,7 @@ void BrokerWorld::fill_disk() {
   constexpr runtime::Milliseconds kNoticed{4500};  // the disk is looked at every two seconds
   const auto all_know = [&](bool blocked) {
     for (const auto& client : clients_) {
-      if (client->closing) continue;
+      if (client->busy()) continue;
       EXPECT_EQ(client->blocked == "low on disk", blocked) << "client " << client->number;
       if (blocked) {
         EXPECT_TRUE(client->connection->publishers_blocked());
@@ -211,7 +217,7 @@ void BrokerWorld::fill_disk() {
     all_know(true);
     for (unsigned i = 0; i < 4; ++i) {
       Client& client = *clients_[luck_.below(clients_.size())];
-      if (client.closing) continue;
+      if (client.busy()) continue;
       settle_some(client);
       get(client);
     }

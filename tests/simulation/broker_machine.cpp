@@ -45,6 +45,7 @@ bool Machine::start() {
   for (unsigned i = 0; i < shards_; ++i) {
     simulation::Shard& shard = scheduler_->add_shard();
     if (!first) first = &shard;
+    executors_.push_back(&shard);
     runtimes.push_back(shard.runtime(files_));
   }
   auto node = Node::open(runtimes, *first, *directory_, options_);

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/prng.hpp"
 #include "broker/node.hpp"
@@ -31,6 +32,8 @@ class Machine {
   bool stop();
   bool off() const { return files_.powered_off() || failed_; }
 
+  // Runs the task on the shard's thread.
+  void post(unsigned shard, Task task) { executors_[shard]->post(std::move(task)); }
   Node& node() { return *node_; }
   unsigned shards() const { return shards_; }
   std::int64_t wall_ms() const { return scheduler_->wall().count(); }
@@ -45,6 +48,7 @@ class Machine {
   unsigned shards_;
   bool failed_ = false;
   std::unique_ptr<simulation::Scheduler> scheduler_;
+  std::vector<simulation::Shard*> executors_;
   std::unique_ptr<storage::DataDirectory> directory_;
   std::unique_ptr<Node> node_;
 };

@@ -132,7 +132,7 @@ bool BrokerWorld::open() {
 Client* BrokerWorld::some_client() {
   std::vector<Client*> open;
   for (const auto& client : clients_) {
-    if (client->connection && !client->closing) open.push_back(client.get());
+    if (client->connection && !client->busy()) open.push_back(client.get());
   }
   if (!open.empty() && clients_.size() > 1 && !luck_.one_in(8)) return open[luck_.below(open.size())];
   if (clients_.size() > 4) return open.empty() ? nullptr : open[luck_.below(open.size())];
@@ -180,6 +180,8 @@ void BrokerWorld::act() {
     bind(*client, some_queue());
   } else if (deed < 194) {
     close(luck_.below(clients_.size()));
+  } else if (deed < 197) {
+    move(*client);
   } else if (deed < 199) {
     settle();
   } else {
@@ -201,6 +203,7 @@ void BrokerWorld::follow_script() {
     if (round % 8 == 5) publish_for_later(*client);
     if (round % 7 == 3) get(*client);
     if (round % 9 == 8) settle();
+    if (round % 9 == 3) move(*client);
     for (unsigned i = 0; i < 6 && !failed(); ++i) machine_->step();
   }
 }
@@ -208,9 +211,10 @@ void BrokerWorld::follow_script() {
 void BrokerWorld::take_some() {
   for (std::uint64_t count = 1 + luck_.below(12); count != 0 && !failed(); --count) {
     Client& client = *clients_[luck_.below(clients_.size())];
+    if (client.busy()) continue;
     get(client);
     settle();
-    if (!failed()) settle_some(client);
+    if (!failed() && !client.busy()) settle_some(client);
   }
 }
 

@@ -71,6 +71,7 @@ class BrokerWorld {
   void get(Client& client);
   void purge(Client& client);
   void close(std::size_t client);
+  void move(Client& client);
   void fill_disk();
 
   simulation::FileSystem files_;

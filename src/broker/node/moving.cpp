@@ -123,6 +123,7 @@ void Shard::expect_no_more(ConnectionId id) noexcept {
 void Shard::depart(ConnectionImpl& connection, ShardId to) {
   moved_[connection.id().value] = to;
   remove_connection(connection);
+  connection.touched = false;  // what it was to be told in this turn it is told there
 }
 
 void Shard::forget_moved(ConnectionId id) noexcept {
