@@ -206,7 +206,8 @@ def test_a_backlog_of_delayed_messages_outlives_the_log_and_a_restart(own_broker
         channel.queue_declare(f"q{number}", durable=True)
         channel.queue_bind(f"q{number}", f"later{number}")
     unconfirmed = channel.connection.channel()
-    delays = (9000, 7000)
+    # Longer than a slow machine takes to publish: what a kill finds under way to another shard may be doubled.
+    delays = (17000, 15000)
     for number in range(6000):
         properties = pika.BasicProperties(delivery_mode=2, headers={"x-delay": delays[number % 2]})
         unconfirmed.basic_publish(f"later{number % 3}", "", str(number).encode().ljust(16384), properties)
