@@ -24,6 +24,9 @@ enum class RecordType : std::uint8_t {
   queue_state = 21,      // entity: queue; whatever else a queue must remember
   delayed = 22,          // entity: an exchange's store; a message held back
   delayed_settled = 23,  // entity: an exchange's store; sequence numbers passed on
+  remembered = 24,       // entity: queue; a value that came, so that it does not again
+  passed = 25,           // entity: an exchange's store; likewise
+  history = 26,          // entity: an exchange's store; a message for those bound later
 };
 
 struct Record {

@@ -26,17 +26,18 @@ result<void> RecentHistoryExchange::check_arguments(const ExchangeSpec& spec) {
 
 RecentHistory::RecentHistory(const ExchangeSpec& spec) : length_(length_of(spec)) {}
 
-void RecentHistory::remember(MessageRef message, const MessageFormats& formats) {
+bool RecentHistory::remember(MessageRef message, const MessageFormats& formats) {
   const std::optional<Value> no_store = formats.of(*message).header(*message, kNoStore);
-  if (no_store && no_store->as_boolean().value_or(false)) return;
+  if (no_store && no_store->as_boolean().value_or(false)) return false;
   const std::size_t bytes = message->footprint();
-  if (bytes > kMaxBytes) return;
+  if (bytes > kMaxBytes) return false;
   messages_.push_back(std::move(message));
   bytes_ += bytes;
   while (messages_.size() > length_ || bytes_ > kMaxBytes) {
     bytes_ -= messages_.front()->footprint();
     messages_.pop_front();
   }
+  return true;
 }
 
 }  // namespace millrace::broker

@@ -29,11 +29,12 @@ class RecentHistory {
 
   explicit RecentHistory(const ExchangeSpec& spec);
 
-  // Not kept when the publisher says so (header x-recent-history-no-store: true), or when larger than all
-  // room.
-  void remember(MessageRef message, const MessageFormats& formats);
+  // False: not kept, because the publisher says so (header x-recent-history-no-store: true), or because it is
+  // larger than all room.
+  bool remember(MessageRef message, const MessageFormats& formats);
   const std::deque<MessageRef>& messages() const noexcept { return messages_; }
   std::size_t bytes() const noexcept { return bytes_; }
+  std::size_t length() const noexcept { return length_; }  // at most
 
  private:
   std::size_t length_;

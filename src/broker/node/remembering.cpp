@@ -51,9 +51,9 @@ void Remembering::exchange_put(const ExchangeSpec& spec) {
     }
     state->memory = std::move(store);
   } else if (dynamic_cast<const RecentHistoryExchange*>(exchange) != nullptr) {
-    state->memory = RecentHistory(spec);
+    state->memory = make_history(spec);
   } else {
-    state->memory = Window{{}, deduplication_bounds(spec)};
+    state->memory = make_window(spec);
   }
   states_.insert_or_assign(spec.store.value, std::move(state));
 }
@@ -77,8 +77,8 @@ void Remembering::forget_if(const std::function<bool(const State&)>& condition) 
     return true;
   });
   for (const auto& state : gone) {
-    if (auto* history = std::get_if<RecentHistory>(&state->memory)) {
-      shard_.memory_changed(-static_cast<std::int64_t>(history->bytes()));
+    if (auto* history = std::get_if<std::unique_ptr<HistoryStore>>(&state->memory)) {
+      shard_.memory_changed(-static_cast<std::int64_t>((*history)->bytes()));
     } else if (auto* store = std::get_if<std::unique_ptr<DelayedStore>>(&state->memory)) {
       deadlines_.erase({(*store)->deadline_ms, store->get()});
     }
@@ -94,16 +94,17 @@ void Remembering::vhost_deleted(std::string_view vhost) {
 }
 
 void Remembering::binding_put(const BindingSpec& binding) {
+  if (!recovered_all_) return;  // it was there before, and got the history then
   VhostReplica* vhost = shard_.replica().find_vhost(binding.vhost);
   Exchange* source = vhost ? vhost->table->find_exchange(binding.source) : nullptr;
   if (!source || !source->remembers() || source->spec().owner != shard_.id()) return;
   State* state = find(source->spec().store);
-  const RecentHistory* history = state ? std::get_if<RecentHistory>(&state->memory) : nullptr;
+  const auto* history = state ? std::get_if<std::unique_ptr<HistoryStore>>(&state->memory) : nullptr;
   if (!history) return;
   Exchange* exchange = binding.to_exchange ? vhost->table->find_exchange(binding.destination) : nullptr;
   const QueueAddress* queue = binding.to_exchange ? nullptr : vhost->table->find_queue(binding.destination);
   // A copy: what the messages set off may come round to this exchange.
-  const std::deque<MessageRef> messages = history->messages();
+  const std::deque<MessageRef> messages = (*history)->messages();
   for (const MessageRef& message : messages) {
     Passage passage{binding.vhost, message, {std::string(message->routing_key())}, {source->spec().store}};
     if (queue) {
@@ -155,9 +156,9 @@ Shard::Enqueued Remembering::distribute(Passage passage, std::span<const QueueAd
   unsigned settled = 0;
   const auto count = [&](Shard::Enqueued done) {
     all.settled = all.settled && done.settled;
-    if (!done.settled) return;
-    ++settled;
     all.accepted = all.accepted && done.accepted;
+    all.logged = all.logged && done.logged;
+    settled += done.settled;
   };
   for (auto& [shard, letter] : letters) {
     if (shard == shard_.id()) {
@@ -165,7 +166,7 @@ Shard::Enqueued Remembering::distribute(Passage passage, std::span<const QueueAd
     } else {
       letter.confirm = part;
       shard_.send(shard, std::move(letter));
-      count({to.token == 0, true});
+      count({to.token == 0, true, false});
     }
   }
   for (Exchange* exchange : next) {
@@ -180,7 +181,7 @@ Shard::Enqueued Remembering::distribute(Passage passage, std::span<const QueueAd
       const Shard::Enqueued done = shard.remembering().arrive(std::move(passage), name, store, part);
       if (done.settled) shard.confirm(part, done.accepted);
     });
-    count({to.token == 0, true});
+    count({to.token == 0, true, false});
   }
   if (!gathered) return all;
   const auto it = gatherings_.find(part.token);
@@ -200,13 +201,10 @@ Shard::Enqueued Remembering::arrive(Passage passage, const std::string& name, Qu
   const MessageFormats& formats = shard_.shared().options.formats;
   if (auto* window = std::get_if<Window>(&state->memory)) {
     if (const auto mark = deduplication_mark(*passage.message, formats)) {
-      const auto ttl = mark->ttl_ms ? mark->ttl_ms : window->bounds.ttl_ms;
-      if (window->seen.seen(mark->value, shard_.now_ms(), window->bounds.size, ttl)) return {};
+      return pass_once(*window, *mark, std::move(passage), *exchange, to);
     }
-  } else if (auto* history = std::get_if<RecentHistory>(&state->memory)) {
-    const std::size_t before = history->bytes();
-    history->remember(passage.message, formats);
-    shard_.memory_changed(static_cast<std::int64_t>(history->bytes()) - static_cast<std::int64_t>(before));
+  } else if (auto* history = std::get_if<std::unique_ptr<HistoryStore>>(&state->memory)) {
+    return keep_in_history(**history, std::move(passage), *exchange, to);
   } else if (const std::int64_t delay = delay_ms_of(*passage.message, formats); delay > 0) {
     return hold(*std::get<std::unique_ptr<DelayedStore>>(state->memory), std::move(passage), delay, to);
   }
@@ -230,6 +228,13 @@ void Remembering::confirmed(std::uint64_t token, bool accepted) {
     const Passing passing = it->second;
     passing_.erase(it);
     if (DelayedStore* store = find_delayed(passing.store)) store->finish(passing.seq);
+    return;
+  }
+  if (const auto it = first_copies_.find(token); it != first_copies_.end()) {
+    const FirstCopy first = std::move(it->second);
+    first_copies_.erase(it);
+    const storage::Lsn lsn = first_copy_arrived(first, accepted);
+    for (const ConfirmTo& to : first.waiting) confirm_after(lsn, to, accepted);
     return;
   }
   const auto it = gatherings_.find(token);
@@ -375,6 +380,18 @@ void Remembering::replay(const storage::Record& record, bool in_state) {
     return;
   }
   Reader in(record.payload);
+  if (record.type == storage::RecordType::passed) {
+    Remembered entry = read_remembered(in);
+    if (!in.failed() && !in_state) recovered_windows_[record.entity].insert_or_assign(entry.seq, entry);
+    return;
+  }
+  if (record.type == storage::RecordType::history) {
+    const std::uint64_t number = in.varint();
+    if (in.failed()) return;
+    MessageRef message = read_message(in.rest());
+    if (message) recovered_histories_[record.entity].add(number, std::move(message), record.lsn);
+    return;
+  }
   std::uint64_t seq = 0;
   while (!in.at_end()) {
     seq += in.varint();
@@ -383,31 +400,66 @@ void Remembering::replay(const storage::Record& record, bool in_state) {
   }
 }
 
-void Remembering::read_state(Reader& in) {
+void Remembering::read_state(Reader& in, bool complete) {
   for (std::uint64_t count = in.varint(); count > 0 && !in.failed(); --count) {
     const std::uint64_t store = in.varint();
     recovered_[store] = DelayedStore::read_state(in);
+  }
+  if (!complete) return;
+  for (std::uint64_t count = in.varint(); count > 0 && !in.failed(); --count) {
+    auto& window = recovered_windows_[in.varint()];
+    for (std::uint64_t entries = in.varint(); entries > 0 && !in.failed(); --entries) {
+      Remembered entry = read_remembered(in);
+      window.insert_or_assign(entry.seq, std::move(entry));
+    }
+  }
+  for (std::uint64_t count = in.varint(); count > 0 && !in.failed(); --count) {
+    const std::uint64_t store = in.varint();
+    recovered_histories_[store] = HistoryStore::read_state(in);
   }
 }
 
 void Remembering::put_state(Buffer& out) const {
   std::vector<const DelayedStore*> durable;
+  std::vector<std::pair<std::uint64_t, const Window*>> windows;
+  std::vector<std::pair<std::uint64_t, const HistoryStore*>> histories;
   for (const auto& [id, state] : states_) {
-    const auto* store = std::get_if<std::unique_ptr<DelayedStore>>(&state->memory);
-    if (store && (*store)->spec().durable) durable.push_back(store->get());
+    if (const auto* window = std::get_if<Window>(&state->memory)) {
+      if (window->durable) windows.emplace_back(id, window);
+    } else if (const auto* history = std::get_if<std::unique_ptr<HistoryStore>>(&state->memory)) {
+      if ((*history)->durable()) histories.emplace_back(id, history->get());
+    } else {
+      const DelayedStore* store = std::get<std::unique_ptr<DelayedStore>>(state->memory).get();
+      if (store->spec().durable) durable.push_back(store);
+    }
   }
   put_varint(out, durable.size());
   for (const DelayedStore* store : durable) {
     put_varint(out, store->spec().store.value);
     store->put_state(out);
   }
+  put_varint(out, windows.size());
+  for (const auto& [id, window] : windows) {
+    put_varint(out, id);
+    window->seen.put_state(out, shard_.now_ms());
+  }
+  put_varint(out, histories.size());
+  for (const auto& [id, history] : histories) {
+    put_varint(out, id);
+    history->put_state(out);
+  }
 }
 
 void Remembering::finish_recovery(const std::function<void(const storage::SegmentRun&)>& visit_run) {
+  recovered_all_ = true;
   recovered_.clear();  // of exchanges that were deleted
+  recovered_windows_.clear();
+  recovered_histories_.clear();
   for (const auto& [id, state] : states_) {
     if (const auto* store = std::get_if<std::unique_ptr<DelayedStore>>(&state->memory)) {
       (*store)->for_each_run(visit_run);
+    } else if (const auto* history = std::get_if<std::unique_ptr<HistoryStore>>(&state->memory)) {
+      (*history)->for_each_run(visit_run);
     }
   }
 }
@@ -416,6 +468,8 @@ void Remembering::collect(storage::Lsn through, Queue::Spill& spill) {
   for (const auto& [id, state] : states_) {
     auto* store = std::get_if<std::unique_ptr<DelayedStore>>(&state->memory);
     if (store && (*store)->spec().durable) (*store)->collect(through, spill);
+    const auto* history = std::get_if<std::unique_ptr<HistoryStore>>(&state->memory);
+    if (history) (*history)->collect(through, spill);
   }
   std::sort(spill.items.begin(), spill.items.end(),
             [](const storage::SegmentItem& a, const storage::SegmentItem& b) {
@@ -435,9 +489,15 @@ DelayedStore* Remembering::largest(std::uint64_t least) {
 }
 
 bool Remembering::spilled(const storage::SegmentRun& run) {
-  DelayedStore* store = find_delayed(QueueId(run.entity >> 8));
-  if (!store) return false;
-  store->spilled(run);
+  State* state = find(QueueId(run.entity >> 8));
+  if (!state) return false;
+  if (auto* history = std::get_if<std::unique_ptr<HistoryStore>>(&state->memory)) {
+    (*history)->spilled(run);
+  } else if (auto* store = std::get_if<std::unique_ptr<DelayedStore>>(&state->memory)) {
+    (*store)->spilled(run);
+  } else {
+    return false;
+  }
   return true;
 }
 

@@ -5,14 +5,15 @@
 // the exchanges it has come by already, so that cycles end; the owner looks at its memory and routes on. Who
 // waits for the message's confirmation hears when all parts of it are where they must be.
 //
-// Recent history and deduplication windows are in memory: a restart forgets them. Delayed messages are in a
-// DelayedStore.
+// Delayed messages are in a DelayedStore, recent history is in a HistoryStore. A deduplication window is in
+// memory; of a durable exchange, the values of persistent messages are in the log and the checkpoint as well.
 //
 // Thread: the shard's.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <span>
@@ -23,6 +24,7 @@
 #include "broker/exchange/deduplicating.hpp"
 #include "broker/exchange/recent_history.hpp"
 #include "broker/node/delayed_store.hpp"
+#include "broker/node/history_store.hpp"
 #include "broker/node/letter.hpp"
 #include "broker/node/shard.hpp"
 #include "broker/queue/deduplication.hpp"
@@ -68,7 +70,8 @@ class Remembering final : public DelayedHost {
   // Storage.
   // `in_state`: what read_state() gave knows of it.
   void replay(const storage::Record& record, bool in_state);
-  void read_state(Reader& in);
+  // `complete`: with what version 2 of the checkpoint did not have.
+  void read_state(Reader& in, bool complete);
   void put_state(Buffer& out) const;
   void finish_recovery(const std::function<void(const storage::SegmentRun&)>& visit_run);
   void collect(storage::Lsn through, Queue::Spill& spill);
@@ -92,11 +95,23 @@ class Remembering final : public DelayedHost {
   struct Window {
     DeduplicationWindow seen;
     DeduplicationBounds bounds;
+    QueueId store;
+    bool durable = false;
+    std::uint64_t next_seq = 1;
+    boost::unordered_flat_map<std::uint64_t, PublishToken> under_way = {};  // first copies, by seq
+  };
+  // A persistent message that a window let pass, until it is where it must be.
+  struct FirstCopy {
+    QueueId store;
+    std::uint64_t seq = 0;
+    std::string value;
+    storage::Lsn lsn;                // of its record in the log; 0: not written yet
+    std::vector<ConfirmTo> waiting;  // its publisher, and those of its duplicates
   };
   struct State {
     std::string vhost;
     std::string name;
-    std::variant<Window, RecentHistory, std::unique_ptr<DelayedStore>> memory;
+    std::variant<std::unique_ptr<DelayedStore>, std::unique_ptr<HistoryStore>, Window> memory;
   };
   // Parts of one message, of which somebody waits for all.
   struct Gathering {
@@ -114,6 +129,18 @@ class Remembering final : public DelayedHost {
   Shard::Enqueued hold(DelayedStore& store, Passage passage, std::int64_t delay_ms, const ConfirmTo& to);
   Shard::Enqueued hold_now(DelayedStore& store, DelayedMessage delayed, const ConfirmTo& to,
                            storage::BodyFileId body);
+  // remembering_memory.cpp
+  Window make_window(const ExchangeSpec& spec);
+  std::unique_ptr<HistoryStore> make_history(const ExchangeSpec& spec);
+  Shard::Enqueued pass_once(Window& window, const DeduplicationMark& mark, Passage passage,
+                            Exchange& exchange, const ConfirmTo& to);
+  Shard::Enqueued wait_for_first(const Window& window, const Remembered& first, const ConfirmTo& to);
+  // Returns what must be durable before anybody is told of it.
+  storage::Lsn first_copy_arrived(const FirstCopy& first, bool accepted);
+  storage::Lsn log_passed(const Window& window, Remembered& entry);
+  void confirm_after(storage::Lsn lsn, const ConfirmTo& to, bool accepted);
+  Shard::Enqueued keep_in_history(HistoryStore& history, Passage passage, Exchange& exchange,
+                                  const ConfirmTo& to);
   State* find(QueueId store);
   DelayedStore* find_delayed(QueueId store);
   void forget_if(const std::function<bool(const State&)>& condition);
@@ -121,8 +148,12 @@ class Remembering final : public DelayedHost {
   Shard& shard_;
   boost::unordered_flat_map<std::uint64_t, std::unique_ptr<State>> states_;  // by store
   boost::unordered_flat_map<std::uint64_t, RecoveredDelayed> recovered_;
-  boost::unordered_flat_map<std::uint64_t, Gathering> gatherings_;  // by token
-  boost::unordered_flat_map<std::uint64_t, Passing> passing_;       // likewise
+  boost::unordered_flat_map<std::uint64_t, std::map<std::uint64_t, Remembered>> recovered_windows_;
+  boost::unordered_flat_map<std::uint64_t, RecoveredHistory> recovered_histories_;
+  bool recovered_all_ = false;
+  boost::unordered_flat_map<std::uint64_t, FirstCopy> first_copies_;  // by token
+  boost::unordered_flat_map<std::uint64_t, Gathering> gatherings_;    // likewise
+  boost::unordered_flat_map<std::uint64_t, Passing> passing_;         // likewise
   std::set<std::pair<std::int64_t, DelayedStore*>> deadlines_;
   std::vector<QueueId> settled_;  // stores with something to log
   Buffer record_;                 // scratch

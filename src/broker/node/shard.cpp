@@ -80,9 +80,13 @@ void Shard::end_turn(bool idle) {
   for (unsigned round = 0; round < kMaxRounds; ++round) {
     pump_queues();
     gather_settled();
-    // May end a sync at once, and so bring confirms and messages that may be delivered now.
+    const storage::Lsn appended = log_->appended();
+    // May end a sync at once, and so bring confirms, messages that may be delivered now, and new records.
     log_->flush(idle && round + 1 < kMaxRounds);
-    if (dirty_.empty() && settled_queues_.empty() && !remembering_->has_settled()) break;
+    if (dirty_.empty() && settled_queues_.empty() && !remembering_->has_settled() &&
+        log_->appended() == appended) {
+      break;
+    }
   }
   if (transfers_finished_ && transfers_.empty() && !remembering_->is_passing()) {
     std::exchange(transfers_finished_, {})();

@@ -110,6 +110,7 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   struct Enqueued {
     bool settled = true;
     bool accepted = true;
+    bool logged = true;  // what is not settled is in this shard's log by now
   };
   Enqueued enqueue(const MessageRef& message, std::span<const QueueId> queues, const ConfirmTo& to);
   // Whether enqueue() would write the body to a file first, and so answer later.
@@ -121,6 +122,9 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void confirm(const ConfirmTo& to, bool accepted);
   void confirm_when_durable(storage::Lsn lsn, const ConfirmTo& to) { confirms_.push_back({lsn, to, true}); }
   // For a ConfirmTo that no connection waits for: a dead letter, or Remembering's own.
+  result<Buffer> read_segment_now(const storage::SegmentRun& run) {
+    return segments_->read_now(run.segment, run.offset, run.bytes);
+  }
   PublishToken take_token() noexcept { return next_transfer_++; }
 
   // dead_letters.cpp. Takes out the queues that a dead letter must not come round to.
@@ -152,7 +156,8 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void deliver(QueueConsumer& consumer, Delivery&& delivery) override;
   void consumer_cancelled(const QueueConsumer& consumer) override;
   void log_settled(Queue& queue, unsigned lane, std::uint64_t seq) override;
-  void log_requeued(Queue& queue, const Entry& entry) override;
+  void log_requeued(Queue& queue, const Entry& entry, std::int64_t due_ms) override;
+  storage::Lsn log_remembered(Queue& queue, const Remembered& entry) override;
   void log_purged(Queue& queue, std::uint64_t through_seq, std::span<const KeptItem> kept) override;
   bool dead_letter(Queue& queue, const Entry& entry, DeathReason reason) override;
   void read_segment(storage::SegmentId segment, std::uint64_t offset, std::size_t bytes,

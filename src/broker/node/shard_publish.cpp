@@ -42,7 +42,7 @@ Shard::Enqueued Shard::enqueue(const MessageRef& message, std::span<const QueueI
     return enqueue_now(message, queues, to, storage::BodyFileId());
   }
   bodies_->stage(StagedPublish{message, {queues.begin(), queues.end()}, to, large});
-  return Enqueued{to.token == 0, true};
+  return Enqueued{to.token == 0, true, false};
 }
 
 Shard::Enqueued Shard::enqueue_now(const MessageRef& message, std::span<const QueueId> queues,
@@ -55,10 +55,11 @@ Shard::Enqueued Shard::enqueue_now(const MessageRef& message, std::span<const Qu
   boost::container::small_vector<Accepted, 4> accepted;
   Enqueued outcome;
   bool logged = false;
+  storage::Lsn first_copy;  // of those that are duplicates
   for (const QueueId id : queues) {
     Queue* queue = find_queue(id);
     if (!queue || queue->closing()) continue;  // deleted meanwhile: RabbitMQ confirms such, too
-    switch (queue->admit(*message)) {
+    switch (queue->admit(*message, first_copy)) {
       case Queue::Admission::refuse:
         outcome.accepted = false;
         continue;
@@ -98,15 +99,17 @@ Shard::Enqueued Shard::enqueue_now(const MessageRef& message, std::span<const Qu
   } else if (body != storage::BodyFileId()) {
     bodies_->logged(log_->appended(), body, message->body().size());  // refused meanwhile: goes with the log
   }
+  storage::Lsn last = std::max(lsn, first_copy);
   for (const Accepted& a : accepted) {
     const storage::Lsn own = a.logged ? lsn : storage::Lsn();
-    a.queue->push(message, a.seq, own);
+    last = std::max(last, a.queue->push(message, a.seq, own));
     if (!a.logged) continue;
     a.queue->last_logged = lsn;
     if (!std::exchange(a.queue->awaits_disk, true)) waiting_for_disk_.push_back(a.queue);
   }
-  if (logged && to.token != 0) {
-    confirms_.push_back({lsn, to, outcome.accepted});
+  // A duplicate is as safe as its first copy.
+  if (last > durable_ && to.token != 0) {
+    confirms_.push_back({last, to, outcome.accepted});
     outcome.settled = false;
   }
   return outcome;
@@ -207,10 +210,20 @@ void Shard::gather_settled() {
   remembering_->gather_settled();
 }
 
-void Shard::log_requeued(Queue& queue, const Entry& entry) {
+storage::Lsn Shard::log_remembered(Queue& queue, const Remembered& entry) {
+  record_.clear();
+  put_remembered(record_, entry);
+  return append(storage::RecordType::remembered, 0, queue.id().value, record_.view());
+}
+
+void Shard::log_requeued(Queue& queue, const Entry& entry, std::int64_t due_ms) {
   record_.clear();
   put_varint(record_, entry.seq);
   put_varint(record_, entry.delivery_count);
+  if (due_ms > 0) {
+    put_varint(record_, static_cast<std::uint64_t>(due_ms));
+    put_varint(record_, entry.returns);
+  }
   append(storage::RecordType::requeue, 0, queue.id().value, record_.view());
 }
 

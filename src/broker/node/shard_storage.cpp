@@ -14,7 +14,8 @@
 namespace millrace::broker {
 namespace {
 
-constexpr std::uint8_t kBlobVersion = 2;
+constexpr std::uint8_t kBlobVersion = 3;
+constexpr std::uint8_t kBlobWithoutMemory = 2;  // nothing of what queues remember
 
 Error explain(Error error, std::string_view what) {
   error.text = std::string(what) + ": " + error.text;
@@ -75,7 +76,8 @@ result<std::unique_ptr<Shard>> Shard::open(NodeShared& shared, unsigned index, r
 result<void> Shard::read_checkpoint(ByteView blob, Definitions& definitions) {
   Reader in(blob);
   const auto malformed = [] { return fail(Errc::corrupt, "the checkpoint is malformed"); };
-  if (in.u8() != kBlobVersion) {
+  const std::uint8_t version = in.u8();
+  if (version != kBlobVersion && version != kBlobWithoutMemory) {
     return fail(Errc::precondition_failed, "the checkpoint was written by another version");
   }
   recovered_state_.value = in.varint();
@@ -86,10 +88,10 @@ result<void> Shard::read_checkpoint(ByteView blob, Definitions& definitions) {
   }
   for (std::uint64_t count = in.varint(); count > 0; --count) {
     const std::uint64_t queue = in.varint();
-    recovered_[queue] = Queue::read_state(in);
+    recovered_[queue] = Queue::read_state(in, version == kBlobVersion);
     if (in.failed()) return malformed();
   }
-  remembering_->read_state(in);
+  remembering_->read_state(in, version == kBlobVersion);
   if (in.failed()) return malformed();
   return {};
 }
@@ -125,7 +127,10 @@ void Shard::replay(const storage::Record& record, Definitions& definitions) {
     case storage::RecordType::requeue: {
       const std::uint64_t seq = in.varint();
       const std::uint64_t count = in.varint();
-      if (!in.failed()) recovered_[record.entity].requeue(seq, static_cast<std::uint32_t>(count), in_state);
+      std::optional<Retry> retry;
+      if (!in.at_end()) retry = read_retry(in);
+      if (in.failed()) return;
+      recovered_[record.entity].requeue(seq, static_cast<std::uint32_t>(count), retry, in_state);
       return;
     }
     case storage::RecordType::purge: {
@@ -139,6 +144,15 @@ void Shard::replay(const storage::Record& record, Definitions& definitions) {
       if (!in.failed()) recovered_[record.entity].purge(through, kept, in_state);
       return;
     }
+    case storage::RecordType::remembered: {
+      Remembered entry = read_remembered(in);
+      if (in.failed()) return;
+      RecoveredQueue& queue = recovered_[record.entity];
+      queue.remember(std::move(entry), in_state);
+      return;
+    }
+    case storage::RecordType::passed:
+    case storage::RecordType::history:
     case storage::RecordType::delayed:
     case storage::RecordType::delayed_settled:
       return remembering_->replay(record, in_state);

@@ -1,6 +1,7 @@
 // One priority level of a queue: where its ready messages are, oldest first.
 #pragma once
 
+#include <algorithm>
 #include <boost/container/deque.hpp>
 #include <cstdint>
 #include <vector>
@@ -26,6 +27,14 @@ struct LaneRun {
 };
 
 using LaneRuns = std::vector<LaneRun>;
+
+// The run that holds the sequence number. Those of one lane do not overlap.
+template <class Runs>
+auto* find_run(Runs& runs, std::uint64_t seq) noexcept {
+  const auto it = std::lower_bound(runs.begin(), runs.end(), seq,
+                                   [](const LaneRun& run, std::uint64_t s) { return run.run.last_seq < s; });
+  return it == runs.end() || it->run.first_seq > seq ? static_cast<decltype(&*it)>(nullptr) : &*it;
+}
 
 struct Lane {
   Entries returned;             // came back from a consumer; older than all that follows

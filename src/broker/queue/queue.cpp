@@ -32,7 +32,13 @@ Queue::~Queue() = default;
 void Queue::change_settings(std::shared_ptr<const QueueSettings> settings) {
   MILLRACE_ASSERT(settings->max_priority == settings_->max_priority,
                   "the levels are an argument of the declaration, which no policy changes");
+  const bool other_window = settings->deduplication_header != settings_->deduplication_header ||
+                            settings->cache_size != settings_->cache_size ||
+                            settings->cache_ttl_ms != settings_->cache_ttl_ms;
   settings_ = std::move(settings);
+  // What it knows of messages that have left would never be forgotten by one that goes by those that are
+  // here.
+  if (other_window && remembers_what_it_holds()) window_.reset();
   if (settings_->message_ttl_ms) {
     ttl_seen_ = true;
     for (auto& lane : lanes_) {
@@ -88,16 +94,31 @@ void Queue::left_memory(const Entry& entry) noexcept {
   memory_bytes_ -= entry.message->footprint();
 }
 
-Queue::Admission Queue::admit(const Message& message) {
-  if (!settings_->deduplication_header.empty()) {
-    const std::string value = host_.header_text(message, settings_->deduplication_header);
-    if (!window_) window_ = std::make_unique<DeduplicationWindow>();
-    if (!value.empty() &&
-        window_->seen(value, host_.now_ms(), static_cast<std::size_t>(settings_->cache_size),
-                      settings_->cache_ttl_ms)) {
-      return Admission::duplicate;
-    }
+std::int64_t Queue::remembered_until(std::int64_t from_ms) const noexcept {
+  return settings_->cache_ttl_ms ? from_ms + *settings_->cache_ttl_ms : Remembered::kNever;
+}
+
+Queue::Admission Queue::admit(const Message& message, storage::Lsn& first_copy) {
+  if (settings_->deduplication_header.empty()) return admit_into_room(message);
+  const std::string value = host_.header_text(message, settings_->deduplication_header);
+  if (value.empty()) return admit_into_room(message);
+  if (!window_) window_ = std::make_unique<DeduplicationWindow>();
+  if (const Remembered* first = window_->find(value, host_.now_ms())) {
+    first_copy = std::max(first_copy, first->lsn);
+    return Admission::duplicate;
   }
+  // One that finds no room comes again: only what is let in is remembered.
+  const Admission admission = admit_into_room(message);
+  if (admission == Admission::accept && !window_->find(value, host_.now_ms())) {
+    Remembered entry;
+    entry.value = value;
+    entry.until_ms = remembered_until(host_.now_ms());
+    window_->remember(std::move(entry), static_cast<std::size_t>(settings_->cache_size));
+  }
+  return admission;
+}
+
+Queue::Admission Queue::admit_into_room(const Message& message) {
   if (settings_->overflow == Overflow::drop_head) return Admission::accept;
   const auto full = [&] {
     return (settings_->max_length && ready_ >= static_cast<std::uint64_t>(*settings_->max_length)) ||
@@ -114,13 +135,26 @@ Queue::Admission Queue::admit(const Message& message) {
   return Admission::refuse;
 }
 
-void Queue::push(MessageRef message, std::uint64_t seq, storage::Lsn lsn) {
+storage::Lsn Queue::push(MessageRef message, std::uint64_t seq, storage::Lsn lsn) {
+  storage::Lsn last = lsn;
+  if (!settings_->deduplication_header.empty()) {
+    const std::string value = host_.header_text(*message, settings_->deduplication_header);
+    Remembered* first = window_ && !value.empty() ? window_->find(value, host_.now_ms()) : nullptr;
+    if (first && first->seq == 0) {
+      first->seq = seq;
+      first->lsn = lsn;
+      first->kept = lsn.value != 0;
+      // What it holds it finds by the messages themselves.
+      if (first->kept && !remembers_what_it_holds()) last = first->lsn = host_.log_remembered(*this, *first);
+    }
+  }
   Entry entry = make_entry(std::move(message), seq, lsn);
   memory_bytes_ += entry.message->footprint();
   if (entry.expires_ms != Entry::kNever) ttl_seen_ = true;
   account_ready(entry, +1);
   lane_for(entry).tail.push_back(std::move(entry));
   if (!dirty) host_.mark_dirty(*this);
+  return last;
 }
 
 Entry* Queue::lane_front(unsigned index) {
@@ -178,9 +212,8 @@ void Queue::finish_transfer(std::uint64_t seq) {
 void Queue::settled(const Entry& entry) {
   if (entry.persistent) host_.log_settled(*this, lane_of(*entry.message), entry.seq);
   if (entry.stored) release_stored(entry);
-  if (!settings_->deduplication_header.empty() && settings_->cache_size == 0 && !settings_->cache_ttl_ms) {
-    // Without a window of its own, a value is kept off only as long as its message is in the queue.
-    if (window_) window_->forget(host_.header_text(*entry.message, settings_->deduplication_header));
+  if (window_ && remembers_what_it_holds()) {
+    window_->forget(host_.header_text(*entry.message, settings_->deduplication_header), entry.seq);
   }
   left_memory(entry);
 }
@@ -217,6 +250,7 @@ std::uint64_t Queue::purge() {
   std::sort(kept.begin(), kept.end(), [](const KeptItem& a, const KeptItem& b) { return a.seq < b.seq; });
   skip_.clear();
   revived_.clear();
+  unread_retries_.reset();
   window_.reset();
   ready_ = 0;
   ready_bytes_ = 0;
@@ -243,6 +277,7 @@ void Queue::shut(bool notify_consumers) {
   }
   unacked_.clear();
   delayed_.clear();
+  unread_retries_.reset();
   transfers_.clear();
   ready_ = ready_bytes_ = 0;
   answer_gets();
@@ -303,11 +338,20 @@ void Queue::release_delayed() {
     delayed_.erase(delayed_.begin());
     put_returned(std::move(entry));
   }
+  if (!unread_retries_) return;
+  auto& waiting = unread_retries_->waiting;
+  while (!waiting.empty() && waiting.begin()->first <= now) {
+    waiting.erase(waiting.begin());
+    ++ready_;
+  }
 }
 
 void Queue::update_deadline() {
   std::int64_t next = Entry::kNever;
   if (!delayed_.empty()) next = delayed_.begin()->first;
+  if (unread_retries_ && !unread_retries_->waiting.empty()) {
+    next = std::min(next, unread_retries_->waiting.begin()->first);
+  }
   if (ttl_seen_) {
     for (unsigned i = 0; i < lanes_.size(); ++i) {
       if (const Entry* entry = lane_front(i); entry && deliverable(*entry))

@@ -21,6 +21,8 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -61,7 +63,10 @@ class QueueHost {
   virtual void consumer_cancelled(const QueueConsumer& consumer) = 0;
   // Logs at the end of the turn; the sequence numbers are gathered there, one record a queue.
   virtual void log_settled(Queue& queue, unsigned lane, std::uint64_t seq) = 0;
-  virtual void log_requeued(Queue& queue, const Entry& entry) = 0;
+  // `due_ms`: when it is to be tried again; 0: at once.
+  virtual void log_requeued(Queue& queue, const Entry& entry, std::int64_t due_ms) = 0;
+  // The queue remembers the value although its message may leave.
+  virtual storage::Lsn log_remembered(Queue& queue, const Remembered& entry) = 0;
   // Everything up to and including the sequence number went, but for `kept` (rising).
   virtual void log_purged(Queue& queue, std::uint64_t through_seq, std::span<const KeptItem> kept) = 0;
   // Routes a copy by the queue's dead-letter exchange. True: the original may be settled at once; otherwise
@@ -82,6 +87,13 @@ class QueueHost {
   // The message with an id, for queues that stamp: its own, or one made of the queue and the sequence number.
   virtual MessageRef stamped(const MessageRef& message, const Queue& queue, std::uint64_t seq) = 0;
 };
+
+// A message that waits to be tried again.
+struct Retry {
+  std::int64_t due_ms = 0;    // wall clock
+  std::uint32_t returns = 0;  // so far: the next delay goes by it
+};
+Retry read_retry(Reader& in);
 
 // What recovery puts together for a queue before the queue exists: a checkpoint's state, changed by the log
 // records that follow.
@@ -105,11 +117,17 @@ struct RecoveredQueue {
   boost::unordered_flat_set<std::uint64_t> skip;  // settled, in what is unread of the runs
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> delivery_counts;
   std::uint64_t stored_bytes = 0;  // of the bodies in runs; an estimate once some are settled
+  std::map<std::uint64_t, Retry> retries;
+  std::map<std::uint64_t, Remembered> window;  // by the first copy's sequence, which is the order of arrival
 
   void add(std::uint64_t seq, MessageRef message, storage::Lsn lsn, bool in_state);
   void settle(unsigned lane, std::uint64_t seq, bool in_state);
-  void requeue(std::uint64_t seq, std::uint32_t delivery_count, bool in_state);
+  void requeue(std::uint64_t seq, std::uint32_t delivery_count, std::optional<Retry> retry, bool in_state);
   void purge(std::uint64_t through_seq, std::span<const KeptItem> kept, bool in_state);
+  void remember(Remembered entry, bool in_state);
+  void read_memory(Reader& in);
+  // The lane of a run that holds the message, unless it is settled.
+  std::optional<unsigned> stored_in(std::uint64_t seq) const;
 };
 
 class Queue {
@@ -137,9 +155,11 @@ class Queue {
 
   enum class Admission : std::uint8_t { accept, refuse, duplicate };
   // Whether the message may come in. After `accept`, push() must follow with the sequence number taken here.
-  Admission admit(const Message& message);
+  // A duplicate is safe once `first_copy` is durable; it is raised to that.
+  Admission admit(const Message& message, storage::Lsn& first_copy);
   std::uint64_t take_seq() noexcept { return next_seq_++; }
-  void push(MessageRef message, std::uint64_t seq, storage::Lsn lsn);
+  // Returns what must be durable until the message is, and all that is to be remembered of it.
+  storage::Lsn push(MessageRef message, std::uint64_t seq, storage::Lsn lsn);
 
   // Consuming.
 
@@ -196,7 +216,8 @@ class Queue {
 
   // For the checkpoint, and back.
   void put_state(Buffer& out) const;
-  static RecoveredQueue read_state(Reader& in);
+  // `complete`: with what version 2 of the checkpoint did not have.
+  static RecoveredQueue read_state(Reader& in, bool complete = true);
 
   // A dead-lettered entry has arrived where it was sent to.
   void finish_transfer(std::uint64_t seq);
@@ -213,8 +234,19 @@ class Queue {
     Entry entry;
     ConsumerKey holder;
   };
+  // Messages of runs that waited to be tried again when a restart came. They are read back like others; those
+  // in `waiting` are not ready before their time.
+  struct UnreadRetries {
+    struct Item {
+      Retry retry;
+      unsigned lane = 0;
+    };
+    boost::unordered_flat_map<std::uint64_t, Item> items;
+    std::set<std::pair<std::int64_t, std::uint64_t>> waiting;  // (due, sequence)
+  };
 
   // queue.cpp
+  Admission admit_into_room(const Message& message);
   unsigned lane_of(const Message& message) const noexcept;
   Lane& lane_at(unsigned index);
   Lane& lane_for(const Entry& entry) { return lane_at(lane_of(*entry.message)); }
@@ -233,6 +265,11 @@ class Queue {
   void enforce_limits();
   void answer_gets();
   void release_delayed();
+  // A value is kept off only as long as its message is in the queue.
+  bool remembers_what_it_holds() const noexcept {
+    return settings_->cache_size == 0 && !settings_->cache_ttl_ms;
+  }
+  std::int64_t remembered_until(std::int64_t from_ms) const noexcept;
   void update_deadline();
 
   // queue_consumers.cpp
@@ -253,12 +290,21 @@ class Queue {
   void collect_lanes(std::span<const std::size_t> tail_entries, storage::Lsn through, Spill& spill);
   static void add_item(std::uint64_t entity, const Entry& entry, Spill& spill);
 
+  // queue_memory.cpp
+  void put_memory(Buffer& out) const;
+  void recover_window(RecoveredQueue& recovered);
+  void recover_retries(RecoveredQueue& recovered);
+  // Takes the retry of an item that was read. True: it waits on.
+  bool take_retry(std::uint64_t seq, Retry& retry);
+  void lose_retries(unsigned lane, const storage::SegmentRun& run, std::uint64_t& lost);
+
   QueueHost& host_;
   std::shared_ptr<const QueueSpec> spec_;          // the replicas' own
   std::shared_ptr<const QueueSettings> settings_;  // most queues of a shard share theirs
   std::vector<std::unique_ptr<Lane>> lanes_;       // by priority; made when first used
   boost::unordered_flat_map<std::uint64_t, Unacked> unacked_;
   std::multimap<std::int64_t, Entry> delayed_;
+  std::unique_ptr<UnreadRetries> unread_retries_;
   boost::unordered_flat_map<std::uint64_t, Entry> transfers_;
   boost::unordered_flat_set<std::uint64_t> skip_;                    // settled items of runs not read yet
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> revived_;  // unsettled items before read_from_seq

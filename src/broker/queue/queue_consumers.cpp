@@ -172,12 +172,12 @@ void Queue::give_back(Entry&& entry, bool failed) {
       die(std::move(entry), DeathReason::delivery_limit);
       return;
     }
-    if (entry.persistent && failed) host_.log_requeued(*this, entry);
   }
   const bool later = settings_->delayed_retry == DelayedRetry::all ||
                      (settings_->delayed_retry == DelayedRetry::failed && failed) ||
                      (settings_->delayed_retry == DelayedRetry::returned && !failed);
   if (!later) {
+    if (settings_->quorum && failed && entry.persistent) host_.log_requeued(*this, entry, 0);
     put_returned(std::move(entry));
     return;
   }
@@ -185,7 +185,9 @@ void Queue::give_back(Entry&& entry, bool failed) {
   const std::int64_t delay = settings_->delayed_retry_min_ms > settings_->delayed_retry_max_ms / entry.returns
                                  ? settings_->delayed_retry_max_ms
                                  : settings_->delayed_retry_min_ms * entry.returns;
-  delayed_.emplace(host_.now_ms() + delay, std::move(entry));
+  const std::int64_t due_ms = host_.now_ms() + delay;
+  if (entry.persistent) host_.log_requeued(*this, entry, due_ms);
+  delayed_.emplace(due_ms, std::move(entry));
 }
 
 void Queue::put_returned(Entry&& entry) {

@@ -13,13 +13,6 @@ namespace {
 constexpr std::uint64_t kTransientItem = 1;
 constexpr unsigned kDeliveryCountShift = 8;
 
-// The run that holds the sequence number. Those of one lane do not overlap.
-LaneRun* find_run(LaneRuns& runs, std::uint64_t seq) noexcept {
-  const auto it = std::lower_bound(runs.begin(), runs.end(), seq,
-                                   [](const LaneRun& run, std::uint64_t s) { return run.run.last_seq < s; });
-  return it == runs.end() || it->run.first_seq > seq ? nullptr : &*it;
-}
-
 }  // namespace
 
 void Queue::load(unsigned index) {
@@ -64,7 +57,8 @@ void Queue::loaded(unsigned index, result<Buffer> piece) {
   if (unreadable) {
     // What cannot be read cannot be served; the rest of the queue goes on.
     host_.items_lost(*this, run.run, piece.has_error() ? piece.error().text : "an item fails its checksum");
-    const std::uint64_t lost = run.live;
+    std::uint64_t lost = run.live;
+    lose_retries(index, run.run, lost);
     run.live = run.live_transient = 0;
     run.next_offset = run.run.offset + run.run.bytes;
     run.read_from_seq = run.run.last_seq + 1;
@@ -107,21 +101,27 @@ void Queue::take_item(unsigned index, LaneRun& run, const storage::StoredItem& i
       recovered_counts_.erase(it);
     }
   }
+  Retry retry{0, deliveries};
+  const bool waits = take_retry(item.seq, retry);
   Ref<Message> message = read_message(item.payload);
   if (!message) {
     host_.items_lost(*this, run.run, "an item is malformed");
     --run.live;
-    if (ready_ > 0) --ready_;
+    if (ready_ > 0 && !waits) --ready_;
     return;
   }
   Entry entry = make_entry(std::move(message), item.seq, {});
   entry.persistent = entry.persistent && !transient;
   entry.delivery_count = deliveries;
-  entry.returns = deliveries;
-  entry.redelivered = redelivered;
+  entry.returns = retry.returns;
+  entry.redelivered = redelivered || retry.due_ms != 0;
   entry.stored = true;
   if (entry.expires_ms != Entry::kNever) ttl_seen_ = true;
   memory_bytes_ += entry.message->footprint();
+  if (waits) {
+    delayed_.emplace(retry.due_ms, std::move(entry));
+    return;
+  }
   lane_at(index).head.push_back(std::move(entry));
 }
 
@@ -308,9 +308,10 @@ void Queue::put_state(Buffer& out) const {
     put_varint(out, seq);
     put_varint(out, count);
   }
+  put_memory(out);
 }
 
-RecoveredQueue Queue::read_state(Reader& in) {
+RecoveredQueue Queue::read_state(Reader& in, bool complete) {
   RecoveredQueue queue;
   queue.levels = static_cast<unsigned>(std::min<std::uint64_t>(in.varint(), 256));
   queue.next_seq = in.varint();
@@ -337,6 +338,7 @@ RecoveredQueue Queue::read_state(Reader& in) {
     const std::uint64_t seq = in.varint();
     queue.delivery_counts[seq] = static_cast<std::uint32_t>(in.varint());
   }
+  if (complete) queue.read_memory(in);
   return queue;
 }
 
@@ -352,6 +354,7 @@ void RecoveredQueue::add(std::uint64_t seq, MessageRef message, storage::Lsn lsn
 
 void RecoveredQueue::settle(unsigned lane, std::uint64_t seq, bool in_state) {
   next_seq = std::max(next_seq, seq + 1);
+  if (!in_state) retries.erase(seq);
   if (tail.erase(seq) > 0 || in_state) return;
   delivery_counts.erase(seq);
   const auto lane_runs = runs.find(lane);
@@ -363,7 +366,15 @@ void RecoveredQueue::settle(unsigned lane, std::uint64_t seq, bool in_state) {
   --run->live;
 }
 
-void RecoveredQueue::requeue(std::uint64_t seq, std::uint32_t delivery_count, bool in_state) {
+void RecoveredQueue::requeue(std::uint64_t seq, std::uint32_t delivery_count, std::optional<Retry> retry,
+                             bool in_state) {
+  if (!in_state) {
+    if (retry) {
+      retries[seq] = *retry;
+    } else {
+      retries.erase(seq);
+    }
+  }
   if (const auto it = revived.find(seq); it != revived.end()) {
     if (!in_state) it->second = delivery_count;
   } else if (!in_state || tail.contains(seq)) {
@@ -380,6 +391,8 @@ void RecoveredQueue::purge(std::uint64_t through_seq, std::span<const KeptItem> 
   next_seq = std::max(next_seq, through_seq + 1);
   std::erase_if(tail, [&](const auto& item) { return item.first <= through_seq && !is_kept(item.first); });
   if (in_state) return;
+  std::erase_if(retries, [&](const auto& item) { return !is_kept(item.first); });
+  window.clear();
   // Everything in runs is older than the purge: there is no run yet that was written after it.
   for (auto& [lane, lane_runs] : runs) {
     for (LaneRun& run : lane_runs) {
@@ -404,6 +417,8 @@ void RecoveredQueue::purge(std::uint64_t through_seq, std::span<const KeptItem> 
 }
 
 void Queue::recover(RecoveredQueue&& recovered) {
+  recover_window(recovered);
+  recover_retries(recovered);
   next_seq_ = std::max(next_seq_, recovered.next_seq);
   recovered_through_ = delivered_through_ = recovered.delivered_through;
   skip_ = std::move(recovered.skip);
@@ -440,9 +455,18 @@ void Queue::recover(RecoveredQueue&& recovered) {
     }
     if (entry.expires_ms != Entry::kNever) ttl_seen_ = true;
     memory_bytes_ += entry.message->footprint();
+    if (const auto it = recovered.retries.find(seq); it != recovered.retries.end()) {
+      entry.returns = it->second.returns;
+      entry.redelivered = true;
+      if (it->second.due_ms > host_.now_ms()) {
+        delayed_.emplace(it->second.due_ms, std::move(entry));
+        continue;
+      }
+    }
     account_ready(entry, +1);
     lane_for(entry).tail.push_back(std::move(entry));
   }
+  if (unread_retries_) ready_ -= unread_retries_->waiting.size();  // counted with their runs
   if (ready_ == 0) ready_bytes_ = 0;
   host_.mark_dirty(*this);
 }

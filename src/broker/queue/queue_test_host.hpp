@@ -15,13 +15,15 @@
 namespace millrace::broker::test {
 
 struct LogEntry {
-  enum class Kind { message, settle, requeue, purge } kind;
+  enum class Kind { message, settle, requeue, purge, remember } kind;
   std::uint64_t lsn = 0;
   std::uint64_t seq = 0;
   unsigned lane = 0;
   std::uint32_t count = 0;
   MessageRef message;
   std::vector<KeptItem> kept;
+  std::optional<Retry> retry = {};
+  Remembered remembered = {};
 };
 
 class FakeHost final : public QueueHost {
@@ -42,8 +44,13 @@ class FakeHost final : public QueueHost {
   void log_settled(Queue&, unsigned lane, std::uint64_t seq) override {
     log.push_back({LogEntry::Kind::settle, ++last_lsn, seq, lane, 0, nullptr, {}});
   }
-  void log_requeued(Queue&, const Entry& entry) override {
+  void log_requeued(Queue&, const Entry& entry, std::int64_t due_ms) override {
     log.push_back({LogEntry::Kind::requeue, ++last_lsn, entry.seq, 0, entry.delivery_count, nullptr, {}});
+    if (due_ms > 0) log.back().retry = Retry{due_ms, entry.returns};
+  }
+  storage::Lsn log_remembered(Queue&, const Remembered& entry) override {
+    log.push_back({LogEntry::Kind::remember, ++last_lsn, entry.seq, 0, 0, nullptr, {}, {}, entry});
+    return storage::Lsn(last_lsn);
   }
   void log_purged(Queue&, std::uint64_t through, std::span<const KeptItem> kept) override {
     log.push_back({LogEntry::Kind::purge, ++last_lsn, through, 0, 0, nullptr, {kept.begin(), kept.end()}});
@@ -91,7 +98,8 @@ class FakeHost final : public QueueHost {
     fields.received_ms = now;
     fields.header = as_bytes(header);
     const MessageRef message = Message::create(fields, as_bytes(body));
-    last_admission = queue.admit(*message);
+    first_copy = {};
+    last_admission = queue.admit(*message, first_copy);
     if (last_admission != Queue::Admission::accept) return 0;
     const std::uint64_t seq = queue.take_seq();
     storage::Lsn lsn;
@@ -99,7 +107,7 @@ class FakeHost final : public QueueHost {
       lsn = storage::Lsn(++last_lsn);
       log.push_back({LogEntry::Kind::message, lsn.value, seq, 0, 0, message, {}});
     }
-    queue.push(message, seq, lsn);
+    last_pushed = queue.push(message, seq, lsn);
     return seq;
   }
 
@@ -146,10 +154,13 @@ class FakeHost final : public QueueHost {
           state.settle(entry.lane, entry.seq, in_state);
           break;
         case LogEntry::Kind::requeue:
-          state.requeue(entry.seq, entry.count, in_state);
+          state.requeue(entry.seq, entry.count, entry.retry, in_state);
           break;
         case LogEntry::Kind::purge:
           state.purge(entry.seq, entry.kept, in_state);
+          break;
+        case LogEntry::Kind::remember:
+          state.remember(entry.remembered, in_state);
           break;
       }
     }
@@ -170,6 +181,8 @@ class FakeHost final : public QueueHost {
   std::size_t piece_bytes = SIZE_MAX;
   std::string header;
   Queue::Admission last_admission{};
+  storage::Lsn first_copy;
+  storage::Lsn last_pushed;
   bool dirty = false;
   bool unused = false;
   int cancelled = 0;

@@ -1,0 +1,127 @@
+// What a restart must give back to a queue besides its messages: the values it remembers, and when messages
+// are to be tried again. docs/format/records.md has the bytes.
+#include <algorithm>
+
+#include "base/varint.hpp"
+#include "broker/queue/queue.hpp"
+
+namespace millrace::broker {
+
+void Queue::put_memory(Buffer& out) const {
+  std::uint64_t retries = unread_retries_ ? unread_retries_->items.size() : 0;
+  for (const auto& [due_ms, entry] : delayed_) retries += entry.persistent;
+  put_varint(out, retries);
+  const auto put_retry = [&](std::uint64_t seq, std::int64_t due_ms, std::uint32_t returns) {
+    put_varint(out, seq);
+    put_varint(out, static_cast<std::uint64_t>(std::max<std::int64_t>(due_ms, 1)));
+    put_varint(out, returns);
+  };
+  for (const auto& [due_ms, entry] : delayed_) {
+    if (entry.persistent) put_retry(entry.seq, due_ms, entry.returns);
+  }
+  if (unread_retries_) {
+    for (const auto& [seq, item] : unread_retries_->items) {
+      put_retry(seq, item.retry.due_ms, item.retry.returns);
+    }
+  }
+  if (window_ && spec_->durable) {
+    window_->put_state(out, host_.now_ms());
+  } else {
+    put_varint(out, 0);
+  }
+}
+
+void RecoveredQueue::read_memory(Reader& in) {
+  for (std::uint64_t count = in.varint(); count > 0 && !in.failed(); --count) {
+    const std::uint64_t seq = in.varint();
+    retries[seq] = read_retry(in);
+  }
+  for (std::uint64_t count = in.varint(); count > 0 && !in.failed(); --count) {
+    remember(read_remembered(in), false);
+  }
+}
+
+Retry read_retry(Reader& in) {
+  Retry retry;
+  retry.due_ms = static_cast<std::int64_t>(std::min<std::uint64_t>(in.varint(), INT64_MAX));
+  retry.returns = static_cast<std::uint32_t>(std::max<std::uint64_t>(in.varint(), 1));
+  return retry;
+}
+
+void RecoveredQueue::remember(Remembered entry, bool in_state) {
+  if (in_state) return;
+  const std::uint64_t seq = entry.seq;
+  window.insert_or_assign(seq, std::move(entry));
+  // Of what a window can hold, the latest. Queues that remember less drop more when they are there.
+  if (window.size() > DeduplicationWindow::kMaxEntries) window.erase(window.begin());
+}
+
+std::optional<unsigned> RecoveredQueue::stored_in(std::uint64_t seq) const {
+  for (const auto& [lane, lane_runs] : runs) {
+    const LaneRun* run = find_run(lane_runs, seq);
+    if (run && (seq >= run->read_from_seq ? !skip.contains(seq) : revived.contains(seq))) return lane;
+  }
+  return std::nullopt;
+}
+
+void Queue::recover_window(RecoveredQueue& recovered) {
+  if (settings_->deduplication_header.empty()) return;
+  // A message whose record is there, and that of its value not.
+  for (const auto& [seq, logged] : recovered.tail) {
+    if (recovered.window.contains(seq)) continue;
+    Remembered entry;
+    entry.value = host_.header_text(*logged.message, settings_->deduplication_header);
+    if (entry.value.empty()) continue;
+    entry.until_ms = remembered_until(logged.message->received_ms());
+    entry.seq = seq;
+    entry.kept = true;
+    recovered.window.emplace(seq, std::move(entry));
+  }
+  window_ = std::make_unique<DeduplicationWindow>();
+  for (auto& [seq, entry] : recovered.window) {
+    if (entry.until_ms <= host_.now_ms()) continue;
+    if (remembers_what_it_holds() && !recovered.tail.contains(seq) && !recovered.stored_in(seq)) continue;
+    if (const Remembered* older = window_->find(entry.value, host_.now_ms())) {
+      window_->forget(entry.value, older->seq);
+    }
+    window_->remember(std::move(entry), static_cast<std::size_t>(settings_->cache_size));
+  }
+}
+
+void Queue::recover_retries(RecoveredQueue& recovered) {
+  const std::int64_t latest = host_.now_ms() + settings_->delayed_retry_max_ms;
+  for (auto& [seq, retry] : recovered.retries) {
+    retry.due_ms = std::min(retry.due_ms, latest);  // a clock that was set back holds nothing for ever
+    if (recovered.tail.contains(seq)) continue;
+    const std::optional<unsigned> lane = recovered.stored_in(seq);
+    if (!lane) continue;
+    if (!unread_retries_) unread_retries_ = std::make_unique<UnreadRetries>();
+    unread_retries_->items.emplace(seq, UnreadRetries::Item{retry, *lane});
+    if (retry.due_ms <= host_.now_ms()) continue;
+    unread_retries_->waiting.emplace(retry.due_ms, seq);
+  }
+}
+
+bool Queue::take_retry(std::uint64_t seq, Retry& retry) {
+  if (!unread_retries_) return false;
+  const auto it = unread_retries_->items.find(seq);
+  if (it == unread_retries_->items.end()) return false;
+  retry = it->second.retry;
+  unread_retries_->items.erase(it);
+  const bool waits = unread_retries_->waiting.erase({retry.due_ms, seq}) > 0;
+  if (unread_retries_->items.empty()) unread_retries_.reset();
+  return waits;
+}
+
+void Queue::lose_retries(unsigned lane, const storage::SegmentRun& run, std::uint64_t& lost) {
+  if (!unread_retries_) return;
+  boost::unordered::erase_if(unread_retries_->items, [&](const auto& item) {
+    const auto& [seq, unread] = item;
+    if (unread.lane != lane || seq < run.first_seq || seq > run.last_seq) return false;
+    // Those that wait are not counted as ready.
+    if (unread_retries_->waiting.erase({unread.retry.due_ms, seq}) > 0 && lost > 0) --lost;
+    return true;
+  });
+}
+
+}  // namespace millrace::broker
