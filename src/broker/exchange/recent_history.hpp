@@ -34,7 +34,6 @@ class RecentHistory {
   bool remember(MessageRef message, const MessageFormats& formats);
   const std::deque<MessageRef>& messages() const noexcept { return messages_; }
   std::size_t bytes() const noexcept { return bytes_; }
-  std::size_t length() const noexcept { return length_; }  // at most
 
  private:
   std::size_t length_;

@@ -2,7 +2,7 @@
 //
 // New ones wait in memory. What is spilled goes to a segment as one run, sorted by due time, so that a run is
 // read back front to back, a piece at a time, shortly before it is due: what is held back costs disk, not
-// memory. docs/decisions/0001-delayed-messages.md says why, docs/format/delayed.md has the bytes.
+// memory. docs/decisions/0010-remembering-exchanges.md says why, docs/format/records.md has the bytes.
 //
 // Order: messages are passed on by (due time, arrival). Durability: those that are persistent are in the log,
 // and from there in a durable segment; one is settled only when what it was routed to has it.

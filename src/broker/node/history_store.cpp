@@ -138,11 +138,8 @@ std::uint64_t HistoryStore::recover(RecoveredHistory&& recovered, const MessageF
     found.insert_or_assign(seq, Found{std::move(logged.message), Note{seq, logged.lsn, true, false}});
   }
   next_seq_ = std::max(next_seq_, recovered.next_seq);
-  for (auto& [seq, item] : found) {
-    // As many came after it as there is room for: transient ones are counted, though they are gone.
-    if (seq + history_.length() < next_seq_) continue;
-    take(std::move(item.message), item.note, formats);
-  }
+  // One that only transient messages had pushed out may be back: they are gone.
+  for (auto& [seq, item] : found) take(std::move(item.message), item.note, formats);
   drop_runs();
   return lost;
 }

@@ -2,7 +2,7 @@
 //
 // All of it is in memory, bounded as RecentHistory says. Of a durable exchange, persistent messages with
 // bodies of up to kMaxKeptBody are records of the log as well, and are moved to a segment when the log needs
-// its room. Nothing is logged when one is pushed out: numbers say how many came after it.
+// its room. Nothing is logged when one is pushed out: those that came after it say so.
 // Thread: the owner shard's.
 #pragma once
 

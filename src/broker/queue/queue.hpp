@@ -234,8 +234,8 @@ class Queue {
     Entry entry;
     ConsumerKey holder;
   };
-  // Messages of runs that waited to be tried again when a restart came. They are read back like others; those
-  // in `waiting` are not ready before their time.
+  // Messages that wait to be tried again and are in the unread part of a run, as a restart leaves them. They
+  // are read back like others; those in `waiting` are not ready before their time.
   struct UnreadRetries {
     struct Item {
       Retry retry;
@@ -279,6 +279,7 @@ class Queue {
   Delivery make_delivery(const Entry& entry) const;
   void give_back(Entry&& entry, bool failed);
   void put_returned(Entry&& entry);
+  static Entries& place_of(Lane& lane, const Entry& entry) noexcept;
 
   // queue_storage.cpp
   void load(unsigned lane);
@@ -294,6 +295,8 @@ class Queue {
   void put_memory(Buffer& out) const;
   void recover_window(RecoveredQueue& recovered);
   void recover_retries(RecoveredQueue& recovered);
+  // Those of the run's unread stretch that wait leave memory, and are read back with it.
+  void leave_retries(unsigned lane, const LaneRun& run);
   // Takes the retry of an item that was read. True: it waits on.
   bool take_retry(std::uint64_t seq, Retry& retry);
   void lose_retries(unsigned lane, const storage::SegmentRun& run, std::uint64_t& lost);

@@ -190,9 +190,21 @@ void Queue::give_back(Entry&& entry, bool failed) {
   delayed_.emplace(due_ms, std::move(entry));
 }
 
+// What waited through a restart may be younger than others that the restart gave back; all else is older than
+// what was not delivered.
+Entries& Queue::place_of(Lane& lane, const Entry& entry) noexcept {
+  const auto is_among = [&](const Entries& entries) {
+    return !entries.empty() && entries.front().seq < entry.seq;
+  };
+  if (entry.stored) return is_among(lane.head) ? lane.head : lane.returned;
+  const bool after_unread = lane.has_unread() && lane.runs[lane.unread].run.last_seq < entry.seq;
+  return after_unread || is_among(lane.head) || is_among(lane.tail) ? lane.tail : lane.returned;
+}
+
 void Queue::put_returned(Entry&& entry) {
   account_ready(entry, +1);
-  Entries& returned = lane_for(entry).returned;
+  Lane& lane = lane_for(entry);
+  Entries& returned = place_of(lane, entry);
   if (returned.empty() || returned.back().seq < entry.seq) {
     returned.push_back(std::move(entry));
   } else if (entry.seq < returned.front().seq) {

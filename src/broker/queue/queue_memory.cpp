@@ -102,6 +102,24 @@ void Queue::recover_retries(RecoveredQueue& recovered) {
   }
 }
 
+void Queue::leave_retries(unsigned lane, const LaneRun& run) {
+  for (auto it = delayed_.begin(); it != delayed_.end();) {
+    const Entry& entry = it->second;
+    if (!entry.stored || entry.seq < run.read_from_seq || entry.seq > run.run.last_seq ||
+        lane_of(*entry.message) != lane) {
+      ++it;
+      continue;
+    }
+    if (!unread_retries_) unread_retries_ = std::make_unique<UnreadRetries>();
+    const Retry retry{it->first, entry.returns};
+    unread_retries_->items.emplace(entry.seq, UnreadRetries::Item{retry, lane});
+    unread_retries_->waiting.emplace(retry.due_ms, entry.seq);
+    recovered_counts_[entry.seq] = entry.delivery_count;  // it may have come back while it was written
+    left_memory(entry);
+    it = delayed_.erase(it);
+  }
+}
+
 bool Queue::take_retry(std::uint64_t seq, Retry& retry) {
   if (!unread_retries_) return false;
   const auto it = unread_retries_->items.find(seq);

@@ -173,13 +173,17 @@ void Queue::collect_lanes(std::span<const std::size_t> tail_entries, storage::Ls
     if (entry.stored || entry.lsn.value == 0) return;
     // All that is older than what goes of its lane goes along: runs of a lane must not overlap.
     const unsigned lane = lane_of(*entry.message);
-    if (entry.lsn <= through || tail_entries[lane] > 0) picked[lane].push_back(&entry);
+    const std::size_t going = tail_entries[lane];
+    if (entry.lsn <= through || (going > 0 && entry.seq < lanes_[lane]->tail[going - 1].seq)) {
+      picked[lane].push_back(&entry);
+    }
   };
   for_each_pinned(pick);
   for (unsigned i = 0; i < lanes_.size(); ++i) {
-    if (!lanes_[i]) continue;
-    for (const Entry& entry : lanes_[i]->returned) pick(entry);
-    for (std::size_t at = 0; at < tail_entries[i]; ++at) picked[i].push_back(&lanes_[i]->tail[at]);
+    if (lanes_[i]) {
+      for (const Entry& entry : lanes_[i]->returned) pick(entry);
+      for (std::size_t at = 0; at < tail_entries[i]; ++at) picked[i].push_back(&lanes_[i]->tail[at]);
+    }
     std::sort(picked[i].begin(), picked[i].end(),
               [](const Entry* a, const Entry* b) { return a->seq < b->seq; });
     for (const Entry* entry : picked[i]) add_item(entity(id(), i), *entry, spill);
@@ -244,6 +248,7 @@ void Queue::spilled(const storage::SegmentRun& stored) {
     lane.tail.pop_front();
   }
   if (run.read_from_seq > stored.last_seq) run.next_offset = stored.offset + stored.bytes;
+  leave_retries(index, run);
   if (run.live == 0) {
     host_.run_released(stored);
     return;

@@ -581,12 +581,14 @@ class ModelRun {
     settings_.max_priority = luck_.one_in(2) ? 0 : 2;
     settings_.quorum = luck_.one_in(2);
     settings_.dead_letter_exchange = "dlx";
+    if (settings_.quorum && luck_.one_in(2)) settings_.delayed_retry = DelayedRetry::all;
+    settings_.delayed_retry_min_ms = settings_.delayed_retry_max_ms = kRetryMs;
     host_.piece_bytes = luck_.one_in(2) ? 250 : SIZE_MAX;
     make({});
   }
 
   void step() {
-    switch (luck_.below(16)) {
+    switch (luck_.below(17)) {
       case 0:
       case 1:
       case 2:
@@ -610,7 +612,10 @@ class ModelRun {
         checkpoint();
         break;
       case 12:
-        if (luck_.one_in(4)) purge();
+        if (luck_.one_in(4) && waiting_.empty()) purge();
+        break;
+      case 14:
+        host_.now += static_cast<std::int64_t>(luck_.below(kRetryMs));
         break;
       case 13:
         if (luck_.one_in(2)) restart();
@@ -621,6 +626,7 @@ class ModelRun {
   }
 
   void finish() {
+    host_.now += kRetryMs;
     run();
     queue_->grant({ConnectionId(1), ConsumerId(1)}, 1'000'000);
     run();
@@ -630,11 +636,13 @@ class ModelRun {
   }
 
  private:
+  static constexpr std::int64_t kRetryMs = 100;
   struct Known {
     std::string body;
     std::uint8_t lane = 0;
     bool durable = false;
     std::uint32_t deliveries = 0;
+    std::int64_t due_ms = 0;
   };
 
   void make(RecoveredQueue&& recovered) {
@@ -648,12 +656,16 @@ class ModelRun {
     const std::string body = std::to_string(++serial_) + std::string(luck_.below(80), 'x');
     const bool durable = !luck_.one_in(4);
     const std::uint64_t seq = host_.publish(*queue_, body, durable, priority);
-    ready_[seq] = {body, std::min(priority, settings_.max_priority), durable, 0};
+    ready_[seq] = {body, std::min(priority, settings_.max_priority), durable, 0, 0};
   }
 
   // What arrived must be the next of the list.
   void run() {
     host_.run(*queue_);
+    std::erase_if(waiting_, [this](const auto& item) {
+      if (item.second.due_ms <= host_.now) ready_.insert(item);
+      return item.second.due_ms <= host_.now;
+    });
     for (const FakeHost::Got& got : host_.got) {
       const auto next = std::max_element(ready_.begin(), ready_.end(), [](const auto& a, const auto& b) {
         return std::pair(a.second.lane, ~a.first) < std::pair(b.second.lane, ~b.first);
@@ -682,7 +694,8 @@ class ModelRun {
     queue_->settle({ConnectionId(1), ConsumerId(1)}, {&seq, 1}, how);
     if (how == Settlement::requeue || how == Settlement::requeue_failed) {
       if (how == Settlement::requeue_failed && settings_.quorum) ++it->second.deliveries;
-      ready_.insert(*it);
+      it->second.due_ms = host_.now + kRetryMs;
+      (settings_.delayed_retry == DelayedRetry::all ? waiting_ : ready_).insert(*it);
     }
     held_.erase(it);
   }
@@ -698,7 +711,7 @@ class ModelRun {
     }
     const auto runs = host_.write(spill);
     for (std::uint64_t deeds = luck_.below(4); deeds != 0; --deeds) luck_.one_in(2) ? settle() : publish();
-    if (luck_.one_in(10)) purge();
+    if (luck_.one_in(10) && waiting_.empty()) purge();
     for (const storage::SegmentRun& run : runs) queue_->spilled(run);
   }
 
@@ -738,7 +751,9 @@ class ModelRun {
     // What was held is ready again, and what was transient is gone.
     for (const auto& item : held_) ready_.insert(item);
     held_.clear();
-    std::erase_if(ready_, [](const auto& item) { return !item.second.durable; });
+    for (auto* known : {&ready_, &waiting_}) {
+      std::erase_if(*known, [](const auto& item) { return !item.second.durable; });
+    }
     make(recovered());
     host_.pending.clear();
     EXPECT_EQ(queue_->ready(), ready_.size());
@@ -749,7 +764,7 @@ class ModelRun {
   QueueSettings settings_;
   FakeHost host_;
   std::unique_ptr<Queue> queue_;
-  std::map<std::uint64_t, Known> ready_, held_;
+  std::map<std::uint64_t, Known> ready_, held_, waiting_;
   Buffer state_;
   std::uint64_t through_ = 0;
   std::uint64_t state_lsn_ = 0;
