@@ -10,9 +10,11 @@ from harness.pika_tools import Inbox, depth, drain, get, parameters
 
 pytestmark = pytest.mark.millrace_only("RabbitMQ has none of these, or by plug-ins that Debian does not ship")
 
-ENDINGS = pytest.mark.parametrize("ending", ["stop", "kill"])
-# More than the logs of all shards hold, so that what is remembered must have moved on to checkpoints and segments.
-FLOODED = pytest.mark.parametrize("flooded", [False, True], ids=["", "flooded"])
+# Flooded: by more than the logs of all shards hold, so that what is remembered must have moved on to checkpoints and
+# segments.
+ENDINGS = pytest.mark.parametrize(
+    "ending, flooded", [("stop", False), ("kill", False), ("kill", True)], ids=["stop", "kill", "flooded"]
+)
 ONCE = {"x-cache-size": 1000}
 
 
@@ -49,7 +51,6 @@ def publish(channel, exchange, key, value, delivery_mode=2):
     channel.basic_publish(exchange, key, str(value), properties)
 
 
-@FLOODED
 @ENDINGS
 def test_a_queue_holds_each_value_once_through_a_restart(own_broker, ending, flooded):
     broker = own_broker()
@@ -73,7 +74,6 @@ def test_a_queue_holds_each_value_once_through_a_restart(own_broker, ending, flo
         assert drain(channel, queue) == [b"2"]
 
 
-@FLOODED
 @ENDINGS
 def test_the_window_of_a_queue_outlives_its_messages_and_a_restart(own_broker, ending, flooded):
     broker = own_broker()
@@ -93,7 +93,6 @@ def test_the_window_of_a_queue_outlives_its_messages_and_a_restart(own_broker, e
     assert drain(channel, "q") == [b"3"]
 
 
-@FLOODED
 @ENDINGS
 def test_the_window_of_an_exchange_outlives_a_restart(own_broker, ending, flooded):
     broker = own_broker()
@@ -139,7 +138,6 @@ def test_a_window_of_an_exchange_that_a_restart_ends_is_over(own_broker):
     assert depth(channel, "q") == 2
 
 
-@FLOODED
 @ENDINGS
 def test_recent_history_outlives_a_restart_and_is_not_given_twice(own_broker, ending, flooded):
     broker = own_broker()
@@ -169,7 +167,6 @@ def history(channel):
     return drain(channel, queue)
 
 
-@FLOODED
 @ENDINGS
 def test_a_retry_waits_for_its_time_through_a_restart(own_broker, ending, flooded):
     broker = own_broker()

@@ -247,6 +247,15 @@ void Queue::spilled(const storage::SegmentRun& stored) {
     left_memory(entry);
     lane.tail.pop_front();
   }
+  if (lane.has_unread()) {
+    // What waits behind them is to be read behind them.
+    const std::uint64_t unread = lane.runs.back().run.last_seq;
+    for (const auto& [due_ms, entry] : delayed_) {
+      if (!entry.stored || entry.seq <= unread || entry.seq < stored.first_seq) continue;
+      if (entry.seq > stored.last_seq || lane_of(*entry.message) != index) continue;
+      run.read_from_seq = std::min(run.read_from_seq, entry.seq);
+    }
+  }
   if (run.read_from_seq > stored.last_seq) run.next_offset = stored.offset + stored.bytes;
   leave_retries(index, run);
   if (run.live == 0) {
