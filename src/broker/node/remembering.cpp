@@ -273,7 +273,7 @@ Shard::Enqueued Remembering::hold(DelayedStore& store, Passage passage, std::int
     if (outcome.settled) shard_.confirm(to, outcome.accepted);
   };
   shard_.bodies().stage(StagedPublish{message, {}, to, large, std::move(then)});
-  return {to.token == 0, true};
+  return {to.token == 0, true, false};
 }
 
 Shard::Enqueued Remembering::hold_now(DelayedStore& store, DelayedMessage delayed, const ConfirmTo& to,
