@@ -121,10 +121,11 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   MessageRef read_logged(const storage::Record& record, ByteView stored);
   void confirm(const ConfirmTo& to, bool accepted);
   void confirm_when_durable(storage::Lsn lsn, const ConfirmTo& to) { confirms_.push_back({lsn, to, true}); }
-  // For a ConfirmTo that no connection waits for: a dead letter, or Remembering's own.
+  // At once: for recovery.
   result<Buffer> read_segment_now(const storage::SegmentRun& run) {
     return segments_->read_now(run.segment, run.offset, run.bytes);
   }
+  // For a ConfirmTo that no connection waits for: a dead letter, or Remembering's own.
   PublishToken take_token() noexcept { return next_transfer_++; }
 
   // dead_letters.cpp. Takes out the queues that a dead letter must not come round to.
