@@ -63,7 +63,7 @@ class Remembering final : public DelayedHost {
     return deadlines_.empty() ? Entry::kNever : deadlines_.begin()->first;
   }
   // What was passed on is not yet confirmed.
-  bool is_passing() const noexcept { return !passing_.empty(); }
+  bool is_passing() const noexcept { return !passing_.empty() || !first_copies_.empty(); }
   bool has_settled() const noexcept { return !settled_.empty(); }
   void gather_settled();
 
