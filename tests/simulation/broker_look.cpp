@@ -50,11 +50,12 @@ Contents drain(Machine& machine, const LookWish& wish, Drainer& drainer,
   }
   machine.run_until([&] { return unanswered == 0; });
   machine.run_until([&] { return machine.wall_ms() >= wish.until_ms; });
-  // The disk is looked at every two seconds for ever: rest is when nothing else happens for that long.
+  // The disk is looked at every two seconds for ever: rest is when nothing else happens for longer than any
+  // retry waits.
   std::uint64_t seen = UINT64_MAX;
   while (seen != drainer.count) {
     seen = drainer.count;
-    machine.run_for(runtime::Milliseconds(500));
+    machine.run_for(runtime::Milliseconds(1500));
   }
   for (std::size_t i = 0; i < wish.queues.size(); ++i) {
     const auto it = contents.find(wish.queues[i]);

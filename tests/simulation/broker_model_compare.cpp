@@ -91,7 +91,7 @@ void Model::compare_queue(ModelQueue& queue, const std::vector<Found>& found, co
 }
 
 void Model::compare_order(const ModelQueue& queue, const std::vector<Found>& found) {
-  if (queue.takes_delayed()) return;
+  if (queue.takes_delayed() || queue.retry_min_ms > 0) return;  // a retry waits through a restart
   SeenOrder order;
   std::uint8_t lowest = UINT8_MAX;
   for (const Found& message : found) {

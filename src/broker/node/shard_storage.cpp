@@ -197,7 +197,7 @@ void Shard::finish_recovery(NodeRecovery& recovery) {
   for (const auto& [id, queue] : queues_) {
     queue->for_each_run(count_use);
     ++recovery.queues;
-    recovery.messages += queue->ready();
+    recovery.messages += queue->ready() + queue->waiting();
   }
   remembering_->finish_recovery(count_use);
   bodies_->finish_recovery();

@@ -345,6 +345,7 @@ TEST_F(QueueTest, a_retry_waits_for_its_time_through_a_restart) {
   host.now += 50;
   restart();
   EXPECT_EQ(queue().ready(), 0u);
+  EXPECT_EQ(queue().waiting(), 1u);
   consume(1, 5);
   EXPECT_EQ(delivered(), Bodies{});
   EXPECT_EQ(queue().deadline_ms, host.now + 50);
