@@ -95,7 +95,8 @@ void BrokerWorld::look() {
     if (!found.contains(queue.name) || !again.contains(queue.name)) continue;
     std::vector<Found>& one = found.at(queue.name);
     std::vector<Found>& two = again.at(queue.name);
-    if (queue.takes_delayed()) {  // in any order
+    // In any order: what waits comes when its time is over, and the second look was not stopped before.
+    if (queue.takes_delayed() || queue.retry_min_ms > 0) {
       std::sort(one.begin(), one.end());
       std::sort(two.begin(), two.end());
     }

@@ -43,7 +43,7 @@ TEST(Frame, may_be_empty) {
 
 TEST(Frame, with_a_wrong_end_is_refused) {
   Bytes received = kBody;
-  received.back() = 0xcd;
+  received.at(received.size() - 1) = 0xcd;
   EXPECT_EQ(split_frame(received, 0).state, FrameState::bad_frame_end);
 }
 
