@@ -29,11 +29,8 @@ void Model::received(ModelQueue& queue, std::uint64_t id, const Delivery& delive
     return;
   }
   Copy& copy = it->second;
-  if (!copy.may_be_doubled) {
-    EXPECT_FALSE(copy.held) << "message " << id << " of " << queue.name << " is with two consumers";
-    EXPECT_FALSE(copy.settled) << "message " << id << " of " << queue.name
-                               << " came back after it was settled";
-  }
+  EXPECT_FALSE(copy.held) << "message " << id << " of " << queue.name << " is with two consumers";
+  EXPECT_FALSE(copy.settled) << "message " << id << " of " << queue.name << " came back after it was settled";
   EXPECT_LE(delivery.delivery_count, copy.returns + copy.perhaps) << "message " << id;
   if (shard_ms != 0) {
     EXPECT_GE(shard_ms, copy.retry_ms) << "message " << id << " of " << queue.name << " is retried too soon";

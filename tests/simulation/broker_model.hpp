@@ -8,9 +8,7 @@
 //   those of
 //     higher priority;
 //   - what was settled may come back only when the end was not in order; what was transient never does;
-//   - a rejected or expired message is in its queue or in the dead-letter queue, and in both only when the
-//   end was
-//     not in order;
+//   - a rejected or expired message is in its queue or in the dead-letter queue, never in both;
 //   - definitions are there once they were answered, and gone once their deletion was answered;
 //   - delivery counts of quorum queues are no lower than the log was known to hold.
 // While a node lives, a message is never with two consumers, none comes back that was settled, fresh ones
@@ -40,7 +38,6 @@ struct Copy {
   bool held = false;
   bool durable = false;
   bool delayed = false;              // came, or comes, by the delayed exchange
-  bool may_be_doubled = false;       // a crash may have come between its arrival and the end of its delay
   std::uint64_t publisher = 0;       // the client's number
   std::uint8_t priority = 0;         // the level of the queue that it belongs to
   std::int64_t retry_ms = 0;         // not delivered again before that, by the clock of the queue's shard
@@ -108,7 +105,7 @@ class Model {
                      bool ended_in_order);
   void compare_order(const ModelQueue& queue, const std::vector<Found>& found);
   void compare_missing(ModelQueue& queue, const std::map<std::uint64_t, Copy>& now, const Contents& all);
-  void compare_dying(const Contents& found, bool ended_in_order);
+  void compare_dying(const Contents& found);
 
   std::deque<ModelQueue> queues_;
   std::map<std::uint64_t, Dying> dying_;

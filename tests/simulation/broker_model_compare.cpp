@@ -37,7 +37,7 @@ void Model::compare(const Contents& found, bool ended_in_order) {
       if (!there) bound = Presence::absent;
     }
   }
-  compare_dying(found, ended_in_order);
+  compare_dying(found);
 }
 
 void Model::compare_queue(ModelQueue& queue, const std::vector<Found>& found, const Contents& all,
@@ -53,26 +53,24 @@ void Model::compare_queue(ModelQueue& queue, const std::vector<Found>& found, co
       continue;
     }
     const Copy& was = it->second;
-    const bool doubled = was.may_be_doubled || (was.delayed && !ended_in_order);
     EXPECT_TRUE(was.durable) << "transient message " << message.id << " of " << queue.name << " is there";
-    EXPECT_FALSE(was.settled && ended_in_order && !doubled)
+    EXPECT_FALSE(was.settled && ended_in_order)
         << "message " << message.id << " of " << queue.name << " was settled before a stop in order";
     EXPECT_LE(message.deliveries, was.returns + was.perhaps) << "message " << message.id;
-    if (queue.quorum && !was.settled && !doubled) {
+    if (queue.quorum && !was.settled) {
       EXPECT_GE(message.deliveries, was.logged_returns)
           << "message " << message.id << " of " << queue.name << ": deliveries forgotten";
     }
     Copy copy;
     copy.confirmed = copy.durable = true;
     copy.delayed = was.delayed;
-    copy.may_be_doubled = doubled;
     copy.publisher = was.publisher;
     copy.priority = was.priority;
     copy.returns = copy.logged_returns = message.deliveries;
     const auto [known, first] = now.emplace(message.id, copy);
     known->second.returns = std::max(known->second.returns, copy.returns);
     known->second.logged_returns = std::min(known->second.logged_returns, copy.logged_returns);
-    EXPECT_TRUE(first || doubled) << "message " << message.id << " of " << queue.name << " is there twice";
+    EXPECT_TRUE(first) << "message " << message.id << " of " << queue.name << " is there twice";
   }
   compare_missing(queue, now, all);
   // What the look itself dropped or moved on may still be there when the next life has no time to do so, and
@@ -117,7 +115,7 @@ void Model::compare_missing(ModelQueue& queue, const std::map<std::uint64_t, Cop
   }
 }
 
-void Model::compare_dying(const Contents& found, bool ended_in_order) {
+void Model::compare_dying(const Contents& found) {
   std::map<std::uint64_t, Dying> now;
   for (const ModelQueue& queue : queues_) {
     if (!queue.may_die() && !queue.dead_letter) continue;
@@ -131,8 +129,7 @@ void Model::compare_dying(const Contents& found, bool ended_in_order) {
   for (const auto& [id, dying] : now) {
     const auto was = dying_.find(id);
     const std::uint64_t instances = was == dying_.end() ? 1 : was->second.instances;
-    // A crash may come between a copy's arrival and its original's settlement.
-    EXPECT_LE(dying.instances, instances + !ended_in_order) << "message " << id << " died twice";
+    EXPECT_LE(dying.instances, instances) << "message " << id << " died twice";
   }
   dying_ = std::move(now);
 }

@@ -75,7 +75,19 @@ void Shard::drop_cycles(const Message& message, QueueTargets& targets) const {
   targets.erase(std::remove_if(targets.begin(), targets.end(), is_target_cycle), targets.end());
 }
 
+std::uint32_t Shard::durable_copies(const QueueTargets& targets) const {
+  return static_cast<std::uint32_t>(
+      std::count_if(targets.begin(), targets.end(), [&](const QueueAddress& target) {
+        const QueueSpec* spec = replica_.find_queue(target.id);
+        return spec && spec->durable && spec->exclusive_owner.value == 0;
+      }));
+}
+
 bool Shard::dead_letter(Queue& queue, const Entry& entry, DeathReason reason) {
+  return send_dead_letter(queue, entry, reason, true);
+}
+
+bool Shard::send_dead_letter(Queue& queue, const Entry& entry, DeathReason reason, bool may_wait) {
   if (!sends_on()) return false;  // dies again after the restart
   VhostReplica* vhost = replica_.find_vhost(queue.spec().vhost);
   const QueueSettings& settings = queue.settings();
@@ -122,6 +134,20 @@ bool Shard::dead_letter(Queue& queue, const Entry& entry, DeathReason reason) {
   // The copy is safe before its original is settled: on this shard by the order of the log's records, on
   // others by waiting for their confirmation.
   const bool must_survive = entry.persistent && entry.seq != 0;
+  const bool stays = std::all_of(targets.begin(), targets.end(),
+                                 [this](const QueueAddress& target) { return target.shard == id_; });
+  if (must_survive && may_wait && sends_later(entry.lsn) && !(stays && remembering.empty())) {
+    send_later(entry.lsn, [this, id = queue.id(), dead = entry, reason] {
+      Queue* found = find_queue(id);
+      if (found && send_dead_letter(*found, dead, reason, false)) found->finish_transfer(dead.seq);
+    });
+    return false;
+  }
+  Original name;
+  if (must_survive) {
+    name = {queue.id().value, entry.seq, remembering.empty() ? durable_copies(targets) : 0};
+  }
+  Shards shards;
   unsigned waiting = 0;
   const std::uint64_t token = next_transfer_++;
   boost::container::small_vector<QueueId, 4> local;
@@ -134,7 +160,8 @@ bool Shard::dead_letter(Queue& queue, const Entry& entry, DeathReason reason) {
     auto it = std::find_if(letters.begin(), letters.end(),
                            [&](const auto& letter) { return letter.first == target.shard; });
     if (it == letters.end()) {
-      letters.emplace_back(target.shard, EnqueueLetter{copy, {}, {}});
+      letters.emplace_back(target.shard, EnqueueLetter{copy, {}, {}, name});
+      shards.push_back(target.shard);
       it = letters.end() - 1;
       if (must_survive) it->second.confirm = ConfirmTo{id_, ConnectionId(), token, false};
       waiting += must_survive;
@@ -143,21 +170,26 @@ bool Shard::dead_letter(Queue& queue, const Entry& entry, DeathReason reason) {
   }
   if (!local.empty()) {
     const bool later = must_survive && needs_body_file(*copy, local);
-    enqueue(copy, local, later ? ConfirmTo{id_, ConnectionId(), token, false} : ConfirmTo{});
+    enqueue(copy, local, later ? ConfirmTo{id_, ConnectionId(), token, false} : ConfirmTo{}, name);
     waiting += later;
+    shards.push_back(id_);
   }
   for (auto& [shard, letter] : letters) send(shard, std::move(letter));
   if (!remembering.empty()) {
     const ConfirmTo to = must_survive ? ConfirmTo{id_, ConnectionId(), token, false} : ConfirmTo{};
-    Remembering::Passage passage{queue.spec().vhost, copy, std::move(keys), {}};
+    Remembering::Passage passage{queue.spec().vhost, copy, std::move(keys), {}, name};
+    shards.clear();
     if (exchange->remembers() && remembering.front() != exchange) {
       passage.visited.push_back(exchange->spec().store);
     }
     const Enqueued done = remembering_->distribute(std::move(passage), {}, remembering, to);
     waiting += !done.settled;
   }
-  if (waiting == 0) return true;
-  transfers_.emplace(token, Transfer{queue.id(), entry.seq, waiting});
+  if (waiting == 0) {
+    if (must_survive) forget_when_settled({name.store, name.seq}, {id_});
+    return true;
+  }
+  transfers_.emplace(token, Transfer{queue.id(), entry.seq, waiting, std::move(shards)});
   return false;
 }
 

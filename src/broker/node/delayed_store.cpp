@@ -101,6 +101,11 @@ std::int64_t DelayedStore::next_ms() const noexcept {
   return overtakes() ? next : std::min(next, due_.begin()->first);
 }
 
+const DelayedMessage* DelayedStore::passed_on(std::uint64_t seq) const noexcept {
+  const auto it = in_flight_.find(seq);
+  return it == in_flight_.end() ? nullptr : &it->second;
+}
+
 void DelayedStore::finish(std::uint64_t seq) {
   const auto it = in_flight_.find(seq);
   if (it == in_flight_.end()) return;
@@ -380,6 +385,11 @@ void RecoveredDelayed::add(DelayedMessage delayed) {
 void RecoveredDelayed::settle(std::uint64_t seq, bool in_state) {
   next_seq = std::max(next_seq, seq + 1);
   if (logged.erase(seq) == 0 && !in_state) skip.insert(seq);
+}
+
+bool RecoveredDelayed::may_hold(std::uint64_t seq) const {
+  if (logged.contains(seq)) return true;
+  return !runs.empty() && seq <= stored_through && !skip.contains(seq);
 }
 
 void DelayedStore::recover(RecoveredDelayed&& recovered) {

@@ -83,6 +83,8 @@ struct RecoveredDelayed {
   void add(DelayedMessage delayed);
   // `in_state`: the checkpoint's state knows of it.
   void settle(std::uint64_t seq, bool in_state);
+  // False: it was settled. Of what lies in runs that is not known for sure.
+  bool may_hold(std::uint64_t seq) const;
 };
 
 class DelayedStore {
@@ -114,6 +116,8 @@ class DelayedStore {
   void pump();
   // When pump() has something to do next; Entry::kNever: when something happens.
   std::int64_t next_ms() const noexcept;
+  // What is to be passed on and has not arrived, or null.
+  const DelayedMessage* passed_on(std::uint64_t seq) const noexcept;
   // What was passed on has arrived.
   void finish(std::uint64_t seq);
 

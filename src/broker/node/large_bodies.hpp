@@ -26,6 +26,7 @@ struct StagedPublish {
   bool large = false;
   // Where it goes instead of to queues; `body` is 0 when it only waited.
   UniqueFunction<void(storage::BodyFileId body)> then;
+  Original original = {};
 };
 
 class LargeBodies {

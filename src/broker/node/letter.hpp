@@ -8,12 +8,15 @@
 
 #include "base/task.hpp"
 #include "broker/connection.hpp"
+#include "broker/node/arrivals.hpp"
 #include "broker/queue/queue.hpp"
 
 namespace millrace::broker {
 
 // Flag of a message record: its body is in the file that the record ends with.
 inline constexpr std::uint8_t kBodyInFile = 1;
+// Flag of a message or delayed record: it names the message that it is a copy of.
+inline constexpr std::uint8_t kSentOn = 2;
 
 // Whose publish it was, and who waits for its confirmation.
 struct ConfirmTo {
@@ -27,6 +30,7 @@ struct EnqueueLetter {
   MessageRef message;
   boost::container::small_vector<QueueId, 2> queues;
   ConfirmTo confirm;
+  Original original = {};
 };
 
 struct DeliverLetter {
@@ -56,7 +60,12 @@ struct GrantLetter {
   std::uint64_t credit = 0;
 };
 
+// These originals are settled for good: Arrivals need not know them any more.
+struct ForgetLetter {
+  std::vector<Arrivals::Name> names;
+};
+
 using Letter = std::variant<EnqueueLetter, DeliverLetter, CancelledLetter, ConfirmLetter, SettleLetter,
-                            GrantLetter, Task>;
+                            GrantLetter, ForgetLetter, Task>;
 
 }  // namespace millrace::broker

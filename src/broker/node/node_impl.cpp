@@ -1,5 +1,6 @@
 // Node: opens the shards, applies the definitions to all, watches alarms, and stops in order.
 #include <algorithm>
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "broker/node.hpp"
 #include "broker/node/coordinator.hpp"
@@ -32,6 +33,7 @@ class NodeImpl final : public Node {
       shared_.shards[i] = shard->get();
       shards_.push_back(std::move(*shard));
     }
+    settle_what_arrived();
     coordinator_ = std::make_unique<Coordinator>(shared_, std::move(definitions));
     shared_.coordinator = coordinator_.get();
     coordinator_->bring_up_to_date();
@@ -80,6 +82,34 @@ class NodeImpl final : public Node {
   }
 
  private:
+  // A crash came between the arrival of all copies of a message and its settlement where it lay before: it
+  // is done with. Those of which some are missing are sent on once more.
+  void settle_what_arrived() {
+    struct Seen {
+      std::uint32_t copies = 0;
+      std::uint32_t arrived = 0;
+    };
+    boost::unordered_flat_map<Arrivals::Name, Seen> seen;
+    for (auto& shard : shards_) {
+      shard->arrivals().for_each([&](const Arrivals::Name& name, const Arrivals::Arrival& arrival) {
+        Seen& of_all = seen[name];
+        of_all.copies = arrival.copies;
+        of_all.arrived += static_cast<std::uint32_t>(arrival.places.size());
+      });
+    }
+    boost::unordered::erase_if(seen, [&](const auto& item) {
+      const auto& [name, of_all] = item;
+      const auto holder = std::find_if(shards_.begin(), shards_.end(),
+                                       [&](const auto& shard) { return shard->recovered_holds(name); });
+      if (holder == shards_.end()) return true;
+      if (of_all.copies > 0 && of_all.arrived >= of_all.copies) (*holder)->settle_recovered(name);
+      return false;
+    });
+    for (auto& shard : shards_) {
+      shard->arrivals().forget_if([&](const Arrivals::Name& name) { return !seen.contains(name); });
+    }
+  }
+
   template <class F>
   void on_all(F visit) {
     for (std::size_t i = 0; i < shards_.size(); ++i) {

@@ -132,7 +132,7 @@ Shard::Enqueued Remembering::distribute(Passage passage, std::span<const QueueAd
     auto it = std::find_if(letters.begin(), letters.end(),
                            [&](const auto& letter) { return letter.first == target.shard; });
     if (it == letters.end()) {
-      letters.emplace_back(target.shard, EnqueueLetter{passage.message, {}, {}});
+      letters.emplace_back(target.shard, EnqueueLetter{passage.message, {}, {}, passage.original});
       it = letters.end() - 1;
     }
     it->second.queues.push_back(target.id);
@@ -162,7 +162,7 @@ Shard::Enqueued Remembering::distribute(Passage passage, std::span<const QueueAd
   };
   for (auto& [shard, letter] : letters) {
     if (shard == shard_.id()) {
-      count(shard_.enqueue(letter.message, letter.queues, part));
+      count(shard_.enqueue(letter.message, letter.queues, part, passage.original));
     } else {
       letter.confirm = part;
       shard_.send(shard, std::move(letter));
@@ -228,6 +228,7 @@ void Remembering::confirmed(std::uint64_t token, bool accepted) {
     const Passing passing = it->second;
     passing_.erase(it);
     if (DelayedStore* store = find_delayed(passing.store)) store->finish(passing.seq);
+    shard_.forget_when_settled({passing.store.value, passing.seq}, {});
     return;
   }
   if (const auto it = first_copies_.find(token); it != first_copies_.end()) {
@@ -251,6 +252,8 @@ void Remembering::confirmed(std::uint64_t token, bool accepted) {
 
 Shard::Enqueued Remembering::hold(DelayedStore& store, Passage passage, std::int64_t delay_ms,
                                   const ConfirmTo& to) {
+  const Original original = passage.original;
+  if (original && shard_.arrivals().knows(original, store.spec().store)) return {};  // came before a crash
   DelayedMessage delayed;
   delayed.message = held_back(*passage.message, delay_ms);
   delayed.keys = std::move(passage.keys);
@@ -259,14 +262,14 @@ Shard::Enqueued Remembering::hold(DelayedStore& store, Passage passage, std::int
   const MessageRef message = delayed.message;
   const bool large = delayed.persistent && message->body().size() > LargeBodies::kInlineBytes;
   if (!large && !shard_.bodies().is_waiting(to.connection)) [[likely]] {
-    return hold_now(store, std::move(delayed), to, storage::BodyFileId());
+    return hold_now(store, std::move(delayed), to, storage::BodyFileId(), original);
   }
-  auto then = [this, id = store.spec().store, delayed = std::move(delayed),
-               to](storage::BodyFileId body) mutable {
+  auto then = [this, id = store.spec().store, delayed = std::move(delayed), to,
+               original](storage::BodyFileId body) mutable {
     const std::uint64_t bytes = delayed.message->body().size();
     Shard::Enqueued outcome;
     if (DelayedStore* found = find_delayed(id)) {
-      outcome = hold_now(*found, std::move(delayed), to, body);
+      outcome = hold_now(*found, std::move(delayed), to, body, original);
     } else if (body != storage::BodyFileId()) {
       shard_.bodies().logged(shard_.log().appended(), body, bytes);  // deleted meanwhile: goes with the log
     }
@@ -277,19 +280,25 @@ Shard::Enqueued Remembering::hold(DelayedStore& store, Passage passage, std::int
 }
 
 Shard::Enqueued Remembering::hold_now(DelayedStore& store, DelayedMessage delayed, const ConfirmTo& to,
-                                      storage::BodyFileId body) {
+                                      storage::BodyFileId body, const Original& original) {
   delayed.seq = store.take_seq();
   Shard::Enqueued outcome;
   if (delayed.persistent) {
     record_.clear();
+    std::uint8_t flags = 0;
+    if (original) {
+      flags = kSentOn;
+      put_original(record_, original);
+      shard_.arrivals().add(original, {&store.spec().store, 1});
+    }
     put_delayed_prefix(record_, delayed);
     const bool in_file = body != storage::BodyFileId();
     std::uint8_t file[sizeof body.value];
     store_le(file, body.value);
     const ByteView parts[] = {record_.view(), delayed.message->header(),
                               in_file ? ByteView(file) : delayed.message->body()};
-    delayed.lsn = shard_.append(storage::RecordType::delayed, in_file ? kBodyInFile : std::uint8_t{0},
-                                store.spec().store.value, parts);
+    if (in_file) flags |= kBodyInFile;
+    delayed.lsn = shard_.append(storage::RecordType::delayed, flags, store.spec().store.value, parts);
     if (in_file) shard_.bodies().logged(delayed.lsn, body, delayed.message->body().size());
     if (to.token != 0) {
       shard_.confirm_when_durable(delayed.lsn, to);
@@ -301,6 +310,16 @@ Shard::Enqueued Remembering::hold_now(DelayedStore& store, DelayedMessage delaye
 }
 
 bool Remembering::pass_on(DelayedStore& store, const DelayedMessage& delayed) {
+  if (!delayed.persistent || !shard_.sends_later(delayed.lsn)) return pass_on_now(store, delayed);
+  shard_.send_later(delayed.lsn, [this, id = store.spec().store, seq = delayed.seq] {
+    DelayedStore* found = find_delayed(id);
+    const DelayedMessage* due = found ? found->passed_on(seq) : nullptr;
+    if (due && pass_on_now(*found, *due)) found->finish(seq);
+  });
+  return false;
+}
+
+bool Remembering::pass_on_now(DelayedStore& store, const DelayedMessage& delayed) {
   if (!shard_.sends_on()) return false;  // due again after the restart
   VhostReplica* vhost = shard_.replica().find_vhost(store.spec().vhost);
   Exchange* exchange = vhost ? vhost->table->find_exchange(store.spec().name) : nullptr;
@@ -310,8 +329,13 @@ bool Remembering::pass_on(DelayedStore& store, const DelayedMessage& delayed) {
   ConfirmTo to;
   if (delayed.persistent) to = ConfirmTo{shard_.id(), ConnectionId(), shard_.take_token(), false};
   Passage passage{store.spec().vhost, delayed.message, delayed.keys, {}};
+  const Arrivals::Name name{store.spec().store.value, delayed.seq};
+  if (delayed.persistent) passage.original = {name.store, name.seq, 0};
   const Shard::Enqueued done = route_on(std::move(passage), *exchange, to);
-  if (done.settled) return true;
+  if (done.settled) {
+    if (delayed.persistent) shard_.forget_when_settled(name, {shard_.id()});
+    return true;
+  }
   passing_.emplace(to.token, Passing{store.spec().store, delayed.seq});
   return false;
 }
@@ -371,8 +395,15 @@ void Remembering::items_lost(DelayedStore& store, const storage::SegmentRun& run
 
 void Remembering::replay(const storage::Record& record, bool in_state) {
   if (record.type == storage::RecordType::delayed) {
+    Reader in(record.payload);
+    if ((record.flags & kSentOn) != 0) {
+      const Original original = read_original(in);
+      const QueueId store(record.entity);
+      if (in.failed()) return;
+      if (!in_state) shard_.arrivals().add(original, {&store, 1});
+    }
     std::optional<DelayedMessage> delayed =
-        read_delayed(record.payload, [&](ByteView stored) { return shard_.read_logged(record, stored); });
+        read_delayed(in.rest(), [&](ByteView stored) { return shard_.read_logged(record, stored); });
     if (!delayed) return;
     delayed->lsn = record.lsn;
     delayed->persistent = true;
@@ -448,6 +479,11 @@ void Remembering::put_state(Buffer& out) const {
     put_varint(out, id);
     history->put_state(out);
   }
+}
+
+bool Remembering::recovered_holds(const Arrivals::Name& name) const {
+  const auto it = recovered_.find(name.store);
+  return it != recovered_.end() && it->second.may_hold(name.seq);
 }
 
 void Remembering::finish_recovery(const std::function<void(const storage::SegmentRun&)>& visit_run) {

@@ -43,6 +43,7 @@ class Remembering final : public DelayedHost {
     MessageRef message;
     std::vector<std::string> keys;
     std::vector<QueueId> visited;  // the stores of the exchanges it came by
+    Original original = {};        // when it was sent on
   };
 
   // Whether a message published to the exchange goes to its owner, rather than to be routed at once.
@@ -73,6 +74,8 @@ class Remembering final : public DelayedHost {
   // `complete`: with what version 2 of the checkpoint did not have.
   void read_state(Reader& in, bool complete);
   void put_state(Buffer& out) const;
+  // Whether a store of delayed messages that was found still has the message, or may have it.
+  bool recovered_holds(const Arrivals::Name& name) const;
   void finish_recovery(const std::function<void(const storage::SegmentRun&)>& visit_run);
   void collect(storage::Lsn through, Queue::Spill& spill);
   // Of the store that would give most memory back, if that is more than `least`.
@@ -124,11 +127,12 @@ class Remembering final : public DelayedHost {
     std::uint64_t seq = 0;
   };
 
+  bool pass_on_now(DelayedStore& store, const DelayedMessage& delayed);
   Shard::Enqueued arrive(Passage passage, const std::string& exchange, QueueId store, const ConfirmTo& to);
   Shard::Enqueued route_on(Passage passage, Exchange& exchange, const ConfirmTo& to);
   Shard::Enqueued hold(DelayedStore& store, Passage passage, std::int64_t delay_ms, const ConfirmTo& to);
   Shard::Enqueued hold_now(DelayedStore& store, DelayedMessage delayed, const ConfirmTo& to,
-                           storage::BodyFileId body);
+                           storage::BodyFileId body, const Original& original);
   // remembering_memory.cpp
   Window make_window(const ExchangeSpec& spec);
   std::unique_ptr<HistoryStore> make_history(const ExchangeSpec& spec);

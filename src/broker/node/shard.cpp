@@ -55,7 +55,7 @@ void Shard::receive(std::vector<Letter>&& letters) {
 }
 
 void Shard::open_letter(EnqueueLetter&& letter) {
-  const Enqueued outcome = enqueue(letter.message, letter.queues, letter.confirm);
+  const Enqueued outcome = enqueue(letter.message, letter.queues, letter.confirm, letter.original);
   if (outcome.settled) confirm(letter.confirm, outcome.accepted);
 }
 
@@ -65,6 +65,10 @@ void Shard::open_letter(SettleLetter&& letter) {
 
 void Shard::open_letter(GrantLetter&& letter) {
   if (Queue* queue = find_queue(letter.queue)) queue->grant(letter.consumer, letter.credit);
+}
+
+void Shard::open_letter(ForgetLetter&& letter) {
+  for (const Arrivals::Name& name : letter.names) arrivals_.forget(name);
 }
 
 void Shard::open_letter(Task&& task) {

@@ -112,11 +112,24 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
     bool accepted = true;
     bool logged = true;  // what is not settled is in this shard's log by now
   };
-  Enqueued enqueue(const MessageRef& message, std::span<const QueueId> queues, const ConfirmTo& to);
+  Enqueued enqueue(const MessageRef& message, std::span<const QueueId> queues, const ConfirmTo& to,
+                   const Original& original = {});
   // Whether enqueue() would write the body to a file first, and so answer later.
   bool needs_body_file(const Message& message, std::span<const QueueId> queues);
   // Of delayed messages as well, which it does not enqueue.
   LargeBodies& bodies() noexcept { return *bodies_; }
+  Arrivals& arrivals() noexcept { return arrivals_; }
+  // An original that was sent on is settled in this turn: when that is durable, the shards (none named: all)
+  // may forget it.
+  using Shards = boost::container::small_vector<ShardId, 2>;
+  void forget_when_settled(const Arrivals::Name& original, Shards shards);
+  // What is sent on from here is in this shard's log before: a power cut must not take its number, which the
+  // next message would get, while a copy that names it is on another shard's disk. In the order asked for.
+  bool sends_later(storage::Lsn lsn) const noexcept { return lsn > durable_ || !later_.empty(); }
+  void send_later(storage::Lsn lsn, Task task);
+  // Between open() and finish_recovery(): whether the original is still to be settled; settles it.
+  bool recovered_holds(const Arrivals::Name& original);
+  void settle_recovered(const Arrivals::Name& original);
   // The message of a record that is replayed. Null: malformed, or its body is in a file that cannot be read.
   MessageRef read_logged(const storage::Record& record, ByteView stored);
   void confirm(const ConfirmTo& to, bool accepted);
@@ -220,6 +233,12 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
     QueueId queue;
     std::uint64_t seq = 0;
     unsigned parts = 0;
+    Shards shards;  // where its copies go; none: not known
+  };
+  struct Settling {
+    storage::Lsn lsn;  // of the settlement; 0: not yet in the log
+    Arrivals::Name original;
+    Shards shards;
   };
 
   // shard.cpp
@@ -229,6 +248,7 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void open_letter(ConfirmLetter&& letter);
   void open_letter(SettleLetter&& letter);
   void open_letter(GrantLetter&& letter);
+  void open_letter(ForgetLetter&& letter);
   void open_letter(Task&& task);
   void ask_to_close(const Error& why, const std::function<bool(const ConnectionImpl&)>& which);
   void close_arriving(const Error& why, const std::function<bool(const Arriving&)>& which);
@@ -248,15 +268,24 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void send_on(ConnectionId connection, Content&& letter);
   void confirm_connection(const ConfirmTo& to, bool accepted);
 
+  // dead_letters.cpp
+  bool send_dead_letter(Queue& queue, const Entry& entry, DeathReason reason, bool may_wait);
+  std::uint32_t durable_copies(const QueueTargets& targets) const;
+
   // shard_publish.cpp
   Enqueued enqueue_now(const MessageRef& message, std::span<const QueueId> queues, const ConfirmTo& to,
-                       storage::BodyFileId body);
+                       storage::BodyFileId body, const Original& original);
   void gather_settled();
+  void forget_settled();
+  void send_what_waited();
 
   // shard_storage.cpp
   result<void> read_checkpoint(ByteView blob, Definitions& definitions);
   void replay(const storage::Record& record, Definitions& definitions);
   void replay_message(const storage::Record& record);
+  // Whose run holds the message, if one does.
+  std::optional<unsigned> recovered_lane(const RecoveredQueue& queue, std::uint64_t seq);
+  const boost::unordered_flat_set<std::uint64_t>& items_of(const storage::SegmentRun& run);
   void make_room();
   void spill(storage::SegmentKind kind, Queue::Spill&& collected, Task then);
   void spill_for_memory();
@@ -300,6 +329,9 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   boost::unordered_flat_map<std::uint64_t, Transfer> transfers_;
   std::uint64_t next_transfer_ = 1;
   Task transfers_finished_;
+  Arrivals arrivals_;
+  std::deque<Settling> settling_;
+  std::deque<std::pair<storage::Lsn, Task>> later_;
   bool finishing_ = false;
 
   std::unique_ptr<storage::Segments> segments_;
@@ -326,6 +358,8 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   bool closing_ = false;
 
   std::map<std::uint64_t, RecoveredQueue> recovered_;
+  // Numbers in runs, by segment and offset.
+  std::map<std::pair<std::uint64_t, std::uint64_t>, boost::unordered_flat_set<std::uint64_t>> looked_into_;
   std::int64_t memory_bytes_ = 0;
   std::int64_t reported_memory_ = 0;
   BodyBudget body_budget_;

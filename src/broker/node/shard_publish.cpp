@@ -36,17 +36,17 @@ bool Shard::needs_body_file(const Message& message, std::span<const QueueId> que
 }
 
 Shard::Enqueued Shard::enqueue(const MessageRef& message, std::span<const QueueId> queues,
-                               const ConfirmTo& to) {
+                               const ConfirmTo& to, const Original& original) {
   const bool large = needs_body_file(*message, queues);
   if (!large && !bodies_->is_waiting(to.connection)) [[likely]] {
-    return enqueue_now(message, queues, to, storage::BodyFileId());
+    return enqueue_now(message, queues, to, storage::BodyFileId(), original);
   }
-  bodies_->stage(StagedPublish{message, {queues.begin(), queues.end()}, to, large});
+  bodies_->stage(StagedPublish{message, {queues.begin(), queues.end()}, to, large, {}, original});
   return Enqueued{to.token == 0, true, false};
 }
 
 Shard::Enqueued Shard::enqueue_now(const MessageRef& message, std::span<const QueueId> queues,
-                                   const ConfirmTo& to, storage::BodyFileId body) {
+                                   const ConfirmTo& to, storage::BodyFileId body, const Original& original) {
   struct Accepted {
     Queue* queue;
     std::uint64_t seq;
@@ -59,6 +59,7 @@ Shard::Enqueued Shard::enqueue_now(const MessageRef& message, std::span<const Qu
   for (const QueueId id : queues) {
     Queue* queue = find_queue(id);
     if (!queue || queue->closing()) continue;  // deleted meanwhile: RabbitMQ confirms such, too
+    if (original && arrivals_.knows(original, id)) continue;  // came before a crash
     switch (queue->admit(*message, first_copy)) {
       case Queue::Admission::refuse:
         outcome.accepted = false;
@@ -85,15 +86,25 @@ Shard::Enqueued Shard::enqueue_now(const MessageRef& message, std::span<const Qu
       put_varint(record_, a.queue->id().value);
       put_varint(record_, a.seq);
     }
+    std::uint8_t flags = 0;
+    if (original) {
+      flags = kSentOn;
+      put_original(record_, original);
+      boost::container::small_vector<QueueId, 4> places;
+      for (const Accepted& a : accepted) {
+        if (a.logged) places.push_back(a.queue->id());
+      }
+      arrivals_.add(original, places);
+    }
     put_message_prefix(record_, *message);
     if (body == storage::BodyFileId()) {
       const ByteView parts[] = {record_.view(), message->header(), message->body()};
-      lsn = append(storage::RecordType::message, 0, 0, parts);
+      lsn = append(storage::RecordType::message, flags, 0, parts);
     } else {
       std::uint8_t file[sizeof body.value];
       store_le(file, body.value);
       const ByteView parts[] = {record_.view(), message->header(), file};
-      lsn = append(storage::RecordType::message, kBodyInFile, 0, parts);
+      lsn = append(storage::RecordType::message, flags | kBodyInFile, 0, parts);
       bodies_->logged(lsn, body, message->body().size());
     }
   } else if (body != storage::BodyFileId()) {
@@ -144,8 +155,10 @@ void Shard::confirm(const ConfirmTo& to, bool accepted) {
     const auto it = transfers_.find(to.token);
     if (it == transfers_.end()) return remembering_->confirmed(to.token, accepted);
     if (--it->second.parts > 0) return;
-    if (Queue* queue = find_queue(it->second.queue)) queue->finish_transfer(it->second.seq);
+    const Transfer done = std::move(it->second);
     transfers_.erase(it);
+    if (Queue* queue = find_queue(done.queue)) queue->finish_transfer(done.seq);
+    forget_when_settled({done.queue.value, done.seq}, done.shards);
   } else {
     confirm_connection(to, accepted);
   }
@@ -158,6 +171,8 @@ void Shard::on_durable(storage::Lsn durable) {
     confirms_.pop_front();
     confirm(pending.to, pending.accepted);
   }
+  send_what_waited();
+  forget_settled();
   if (waiting_checkpoint_ && waiting_checkpoint_->state <= durable) write_checkpoint();
   // Those whose records are still under way come again.
   std::erase_if(waiting_for_disk_, [&](Queue* queue) {
@@ -208,6 +223,45 @@ void Shard::gather_settled() {
   }
   settled_queues_.clear();
   remembering_->gather_settled();
+  for (auto it = settling_.rbegin(); it != settling_.rend() && it->lsn.value == 0; ++it) {
+    it->lsn = log_->appended();
+  }
+}
+
+void Shard::forget_when_settled(const Arrivals::Name& original, Shards shards) {
+  settling_.push_back({storage::Lsn(), original, std::move(shards)});
+}
+
+void Shard::send_later(storage::Lsn lsn, Task task) {
+  if (!later_.empty()) lsn = std::max(lsn, later_.back().first);
+  later_.emplace_back(lsn, std::move(task));
+}
+
+void Shard::send_what_waited() {
+  while (!later_.empty() && later_.front().first <= durable_) {
+    Task task = std::move(later_.front().second);
+    later_.pop_front();
+    task();
+  }
+}
+
+void Shard::forget_settled() {
+  std::vector<ForgetLetter> letters(settling_.empty() ? 0 : shared_.shards.size());
+  for (; !settling_.empty(); settling_.pop_front()) {
+    const Settling& done = settling_.front();
+    if (done.lsn.value == 0 || done.lsn > durable_) break;
+    for (const ShardId shard : done.shards) letters[shard.value].names.push_back(done.original);
+    if (!done.shards.empty()) continue;
+    for (ForgetLetter& letter : letters) letter.names.push_back(done.original);
+  }
+  for (std::size_t i = 0; i < letters.size(); ++i) {
+    if (letters[i].names.empty()) continue;
+    if (i == id_.value) {
+      open_letter(std::move(letters[i]));
+    } else {
+      send(ShardId(static_cast<std::uint16_t>(i)), std::move(letters[i]));
+    }
+  }
 }
 
 storage::Lsn Shard::log_remembered(Queue& queue, const Remembered& entry) {

@@ -33,7 +33,8 @@ result<std::unique_ptr<Shard>> Shard::open(NodeShared& shared, unsigned index, r
   shard->segments_ = std::move(*segments);
   auto bodies = LargeBodies::open(
       runtime, directory, [self = shard.get()](StagedPublish&& publish, storage::BodyFileId body) {
-        const Enqueued done = self->enqueue_now(publish.message, publish.queues, publish.confirm, body);
+        const Enqueued done =
+            self->enqueue_now(publish.message, publish.queues, publish.confirm, body, publish.original);
         if (done.settled) self->confirm(publish.confirm, done.accepted);
       });
   if (bodies.has_error()) return explain(bodies.error(), "cannot open the large bodies");
@@ -92,6 +93,7 @@ result<void> Shard::read_checkpoint(ByteView blob, Definitions& definitions) {
     if (in.failed()) return malformed();
   }
   remembering_->read_state(in, version == kBlobVersion);
+  if (version == kBlobVersion) arrivals_.read_state(in);
   if (in.failed()) return malformed();
   return {};
 }
@@ -170,11 +172,17 @@ void Shard::replay_message(const storage::Record& record) {
     const std::uint64_t queue = in.varint();
     queues.emplace_back(queue, in.varint());
   }
+  const bool in_state = record.lsn <= recovered_state_;
+  if ((record.flags & kSentOn) != 0) {
+    const Original original = read_original(in);
+    boost::container::small_vector<QueueId, 4> places;
+    for (const auto& [queue, seq] : queues) places.push_back(QueueId(queue));
+    if (!in.failed() && !in_state) arrivals_.add(original, places);
+  }
   if (in.failed()) return;
   const MessageRef message = read_logged(record, in.rest());
   if (!message) return;
-  for (const auto& [queue, seq] : queues)
-    recovered_[queue].add(seq, message, record.lsn, record.lsn <= recovered_state_);
+  for (const auto& [queue, seq] : queues) recovered_[queue].add(seq, message, record.lsn, in_state);
 }
 
 MessageRef Shard::read_logged(const storage::Record& record, ByteView stored) {
@@ -189,9 +197,51 @@ MessageRef Shard::read_logged(const storage::Record& record, ByteView stored) {
   return nullptr;
 }
 
+bool Shard::recovered_holds(const Arrivals::Name& original) {
+  const auto it = recovered_.find(original.store);
+  if (it == recovered_.end()) return remembering_->recovered_holds(original);
+  return it->second.tail.contains(original.seq) || recovered_lane(it->second, original.seq).has_value();
+}
+
+void Shard::settle_recovered(const Arrivals::Name& original) {
+  const auto it = recovered_.find(original.store);
+  if (it == recovered_.end()) return;
+  const bool logged = it->second.tail.contains(original.seq);
+  const std::optional<unsigned> lane = logged ? 0 : recovered_lane(it->second, original.seq);
+  if (lane) it->second.settle(*lane, original.seq, false);
+}
+
+std::optional<unsigned> Shard::recovered_lane(const RecoveredQueue& queue, std::uint64_t seq) {
+  for (const auto& [lane, runs] : queue.runs) {
+    const LaneRun* run = find_run(runs, seq);
+    if (!run) continue;
+    const bool unread = seq >= run->read_from_seq;
+    if (unread ? queue.skip.contains(seq) : !queue.revived.contains(seq)) continue;
+    // What was settled before the run was written, and what is of another lane, is not in it.
+    const bool is_dense = run->run.count == run->run.last_seq - run->run.first_seq + 1;
+    if (is_dense || (!unread && queue.runs.size() == 1)) return lane;
+    if (items_of(run->run).contains(seq)) return lane;
+  }
+  return std::nullopt;
+}
+
+const boost::unordered_flat_set<std::uint64_t>& Shard::items_of(const storage::SegmentRun& run) {
+  const auto [it, first] = looked_into_.try_emplace({run.segment.value, run.offset});
+  const result<Buffer> bytes = first ? read_segment_now(run) : result<Buffer>(Buffer());
+  // What cannot be read is reported when it is to be served.
+  if (bytes.has_error()) return it->second;
+  ByteView left = bytes->view();
+  storage::StoredItem item;
+  while (!left.empty() && storage::next_item(left, item) == storage::ItemStatus::item) {
+    it->second.insert(item.seq);
+  }
+  return it->second;
+}
+
 void Shard::finish_recovery(NodeRecovery& recovery) {
   // What is left belongs to queues that were deleted, or were never durable.
   recovered_.clear();
+  looked_into_.clear();
   segment_uses_.clear();
   const auto count_use = [&](const storage::SegmentRun& run) { ++segment_uses_[run.segment.value].runs; };
   for (const auto& [id, queue] : queues_) {
@@ -358,6 +408,7 @@ Buffer Shard::make_blob(storage::Lsn state) const {
     queue->put_state(blob);
   }
   remembering_->put_state(blob);
+  arrivals_.put_state(blob);
   return blob;
 }
 
