@@ -91,7 +91,7 @@ void DelayedStore::pump() {
 std::int64_t DelayedStore::next_ms() const noexcept {
   std::int64_t next = Entry::kNever;
   if (may_read()) {
-    for (const auto& [due, number] : unread_) {
+    for (const auto& [due, seq, number] : unread_) {
       if (runs_.find(number)->second.loading) continue;
       next = due - kReadAheadMs;
       break;
@@ -154,7 +154,10 @@ void DelayedStore::release_if_done(std::uint64_t number) {
 // Reading back.
 
 bool DelayedStore::overtakes() const noexcept {
-  return !unread_.empty() && (due_.empty() || unread_.begin()->first < due_.begin()->first);
+  if (unread_.empty()) return false;
+  if (due_.empty()) return true;
+  const auto& [due, seq, number] = *unread_.begin();
+  return std::pair(due, seq) < *due_.begin();
 }
 
 bool DelayedStore::may_read() const noexcept {
@@ -166,7 +169,7 @@ void DelayedStore::read_ahead() {
   if (!may_read()) return;
   const std::int64_t soon = host_.now_ms() + kReadAheadMs;
   std::vector<std::uint64_t> wanted;
-  for (const auto& [due, number] : unread_) {
+  for (const auto& [due, seq, number] : unread_) {
     if (due > soon || reads_ + wanted.size() >= kMaxReads) break;
     if (!runs_.find(number)->second.loading) wanted.push_back(number);
   }
@@ -191,7 +194,7 @@ void DelayedStore::loaded(std::uint64_t number, result<Buffer> piece) {
   --reads_;
   Run& run = runs_.find(number)->second;
   run.loading = false;
-  unread_.erase({run.next_due_ms, number});
+  unread_.erase(place_of(number, run));
   bool unreadable = piece.has_error() || piece->empty();
   if (!unreadable) {
     ByteView bytes = piece->view();
@@ -213,7 +216,7 @@ void DelayedStore::loaded(std::uint64_t number, result<Buffer> piece) {
     host_.items_lost(*this, run.run, piece.has_error() ? piece.error().text : "an item fails its checksum");
     run.next_offset = run.end();
   }
-  if (run.next_offset < run.end()) unread_.emplace(run.next_due_ms, number);
+  if (run.next_offset < run.end()) unread_.insert(place_of(number, run));
   release_if_done(number);
   host_.rescheduled(*this);
 }
@@ -223,7 +226,10 @@ void DelayedStore::take_item(std::uint64_t number, std::uint64_t offset, const s
   const bool transient = (item.meta & kTransientItem) != 0;
   std::optional<DelayedMessage> delayed = read_delayed(item.payload);
   if (!delayed) return host_.items_lost(*this, run.run, "an item is malformed");
-  run.next_due_ms = std::max(run.next_due_ms, delayed->due_ms);
+  if (delayed->due_ms >= run.next_due_ms) {
+    run.next_due_ms = delayed->due_ms;
+    run.next_seq = delayed->seq;
+  }
   if (transient && run.recovered) return;
   if (skip_.erase(delayed->seq) > 0) {
     if (!run.out.empty()) run.done.emplace(offset, delayed->seq);
@@ -299,18 +305,23 @@ void DelayedStore::spilled(const storage::SegmentRun& stored) {
   run.run = stored;
   run.next_offset = stored.offset;
   run.next_due_ms = Entry::kNever;
+  const auto holds = [&](const DelayedMessage& delayed) {
+    if (delayed.persistent) stored_through_ = std::max(stored_through_, delayed.seq);
+    const std::pair first =
+        std::min(std::pair(run.next_due_ms, run.next_seq), std::pair(delayed.due_ms, delayed.seq));
+    run.next_due_ms = first.first;
+    run.next_seq = first.second;
+  };
   for (const std::uint64_t seq : collected_) {
     if (const auto it = waiting_.find(seq); it != waiting_.end()) {
       const DelayedMessage delayed = std::move(it->second);
-      if (delayed.persistent) stored_through_ = std::max(stored_through_, seq);
-      run.next_due_ms = std::min(run.next_due_ms, delayed.due_ms);
+      holds(delayed);
       account(delayed, -1);
       due_.erase({delayed.due_ms, seq});
       waiting_.erase(it);
     } else if (const auto flying = in_flight_.find(seq); flying != in_flight_.end()) {
       DelayedMessage& delayed = flying->second;
-      if (delayed.persistent) stored_through_ = std::max(stored_through_, seq);
-      run.next_due_ms = std::min(run.next_due_ms, delayed.due_ms);
+      holds(delayed);
       spillable_bytes_ -= bytes_of(delayed);
       delayed.stored = true;
     } else {
@@ -331,7 +342,7 @@ void DelayedStore::add_run(DelayedRun added) {
   const std::uint64_t number = next_run_++;
   Run& run = runs_[number];
   static_cast<DelayedRun&>(run) = std::move(added);
-  if (run.next_offset < run.end()) unread_.emplace(run.next_due_ms, number);
+  if (run.next_offset < run.end()) unread_.insert(place_of(number, run));
 }
 
 void DelayedStore::for_each_run(const std::function<void(const storage::SegmentRun&)>& visit) const {

@@ -17,6 +17,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/reader.hpp"
@@ -68,8 +69,10 @@ class DelayedHost {
 struct DelayedRun {
   storage::SegmentRun run;
   std::uint64_t next_offset = 0;  // in the file, of the first item not read
-  std::int64_t next_due_ms = 0;   // no item not read is due before
-  bool recovered = false;         // from before a restart: its transient items are gone
+  // No item not read goes before this: in a run, too, they are in order of (due time, arrival).
+  std::int64_t next_due_ms = 0;
+  std::uint64_t next_seq = 0;  // of those due at that time; not in the checkpoint
+  bool recovered = false;      // from before a restart: its transient items are gone
 };
 
 // A checkpoint's state, changed by the records that follow it.
@@ -151,12 +154,18 @@ class DelayedStore {
     std::uint64_t cursor() const noexcept { return out.empty() ? next_offset : *out.begin(); }
   };
 
+  // Where a run's next item stands among the unread: (due, seq, number).
+  using Place = std::tuple<std::int64_t, std::uint64_t, std::uint64_t>;
+  static Place place_of(std::uint64_t number, const Run& run) noexcept {
+    return {run.next_due_ms, run.next_seq, number};
+  }
+
   void hold(DelayedMessage delayed);
   void settle(const DelayedMessage& delayed);
   void settle_in_run(std::uint64_t number, std::uint64_t offset, std::uint64_t seq);
   void add_run(DelayedRun run);
   void release_if_done(std::uint64_t number);
-  // Whether one that is unread in its segment may be due before all in memory.
+  // Whether one that is unread in its segment may go before all in memory.
   bool overtakes() const noexcept;
   bool may_read() const noexcept;
   void read_ahead();
@@ -171,10 +180,10 @@ class DelayedStore {
   std::map<std::uint64_t, DelayedMessage> waiting_;       // in memory, by seq
   std::set<std::pair<std::int64_t, std::uint64_t>> due_;  // the same, by (due, seq)
   boost::unordered_flat_map<std::uint64_t, DelayedMessage> in_flight_;
-  std::map<std::uint64_t, Run> runs_;                        // by number
-  std::set<std::pair<std::int64_t, std::uint64_t>> unread_;  // (next_due_ms, number) of those not read out
-  boost::unordered_flat_set<std::uint64_t> skip_;            // settled, in what is unread of the runs
-  std::vector<std::uint64_t> collected_;                     // being written to a segment
+  std::map<std::uint64_t, Run> runs_;              // by number
+  std::set<Place> unread_;                         // of those not read out
+  boost::unordered_flat_set<std::uint64_t> skip_;  // settled, in what is unread of the runs
+  std::vector<std::uint64_t> collected_;           // being written to a segment
   std::uint64_t next_seq_ = 1;
   std::uint64_t next_run_ = 1;
   std::uint64_t stored_through_ = 0;
