@@ -224,6 +224,22 @@ def test_a_backlog_of_delayed_messages_outlives_the_log_and_a_restart(own_broker
             assert alike == sorted(alike)
 
 
+def test_what_is_held_back_does_not_keep_publishers_waiting(own_broker):
+    """It goes to disk when memory is short, so that those who are blocked wait for the disk, not for the delay."""
+    broker = own_broker(options=["--memory-limit", "32MiB"])
+    channel = open_channel(broker)
+    for number in range(3):
+        channel.exchange_declare(f"later{number}", "x-delayed-message", durable=True, arguments=FANOUT)
+        channel.queue_declare(f"q{number}", durable=True)
+        channel.queue_bind(f"q{number}", f"later{number}")
+    unconfirmed = channel.connection.channel()
+    properties = pika.BasicProperties(delivery_mode=2, headers={"x-delay": 600_000})
+    for number in range(6000):
+        unconfirmed.basic_publish(f"later{number % 3}", "", bytes(16384), properties)
+    for number in range(3):
+        channel.basic_publish(f"later{number}", "", b"the last", properties)  # confirmed
+
+
 def test_confirmed_delayed_messages_outlive_a_kill_while_they_are_passed_on(own_broker):
     broker = own_broker()
     channel = open_channel(broker)

@@ -358,6 +358,8 @@ TEST_F(DelayedStoreTest, loses_nothing_whatever_happens_in_between) {
     std::set<std::pair<std::int64_t, std::uint64_t>> held;
     std::uint64_t released_through = 0;
     host.held = &held;
+    // Long enough for runs of several pieces, now and then.
+    const std::size_t large = random.one_in(4) ? storage::Segments::kReadPieceBytes / 2 : 10;
     const std::uint64_t spread = random.one_in(2) ? 8000 : 20;  // few, or many, are due at the same time
     const auto take_passed = [&] {
       for (const std::uint64_t seq : host.passed) {
@@ -375,7 +377,7 @@ TEST_F(DelayedStoreTest, loses_nothing_whatever_happens_in_between) {
           const std::uint64_t seq = store->take_seq();
           DelayedMessage delayed =
               delayed_message(seq, host.now + static_cast<std::int64_t>(random.below(spread)), true,
-                              random.one_in(20) ? DelayedStore::kMinPieceBytes : 10);
+                              random.one_in(12) ? large : 10);
           held.emplace(delayed.due_ms, seq);
           store->add(delayed);
           logged.push_back(std::move(delayed));

@@ -513,15 +513,16 @@ void Remembering::collect(storage::Lsn through, Queue::Spill& spill) {
             });
 }
 
-DelayedStore* Remembering::largest(std::uint64_t least) {
-  DelayedStore* largest = nullptr;
+std::vector<DelayedStore*> Remembering::longest() const {
+  std::vector<DelayedStore*> stores;
   for (const auto& [id, state] : states_) {
-    auto* store = std::get_if<std::unique_ptr<DelayedStore>>(&state->memory);
-    if (!store || (*store)->spillable_bytes() <= least) continue;
-    least = (*store)->spillable_bytes();
-    largest = store->get();
+    const auto* store = std::get_if<std::unique_ptr<DelayedStore>>(&state->memory);
+    if (store && (*store)->spillable_bytes() > 0) stores.push_back(store->get());
   }
-  return largest;
+  std::sort(stores.begin(), stores.end(), [](const DelayedStore* a, const DelayedStore* b) {
+    return a->spillable_bytes() > b->spillable_bytes();
+  });
+  return stores;
 }
 
 bool Remembering::spilled(const storage::SegmentRun& run) {

@@ -78,8 +78,8 @@ class Remembering final : public DelayedHost {
   bool recovered_holds(const Arrivals::Name& name) const;
   void finish_recovery(const std::function<void(const storage::SegmentRun&)>& visit_run);
   void collect(storage::Lsn through, Queue::Spill& spill);
-  // Of the store that would give most memory back, if that is more than `least`.
-  DelayedStore* largest(std::uint64_t least);
+  // Those that would give memory back, the one that would give most first.
+  std::vector<DelayedStore*> longest() const;
   // False: nobody's, the exchange has gone.
   bool spilled(const storage::SegmentRun& run);
 

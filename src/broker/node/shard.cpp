@@ -156,6 +156,7 @@ void Shard::arm_timer() {
 }
 
 void Shard::account_memory() {
+  spill_once_durable();
   const std::int64_t change = memory_bytes_ - reported_memory_;
   if (change == 0) return;
   reported_memory_ = memory_bytes_;

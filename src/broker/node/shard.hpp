@@ -289,6 +289,8 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void make_room();
   void spill(storage::SegmentKind kind, Queue::Spill&& collected, Task then);
   void spill_for_memory();
+  void spill_once_durable();
+  std::optional<storage::SegmentKind> collect_for_memory(Queue::Spill& collected);
   std::int64_t resident_share() const noexcept;  // of message bytes in memory
   void retry_later();
   void drop_dead_segments();
@@ -353,7 +355,8 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   std::optional<Checkpointing> waiting_checkpoint_;
   storage::Lsn recovered_state_;  // of the checkpoint found at the start
   bool spilling_ = false;
-  std::int64_t spill_above_ = 0;  // nothing to move was found: not before there is this much
+  std::int64_t spill_above_ = 0;  // nothing to move was found: not before there is this much,
+  storage::Lsn spill_after_;      // or this is durable, which was not then; 0: no such thing
   bool checkpointing_ = false;
   bool closing_ = false;
 

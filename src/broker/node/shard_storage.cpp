@@ -339,7 +339,10 @@ void Shard::spill(storage::SegmentKind kind, Queue::Spill&& collected, Task then
 }
 
 void Shard::retry_later() {
-  runtime_.timers.start(runtime::Milliseconds(1000), [this] { make_room(); });
+  runtime_.timers.start(runtime::Milliseconds(1000), [this] {
+    make_room();
+    spill_for_memory();
+  });
 }
 
 std::int64_t Shard::resident_share() const noexcept {
@@ -353,42 +356,72 @@ void Shard::spill_for_memory() {
     return;
   }
   spill_above_ = 0;
-  // The longest first; all in one segment must be of one kind.
-  std::vector<Queue*> longest;
-  for (const auto& [id, queue] : queues_) {
-    if (queue->memory_bytes() > 0) longest.push_back(queue.get());
-  }
-  std::sort(longest.begin(), longest.end(),
-            [](const Queue* a, const Queue* b) { return a->memory_bytes() > b->memory_bytes(); });
-  DelayedStore* delayed = remembering_->largest(longest.empty() ? 0 : longest.front()->memory_bytes());
-  if (longest.empty() && !delayed) return;
-  const bool durable = delayed ? delayed->spec().durable : longest.front()->spec().durable;
-  std::vector<Queue*> chosen;
-  std::uint64_t bytes = 0;
-  for (Queue* queue : longest) {
-    if (bytes >= kSpillBytes || delayed) break;
-    if (queue->spec().durable != durable) continue;
-    bytes += queue->memory_bytes();
-    chosen.push_back(queue);
-  }
-  std::sort(chosen.begin(), chosen.end(), [](const Queue* a, const Queue* b) { return a->id() < b->id(); });
+  spill_after_ = storage::Lsn();
   Queue::Spill collected;
-  if (delayed) delayed->collect_oldest(kSpillBytes, durable_, collected);
-  std::uint64_t left = kSpillBytes;
-  for (Queue* queue : chosen) left -= std::min(left, queue->collect_oldest(left, collected));
-  if (collected.items.empty()) {
-    // All of it is with consumers, or on its way to disk: looked at again when there is more.
+  const auto kind = collect_for_memory(collected);
+  if (!kind) {
+    // All of it is with consumers, or on its way to disk: looked at again when there is more, and when what
+    // is in the log by now is durable. Without the latter, publishers who are blocked until memory is given
+    // back would wait for what nobody does.
     spill_above_ = memory_bytes_ + static_cast<std::int64_t>(kSpillBytes) / 2;
+    if (log_->appended() > durable_) spill_after_ = log_->appended();
     return;
   }
-  const auto kind = durable ? storage::SegmentKind::durable : storage::SegmentKind::transient;
-  spill(kind, std::move(collected), [this] {
+  spill(*kind, std::move(collected), [this] {
     if (pressure_ > released_) {
       make_room();
     } else {
       spill_for_memory();
     }
   });
+}
+
+void Shard::spill_once_durable() {
+  if (spill_after_ == storage::Lsn() || durable_ < spill_after_) return;
+  spill_above_ = 0;
+  spill_for_memory();
+}
+
+std::optional<storage::SegmentKind> Shard::collect_for_memory(Queue::Spill& collected) {
+  // The longest first, and the others when nothing of it can go; all in one segment must be of one kind.
+  std::vector<Queue*> longest;
+  for (const auto& [id, queue] : queues_) {
+    if (queue->memory_bytes() > 0) longest.push_back(queue.get());
+  }
+  std::sort(longest.begin(), longest.end(),
+            [](const Queue* a, const Queue* b) { return a->memory_bytes() > b->memory_bytes(); });
+  const auto kind_of = [](bool durable) {
+    return durable ? storage::SegmentKind::durable : storage::SegmentKind::transient;
+  };
+  const std::vector<DelayedStore*> stores = remembering_->longest();
+  std::size_t tried = 0;
+  const auto from_stores = [&](std::uint64_t least) -> std::optional<storage::SegmentKind> {
+    for (; tried < stores.size() && stores[tried]->spillable_bytes() > least; ++tried) {
+      stores[tried]->collect_oldest(kSpillBytes, durable_, collected);
+      if (!collected.items.empty()) return kind_of(stores[tried]->spec().durable);
+    }
+    return std::nullopt;
+  };
+  const auto from_queues = [&](bool durable) -> std::optional<storage::SegmentKind> {
+    std::vector<Queue*> chosen;
+    std::uint64_t bytes = 0;
+    for (Queue* queue : longest) {
+      if (bytes >= kSpillBytes) break;
+      if (queue->spec().durable != durable) continue;
+      bytes += queue->memory_bytes();
+      chosen.push_back(queue);
+    }
+    std::sort(chosen.begin(), chosen.end(), [](const Queue* a, const Queue* b) { return a->id() < b->id(); });
+    std::uint64_t left = kSpillBytes;
+    for (Queue* queue : chosen) left -= std::min(left, queue->collect_oldest(left, collected));
+    if (collected.items.empty()) return std::nullopt;
+    return kind_of(durable);
+  };
+  auto kind = from_stores(longest.empty() ? 0 : longest.front()->memory_bytes());
+  if (!kind && !longest.empty()) kind = from_queues(longest.front()->spec().durable);
+  if (!kind && !longest.empty()) kind = from_queues(!longest.front()->spec().durable);
+  if (!kind) kind = from_stores(0);
+  return kind;
 }
 
 Buffer Shard::make_blob(storage::Lsn state) const {
@@ -442,7 +475,12 @@ void Shard::write_checkpoint() {
           log_->release(through);
           bodies_->released(through);
         }
-        if (pressure_ > released_) make_room();
+        // What was asked for meanwhile, and found the checkpoint in its way.
+        if (pressure_ > released_) {
+          make_room();
+        } else {
+          spill_for_memory();
+        }
       });
 }
 
