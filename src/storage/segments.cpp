@@ -20,10 +20,6 @@ constexpr std::string_view kTransientPrefix = "transient-";
 // another.
 constexpr std::size_t kMaxOpenFiles = 32;
 
-std::string name_of(SegmentKind kind, SegmentId id) {
-  return numbered_name(kind == SegmentKind::durable ? kDurablePrefix : kTransientPrefix, id.value);
-}
-
 // Reads what direct I/O needs around the wanted range, straight into the result; its front is then passed
 // over.
 result<Buffer> read_range(runtime::File& file, std::uint64_t offset, std::size_t bytes) {
@@ -88,7 +84,7 @@ struct WriteJob {
            Segments::WriteDone&& completion)
       : id(segment),
         kind(segment_kind),
-        writer(files, disk_side.buffer, directory, name_of(kind, id), id, kind, std::move(items)),
+        writer(files, disk_side.buffer, directory, Segments::file_name(kind, id), id, kind, std::move(items)),
         keep_alive(std::move(owner)),
         done(std::move(completion)) {}
   const SegmentId id;
@@ -147,6 +143,8 @@ class DiskSegments final : public Segments {
     auto work = [disk_side = disk_side_, job, segment, path = path_of(*found), offset, bytes] {
       auto file = disk_side->open_files.get(segment, path);
       job->outcome = file ? read_range(**file, offset, bytes) : result<Buffer>(file.error());
+      if (job->outcome.has_error())
+        disk_side->open_files.close(segment);  // to be opened anew when tried again
     };
     runtime_.disk.submit(std::move(work), [job, alive = watch()] {
       if (!alive.expired()) job->done(std::move(job->outcome));
@@ -200,7 +198,7 @@ class DiskSegments final : public Segments {
   std::weak_ptr<char> watch() const { return alive_; }
 
   std::string path_of(const std::pair<const SegmentId, Known>& segment) const {
-    return directory_ + "/" + name_of(segment.second.kind, segment.first);
+    return directory_ + "/" + file_name(segment.second.kind, segment.first);
   }
 
   static Error unknown(SegmentId id) {
@@ -266,6 +264,10 @@ class DiskSegments final : public Segments {
 };
 
 }  // namespace
+
+std::string Segments::file_name(SegmentKind kind, SegmentId segment) {
+  return numbered_name(kind == SegmentKind::durable ? kDurablePrefix : kTransientPrefix, segment.value);
+}
 
 result<std::unique_ptr<Segments>> Segments::open(runtime::ShardRuntime runtime, std::string directory) {
   auto segments = std::make_unique<DiskSegments>(runtime, std::move(directory));

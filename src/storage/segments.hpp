@@ -108,6 +108,8 @@ class Segments {
   // Deletes the file, in the background, after the reads that were asked for before. For one that no queue
   // and no checkpoint names any more.
   virtual void remove(SegmentId segment) = 0;
+  // What it is called in the directory.
+  static std::string file_name(SegmentKind kind, SegmentId segment);
   virtual std::uint64_t bytes_on_disk() const noexcept = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/varint.hpp"
+#include "broker/queue/run_piece.hpp"
 #include "broker/queue/run_state.hpp"
 
 namespace millrace::broker {
@@ -92,9 +93,10 @@ std::int64_t DelayedStore::next_ms() const noexcept {
   std::int64_t next = Entry::kNever;
   if (may_read()) {
     for (const auto& [due, seq, number] : unread_) {
-      if (runs_.find(number)->second.loading) continue;
-      next = due - kReadAheadMs;
-      break;
+      const Run& run = runs_.find(number)->second;
+      if (run.loading) continue;
+      next = std::min(next, std::max(due - kReadAheadMs, run.retry.at_ms()));
+      if (run.retry.at_ms() == 0) break;
     }
   }
   if (due_.empty() || in_flight_.size() >= kMaxInFlight) return next;
@@ -167,11 +169,13 @@ bool DelayedStore::may_read() const noexcept {
 
 void DelayedStore::read_ahead() {
   if (!may_read()) return;
-  const std::int64_t soon = host_.now_ms() + kReadAheadMs;
+  const std::int64_t now = host_.now_ms();
+  const std::int64_t soon = now + kReadAheadMs;
   std::vector<std::uint64_t> wanted;
   for (const auto& [due, seq, number] : unread_) {
     if (due > soon || reads_ + wanted.size() >= kMaxReads) break;
-    if (!runs_.find(number)->second.loading) wanted.push_back(number);
+    const Run& run = runs_.find(number)->second;
+    if (!run.loading && run.retry.at_ms() <= now) wanted.push_back(number);
   }
   for (const std::uint64_t number : wanted) load(number);
 }
@@ -195,37 +199,45 @@ void DelayedStore::loaded(std::uint64_t number, result<Buffer> piece) {
   Run& run = runs_.find(number)->second;
   run.loading = false;
   unread_.erase(place_of(number, run));
-  bool unreadable = piece.has_error() || piece->empty();
-  if (!unreadable) {
-    ByteView bytes = piece->view();
-    const std::size_t all = bytes.size();
-    storage::StoredItem item;
-    storage::ItemStatus status = storage::ItemStatus::need_more;
-    while (!bytes.empty()) {
-      const std::uint64_t offset = run.next_offset + all - bytes.size();
-      status = storage::next_item(bytes, item);
-      if (status != storage::ItemStatus::item) break;
-      take_item(number, offset, item);
-    }
-    const std::size_t parsed = all - bytes.size();
-    run.next_offset += parsed;
-    run.wanted_bytes = parsed == 0 ? static_cast<std::size_t>(storage::item_bytes(bytes)) : 0;
-    unreadable = status == storage::ItemStatus::corrupt || (parsed == 0 && run.wanted_bytes <= all);
+  bool out_of_reach = false;
+  std::string_view why = "an item fails its checksum";
+  if (piece.has_error() || piece->empty()) {
+    out_of_reach = !run.retry.again(host_.now_ms());
+    why = piece.has_error() ? std::string_view(piece.error().text) : "the file ends too early";
+  } else {
+    run.retry.succeeded();
+    const PieceEnd walked = walk_piece(
+        piece->view(), run.next_offset, run.end(),
+        [&](const storage::StoredItem& item, std::uint64_t offset) { take_item(number, offset, item); },
+        [&](std::uint64_t offset) { found_damage(run, offset); });
+    run.next_offset = walked.next_offset;
+    run.wanted_bytes = walked.wanted_bytes;
+    out_of_reach = walked.broken;
   }
-  if (unreadable) {
-    host_.items_lost(*this, run.run, piece.has_error() ? piece.error().text : "an item fails its checksum");
-    run.next_offset = run.end();
+  const bool read_out = run.next_offset >= run.end();
+  // One that stays in unread_ is read on; what is set aside is not, until a restart.
+  if (!out_of_reach && !read_out) unread_.insert(place_of(number, run));
+  if (out_of_reach) {
+    host_.set_aside(*this, run.run, run.run.count - std::min(run.run.count, run.last_place), why);
+  } else if (read_out && run.damaged > 0) {
+    host_.set_aside(*this, run.run, run.damaged, why);
   }
-  if (run.next_offset < run.end()) unread_.insert(place_of(number, run));
   release_if_done(number);
   host_.rescheduled(*this);
+}
+
+void DelayedStore::found_damage(Run& run, std::uint64_t offset) {
+  run.out.insert(offset);
+  ++run.damaged;
+  ++run.last_place;
 }
 
 void DelayedStore::take_item(std::uint64_t number, std::uint64_t offset, const storage::StoredItem& item) {
   Run& run = runs_.find(number)->second;
   const bool transient = (item.meta & kTransientItem) != 0;
   std::optional<DelayedMessage> delayed = read_delayed(item.payload);
-  if (!delayed) return host_.items_lost(*this, run.run, "an item is malformed");
+  if (!delayed) return found_damage(run, offset);
+  run.last_place = item.seq;
   if (delayed->due_ms >= run.next_due_ms) {
     run.next_due_ms = delayed->due_ms;
     run.next_seq = delayed->seq;

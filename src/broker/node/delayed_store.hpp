@@ -61,7 +61,9 @@ class DelayedHost {
   virtual void read_segment(storage::SegmentId segment, std::uint64_t offset, std::size_t bytes,
                             storage::Segments::ReadDone done) = 0;
   virtual void run_released(const storage::SegmentRun& run) = 0;
-  virtual void items_lost(DelayedStore& store, const storage::SegmentRun& run, std::string_view why) = 0;
+  // As QueueHost's; at most so many messages.
+  virtual void set_aside(DelayedStore& store, const storage::SegmentRun& run, std::uint64_t messages,
+                         std::string_view why) = 0;
   virtual void memory_changed(std::int64_t bytes) = 0;
 };
 
@@ -146,8 +148,12 @@ class DelayedStore {
  private:
   struct Run : DelayedRun {
     bool loading = false;
-    std::size_t wanted_bytes = 0;                 // an item longer than a piece
-    std::set<std::uint64_t> out;                  // offsets of items read and not settled
+    ReadRetry retry;
+    std::size_t wanted_bytes = 0;  // an item longer than a piece
+    std::uint64_t last_place = 0;  // in the run, from 1, of the last item read
+    std::uint64_t damaged = 0;     // items
+    // Offsets of items read and not settled. Damaged ones are among them for ever, so that the run is kept.
+    std::set<std::uint64_t> out;
     std::map<std::uint64_t, std::uint64_t> done;  // offset → seq: settled, after the first of `out`
     std::uint64_t end() const noexcept { return run.offset + run.bytes; }
     // A restart reads on from here.
@@ -172,6 +178,7 @@ class DelayedStore {
   void load(std::uint64_t number);
   void loaded(std::uint64_t number, result<Buffer> piece);
   void take_item(std::uint64_t number, std::uint64_t offset, const storage::StoredItem& item);
+  static void found_damage(Run& run, std::uint64_t offset);
   void write_items(std::vector<const DelayedMessage*> chosen, Queue::Spill& spill);
   void account(const DelayedMessage& delayed, int sign);
 

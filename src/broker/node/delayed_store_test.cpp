@@ -37,7 +37,11 @@ class Host final : public DelayedHost {
     reads.push_back({segment.value, offset, bytes, std::move(done)});
   }
   void run_released(const storage::SegmentRun& run) override { released.push_back(run.segment.value); }
-  void items_lost(DelayedStore&, const storage::SegmentRun&, std::string_view) override { ++lost; }
+  void set_aside(DelayedStore&, const storage::SegmentRun&, std::uint64_t messages,
+                 std::string_view) override {
+    ++reports;
+    aside += messages;
+  }
   void memory_changed(std::int64_t bytes) override { memory += bytes; }
 
   // Does the reads that were asked for, and those that they lead to.
@@ -45,6 +49,12 @@ class Host final : public DelayedHost {
     while (!reads.empty()) {
       Read read = std::move(reads.front());
       reads.pop_front();
+      if (failing_reads > 0) {
+        --failing_reads;
+        read.done(fail(Errc::io_error, "EIO"));
+        store.pump();
+        continue;
+      }
       const std::string& file = files.at(read.segment);
       Buffer piece;
       piece.append(std::string_view(file).substr(read.offset, read.bytes));
@@ -68,7 +78,9 @@ class Host final : public DelayedHost {
   std::deque<Read> reads;
   std::map<std::uint64_t, std::string> files;
   std::int64_t memory = 0;
-  int lost = 0;
+  std::uint64_t aside = 0;  // messages, in
+  int reports = 0;
+  int failing_reads = 0;  // so many of the next
 };
 
 ExchangeSpec durable_spec() {
@@ -300,18 +312,71 @@ TEST_F(DelayedStoreTest, reads_a_message_that_is_longer_than_a_piece) {
   spill(2);
   at(5000);
   EXPECT_EQ(host.passed, std::vector<std::uint64_t>({1, 2}));
-  EXPECT_EQ(host.lost, 0);
+  EXPECT_EQ(host.aside, 0u);
 }
 
-TEST_F(DelayedStoreTest, goes_on_past_a_damaged_segment) {
+TEST_F(DelayedStoreTest, reads_again_after_an_error_that_passes) {
+  add(5000);
   add(5000);
   spill(1);
-  host.files[1][30] ^= 1;
+  host.failing_reads = ReadRetry::kMax;
+  at(5000);
+  EXPECT_EQ(store->next_ms(), 5000 + ReadRetry::kFirstDelayMs);
+  while (host.passed.empty() && host.now < 60'000) at(store->next_ms());
+  EXPECT_EQ(host.passed, std::vector<std::uint64_t>({1, 2}));
+  EXPECT_EQ(host.reports, 0);
+  EXPECT_EQ(host.released, std::vector<std::uint64_t>({1}));
+}
+
+TEST_F(DelayedStoreTest, sets_aside_what_cannot_be_read_and_keeps_it) {
+  for (int i = 0; i < 3; ++i) add(5000);
+  spill(2);
   add(6000);
+  host.failing_reads = ReadRetry::kMax + 1;
+  at(6000);
+  while (store->next_ms() != Entry::kNever) at(store->next_ms());
+  EXPECT_EQ(host.passed, std::vector<std::uint64_t>({3, 4}));
+  EXPECT_EQ(host.reports, 1);
+  EXPECT_EQ(host.aside, 2u);
+  EXPECT_TRUE(host.released.empty());
+  EXPECT_EQ(host.failing_reads, 0);
+  restart(4, {}, {});
+  at(60'000);
+  EXPECT_EQ(host.passed, std::vector<std::uint64_t>({1, 2}));
+  EXPECT_EQ(host.released, std::vector<std::uint64_t>({1}));
+}
+
+TEST_F(DelayedStoreTest, passes_on_what_is_sound_around_a_damaged_item) {
+  for (int i = 0; i < 3; ++i) add(5000);
+  spill(3);
+  const std::size_t second = host.files[1].size() / 3 + 30;
+  host.files[1][second] ^= 1;
   at(7000);
-  EXPECT_EQ(host.lost, 1);
+  EXPECT_EQ(host.passed, std::vector<std::uint64_t>({1, 3}));
+  EXPECT_EQ(host.reports, 1);
+  EXPECT_EQ(host.aside, 1u);
+  EXPECT_TRUE(host.released.empty());
+  EXPECT_EQ(host.memory, 0);
+  // The file is brought back: only what was missing is passed on.
+  host.files[1][second] ^= 1;
+  restart(3, {}, {});
+  at(7000);
   EXPECT_EQ(host.passed, std::vector<std::uint64_t>({2}));
   EXPECT_EQ(host.released, std::vector<std::uint64_t>({1}));
+}
+
+TEST_F(DelayedStoreTest, sets_aside_what_follows_a_damaged_length) {
+  for (int i = 0; i < 3; ++i) add(5000);
+  spill(3);
+  host.files[1][host.files[1].size() / 3 + 3] ^= 0x7f;
+  at(7000);
+  EXPECT_EQ(host.passed, std::vector<std::uint64_t>({1}));
+  EXPECT_EQ(store->next_ms(), Entry::kNever);
+  EXPECT_EQ(host.reports, 1);
+  EXPECT_TRUE(host.released.empty());
+  store.reset();
+  EXPECT_EQ(host.released, std::vector<std::uint64_t>({1}));
+  store = std::make_unique<DelayedStore>(host, durable_spec());
 }
 
 TEST_F(DelayedStoreTest, keeps_a_bounded_part_of_a_backlog_in_memory) {
@@ -388,6 +453,7 @@ TEST_F(DelayedStoreTest, loses_nothing_whatever_happens_in_between) {
           store->pump();
           break;
         case 4:
+          if (random.one_in(8)) host.failing_reads = 1;
           host.read_all(*store);
           break;
         case 5:

@@ -384,11 +384,11 @@ void Remembering::read_segment(storage::SegmentId segment, std::uint64_t offset,
   shard_.read_segment(segment, offset, bytes, std::move(done));
 }
 
-void Remembering::items_lost(DelayedStore& store, const storage::SegmentRun& run, std::string_view why) {
-  shard_.shared().options.log(LogLevel::error, "delayed messages of " +
-                                                   exchange_text(store.spec().vhost, store.spec().name) +
-                                                   " in segment " + std::to_string(run.segment.value) +
-                                                   " cannot be read: " + std::string(why));
+void Remembering::set_aside(DelayedStore& store, const storage::SegmentRun& run, std::uint64_t messages,
+                            std::string_view why) {
+  shard_.log_set_aside("up to " + std::to_string(messages) + " delayed messages of " +
+                           exchange_text(store.spec().vhost, store.spec().name),
+                       "exchange", run, why);
 }
 
 // Storage.

@@ -91,7 +91,8 @@ class Remembering final : public DelayedHost {
   void read_segment(storage::SegmentId segment, std::uint64_t offset, std::size_t bytes,
                     storage::Segments::ReadDone done) override;
   void run_released(const storage::SegmentRun& run) override { shard_.run_released(run); }
-  void items_lost(DelayedStore& store, const storage::SegmentRun& run, std::string_view why) override;
+  void set_aside(DelayedStore& store, const storage::SegmentRun& run, std::uint64_t messages,
+                 std::string_view why) override;
   void memory_changed(std::int64_t bytes) override { shard_.memory_changed(bytes); }
 
  private:

@@ -176,7 +176,10 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   bool dead_letter(Queue& queue, const Entry& entry, DeathReason reason) override;
   void read_segment(storage::SegmentId segment, std::uint64_t offset, std::size_t bytes,
                     storage::Segments::ReadDone done) override;
-  void items_lost(Queue& queue, const storage::SegmentRun& run, std::string_view why) override;
+  void set_aside(Queue& queue, const storage::SegmentRun& run, std::uint64_t messages,
+                 std::string_view why) override;
+  void log_set_aside(const std::string& what, std::string_view owner, const storage::SegmentRun& run,
+                     std::string_view why);
   void run_released(const storage::SegmentRun& run) override;
   void queue_unused(Queue& queue) override;
   void memory_changed(std::int64_t bytes) override { memory_bytes_ += bytes; }

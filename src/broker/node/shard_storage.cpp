@@ -264,10 +264,25 @@ void Shard::read_segment(storage::SegmentId segment, std::uint64_t offset, std::
   segments_->read(segment, offset, bytes, std::move(done));
 }
 
-void Shard::items_lost(Queue& queue, const storage::SegmentRun& run, std::string_view why) {
-  shared_.options.log(LogLevel::error, "messages of " + queue.describe() + " in segment " +
-                                           std::to_string(run.segment.value) + " of " + directory_ +
-                                           " cannot be read: " + std::string(why));
+void Shard::set_aside(Queue& queue, const storage::SegmentRun& run, std::uint64_t messages,
+                      std::string_view why) {
+  log_set_aside(std::to_string(messages) + " messages of " + queue.describe(), "queue", run, why);
+}
+
+void Shard::log_set_aside(const std::string& what, std::string_view owner, const storage::SegmentRun& run,
+                          std::string_view why) {
+  const auto use = segment_uses_.find(run.segment.value);
+  const bool durable = use == segment_uses_.end() || use->second.durable;
+  const std::string file = storage::Segments::file_name(
+      durable ? storage::SegmentKind::durable : storage::SegmentKind::transient, run.segment);
+  shared_.options.log(
+      LogLevel::error,
+      what + " cannot be read from '" + directory_ + "/" + file + "' and are set aside: " + std::string(why) +
+          (durable ? ". They are not served. The file is kept: see to the disk, or bring the file back from "
+                     "a backup, "
+                     "and restart to have them read again; delete the " +
+                         std::string(owner) + (owner == "queue" ? ", or purge it," : "") + " to give them up"
+                   : ". They were transient, and a restart drops them"));
 }
 
 void Shard::run_released(const storage::SegmentRun& run) {

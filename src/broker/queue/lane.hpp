@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "broker/queue/entry.hpp"
+#include "broker/queue/read_retry.hpp"
 #include "storage/segments.hpp"
 
 namespace millrace::broker {
@@ -23,7 +24,14 @@ struct LaneRun {
   std::uint64_t live = 0;            // items not settled
   std::uint64_t live_transient = 0;  // of them, those that a restart drops
   bool recovered = false;            // from before a restart: its transient items are gone
-  bool exhausted() const noexcept { return next_offset >= run.offset + run.bytes; }
+  // The first item that is damaged, and what read_from_seq was there; kNone: there is none. A restart reads
+  // on from here, once more, so that a file that has been repaired gives back what it holds.
+  static constexpr std::uint64_t kNone = UINT64_MAX;
+  std::uint64_t damaged_offset = kNone;
+  std::uint64_t damaged_from_seq = kNone;
+  std::uint64_t end() const noexcept { return run.offset + run.bytes; }
+  bool damaged() const noexcept { return damaged_offset != kNone; }
+  bool exhausted() const noexcept { return next_offset >= end(); }
 };
 
 using LaneRuns = std::vector<LaneRun>;
@@ -39,10 +47,12 @@ auto* find_run(Runs& runs, std::uint64_t seq) noexcept {
 struct Lane {
   Entries returned;             // came back from a consumer; older than all that follows
   Entries head;                 // read back from segments
-  LaneRuns runs;                // those before `unread` wait for their last items to be settled
-  std::size_t unread = 0;       // the first run that is not exhausted
+  LaneRuns runs;                // those before `unread` wait for their last items to be settled,
+                                // or hold items that could not be read: set aside, and kept
+  std::size_t unread = 0;       // the first run that is neither exhausted nor set aside
   std::size_t piece_bytes = 0;  // of the last read; doubled while reading goes on
   Entries tail;                 // in memory since it was published
+  ReadRetry retry;              // of the run that is read
   bool loading = false;
 
   bool has_unread() const noexcept { return unread < runs.size(); }

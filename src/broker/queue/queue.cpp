@@ -228,10 +228,12 @@ std::uint64_t Queue::purge() {
       entries->clear();
     }
     lane->loading = false;
+    lane->retry.succeeded();
     lane->unread = lane->runs.size();
     for (LaneRun& run : lane->runs) {
-      run.next_offset = run.run.offset + run.run.bytes;
+      run.next_offset = run.end();
       run.read_from_seq = run.run.last_seq + 1;  // nothing that was not read is found by reading again
+      run.damaged_offset = run.damaged_from_seq = LaneRun::kNone;
       run.live = run.live_transient = 0;
     }
   }
@@ -348,7 +350,10 @@ void Queue::release_delayed() {
 
 void Queue::update_deadline() {
   std::int64_t next = Entry::kNever;
-  if (!delayed_.empty()) next = delayed_.begin()->first;
+  for (const auto& lane : lanes_) {
+    if (lane && lane->retry.at_ms() > host_.now_ms()) next = std::min(next, lane->retry.at_ms());
+  }
+  if (!delayed_.empty()) next = std::min(next, delayed_.begin()->first);
   if (unread_retries_ && !unread_retries_->waiting.empty()) {
     next = std::min(next, unread_retries_->waiting.begin()->first);
   }

@@ -74,8 +74,10 @@ class QueueHost {
   virtual bool dead_letter(Queue& queue, const Entry& entry, DeathReason reason) = 0;
   virtual void read_segment(storage::SegmentId segment, std::uint64_t offset, std::size_t bytes,
                             storage::Segments::ReadDone done) = 0;
-  // A part of the run could not be read back: for the operator.
-  virtual void items_lost(Queue& queue, const storage::SegmentRun& run, std::string_view why) = 0;
+  // So many messages of the run could not be read back. They are not served, and the run is not released
+  // before the queue is purged or deleted; a restart tries them again. For the operator, once for each run.
+  virtual void set_aside(Queue& queue, const storage::SegmentRun& run, std::uint64_t messages,
+                         std::string_view why) = 0;
   // Nothing of the run is needed any more.
   virtual void run_released(const storage::SegmentRun& run) = 0;
   // The last consumer of an auto-delete queue went, or x-expires passed: delete it.
@@ -288,7 +290,9 @@ class Queue {
   // queue_storage.cpp
   void load(unsigned lane);
   void loaded(unsigned lane, result<Buffer> piece);
-  void take_item(unsigned lane, LaneRuns::value_type& run, const storage::StoredItem& item);
+  void take_item(unsigned lane, LaneRun& run, const storage::StoredItem& item, std::uint64_t offset);
+  void found_damage(LaneRun& run, std::uint64_t offset);
+  void set_aside(unsigned lane, LaneRun& run, std::string_view why);
   void release_stored(const Entry& entry);
   void drop_released_runs(Lane& lane);
   void for_each_pinned(const std::function<void(Entry&)>& visit);
@@ -303,7 +307,8 @@ class Queue {
   void leave_retries(unsigned lane, const LaneRun& run);
   // Takes the retry of an item that was read. True: it waits on.
   bool take_retry(std::uint64_t seq, Retry& retry);
-  void lose_retries(unsigned lane, const storage::SegmentRun& run, std::uint64_t& lost);
+  // Those of the run that are not read come no more. Returns how many of them were not ready yet.
+  std::uint64_t keep_retries(unsigned lane, const LaneRun& run);
 
   QueueHost& host_;
   std::shared_ptr<const QueueSpec> spec_;          // the replicas' own

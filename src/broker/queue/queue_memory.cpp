@@ -131,15 +131,14 @@ bool Queue::take_retry(std::uint64_t seq, Retry& retry) {
   return waits;
 }
 
-void Queue::lose_retries(unsigned lane, const storage::SegmentRun& run, std::uint64_t& lost) {
-  if (!unread_retries_) return;
-  boost::unordered::erase_if(unread_retries_->items, [&](const auto& item) {
-    const auto& [seq, unread] = item;
-    if (unread.lane != lane || seq < run.first_seq || seq > run.last_seq) return false;
-    // Those that wait are not counted as ready.
-    if (unread_retries_->waiting.erase({unread.retry.due_ms, seq}) > 0 && lost > 0) --lost;
-    return true;
-  });
+std::uint64_t Queue::keep_retries(unsigned lane, const LaneRun& run) {
+  if (!unread_retries_) return 0;
+  std::uint64_t waiting = 0;
+  for (const auto& [seq, unread] : unread_retries_->items) {
+    if (unread.lane != lane || seq < run.run.first_seq || seq > run.run.last_seq) continue;
+    waiting += unread_retries_->waiting.erase({unread.retry.due_ms, seq});
+  }
+  return waiting;
 }
 
 }  // namespace millrace::broker

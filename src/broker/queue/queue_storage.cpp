@@ -4,6 +4,7 @@
 #include "base/assert.hpp"
 #include "base/varint.hpp"
 #include "broker/queue/queue.hpp"
+#include "broker/queue/run_piece.hpp"
 #include "broker/queue/run_state.hpp"
 
 namespace millrace::broker {
@@ -17,10 +18,10 @@ constexpr unsigned kDeliveryCountShift = 8;
 
 void Queue::load(unsigned index) {
   Lane& lane = *lanes_[index];
-  if (lane.loading || !lane.has_unread()) return;
+  if (lane.loading || !lane.has_unread() || lane.retry.at_ms() > host_.now_ms()) return;
   lane.loading = true;
   const LaneRun& run = lane.runs[lane.unread];
-  const std::uint64_t left = run.run.offset + run.run.bytes - run.next_offset;
+  const std::uint64_t left = run.end() - run.next_offset;
   lane.piece_bytes = std::clamp(2 * lane.piece_bytes, storage::Segments::kReadPieceBytes,
                                 storage::Segments::kReadOnPieceBytes);
   const std::size_t bytes = static_cast<std::size_t>(
@@ -38,53 +39,67 @@ void Queue::loaded(unsigned index, result<Buffer> piece) {
   Lane& lane = *lanes_[index];
   lane.loading = false;
   LaneRun& run = lane.runs[lane.unread];
-  bool unreadable = piece.has_error();
-  if (!unreadable) {
-    ByteView bytes = piece->view();
-    const std::size_t all = bytes.size();
-    storage::StoredItem item;
-    storage::ItemStatus status = storage::ItemStatus::need_more;
-    while (!bytes.empty() && (status = storage::next_item(bytes, item)) == storage::ItemStatus::item) {
-      take_item(index, run, item);
-    }
-    const std::uint64_t parsed = all - bytes.size();
-    run.next_offset += parsed;
-    unreadable = status == storage::ItemStatus::corrupt;
-    // An item longer than a piece: ask for all of it.
-    read_bytes_ = parsed == 0 && !unreadable ? storage::item_bytes(bytes) : 0;
-    if (parsed == 0 && all == 0) unreadable = true;
-  }
-  if (unreadable) {
-    // What cannot be read cannot be served; the rest of the queue goes on.
-    host_.items_lost(*this, run.run, piece.has_error() ? piece.error().text : "an item fails its checksum");
-    std::uint64_t lost = run.live;
-    lose_retries(index, run.run, lost);
-    run.live = run.live_transient = 0;
-    run.next_offset = run.run.offset + run.run.bytes;
-    run.read_from_seq = run.run.last_seq + 1;
-    const auto count = [&](const Entry& entry) {
-      if (!entry.stored || &lane_for(entry) != &lane || find_run(lane.runs, entry.seq) != &run) return;
-      ++run.live;
-      if (!entry.persistent) ++run.live_transient;
-    };
-    for (const Entries* entries : {&lane.returned, &lane.head}) {
-      for (const Entry& entry : *entries) count(entry);
-    }
-    for_each_pinned(count);
-    ready_ -= std::min(ready_, lost - std::min(lost, run.live));
-  }
-  if (run.exhausted()) {
+  if (piece.has_error() || piece->empty()) {
+    if (lane.retry.again(host_.now_ms())) return host_.mark_dirty(*this);  // sets the deadline
+    set_aside(index, run, piece.has_error() ? piece.error().text : "the file ends too early");
     ++lane.unread;
     read_bytes_ = 0;
+  } else {
+    const PieceEnd walked = walk_piece(
+        piece->view(), run.next_offset, run.end(),
+        [&](const storage::StoredItem& item, std::uint64_t offset) { take_item(index, run, item, offset); },
+        [&](std::uint64_t offset) { found_damage(run, offset); });
+    run.next_offset = walked.next_offset;
+    read_bytes_ = walked.wanted_bytes;  // of an item longer than a piece: asked for as a whole
+    if (walked.broken || run.exhausted()) {
+      if (run.damaged()) set_aside(index, run, "an item fails its checksum");
+      ++lane.unread;
+      read_bytes_ = 0;
+    }
   }
+  lane.retry.succeeded();
   drop_released_runs(lane);
   if (lane.head.empty() && lane.has_unread()) load(index);
   host_.mark_dirty(*this);
 }
 
-void Queue::take_item(unsigned index, LaneRun& run, const storage::StoredItem& item) {
+void Queue::found_damage(LaneRun& run, std::uint64_t offset) {
+  if (run.damaged()) return;
+  run.damaged_offset = offset;
+  run.damaged_from_seq = run.read_from_seq;
+}
+
+// What was read of the run goes its way. The rest is not served, and keeps the run, and so its file.
+void Queue::set_aside(unsigned index, LaneRun& run, std::string_view why) {
+  const Lane& lane = *lanes_[index];
+  std::uint64_t in_memory = 0;
+  const auto count = [&](const Entry& entry) {
+    in_memory += entry.stored && lane_of(*entry.message) == index && find_run(lane.runs, entry.seq) == &run;
+  };
+  for (const Entries* entries : {&lane.returned, &lane.head}) {
+    for (const Entry& entry : *entries) count(entry);
+  }
+  for_each_pinned(count);
+  const std::uint64_t unserved = run.live - std::min(run.live, in_memory);
+  if (unserved == 0) {
+    // What cannot be read was settled long ago.
+    run.next_offset = run.end();
+    run.read_from_seq = run.run.last_seq + 1;
+    run.damaged_offset = run.damaged_from_seq = LaneRun::kNone;
+    boost::unordered::erase_if(
+        skip_, [&](std::uint64_t seq) { return seq >= run.run.first_seq && seq <= run.run.last_seq; });
+    return;
+  }
+  const std::uint64_t waiting = keep_retries(index, run);
+  ready_ -= std::min(ready_, unserved - std::min(unserved, waiting));
+  host_.set_aside(*this, run.run, unserved, why);
+}
+
+void Queue::take_item(unsigned index, LaneRun& run, const storage::StoredItem& item, std::uint64_t offset) {
   const bool transient = (item.meta & kTransientItem) != 0;
   if (transient && run.recovered) return;  // recover() has taken them out of the counts
+  Ref<Message> message = read_message(item.payload);
+  if (!message) return found_damage(run, offset);
   auto deliveries = static_cast<std::uint32_t>(item.meta >> kDeliveryCountShift);
   bool redelivered = item.seq <= recovered_through_;
   if (item.seq < run.read_from_seq) {
@@ -95,7 +110,7 @@ void Queue::take_item(unsigned index, LaneRun& run, const storage::StoredItem& i
     revived_.erase(it);
   } else {
     run.read_from_seq = item.seq + 1;
-    if (skip_.erase(item.seq) > 0) return;
+    if (run.damaged() ? skip_.contains(item.seq) : skip_.erase(item.seq) > 0) return;
     if (const auto it = recovered_counts_.find(item.seq); it != recovered_counts_.end()) {
       deliveries = it->second;
       recovered_counts_.erase(it);
@@ -103,13 +118,6 @@ void Queue::take_item(unsigned index, LaneRun& run, const storage::StoredItem& i
   }
   Retry retry{0, deliveries};
   const bool waits = take_retry(item.seq, retry);
-  Ref<Message> message = read_message(item.payload);
-  if (!message) {
-    host_.items_lost(*this, run.run, "an item is malformed");
-    --run.live;
-    if (ready_ > 0 && !waits) --ready_;
-    return;
-  }
   Entry entry = make_entry(std::move(message), item.seq, {});
   entry.persistent = entry.persistent && !transient;
   entry.delivery_count = deliveries;
@@ -130,6 +138,8 @@ void Queue::release_stored(const Entry& entry) {
   LaneRun* run = find_run(lane.runs, entry.seq);
   if (!run || run->live == 0) return;
   --run->live;
+  // A restart comes by it again.
+  if (run->damaged() && entry.seq >= run->damaged_from_seq) skip_.insert(entry.seq);
   if (!entry.persistent) --run->live_transient;
   if (run->live == 0) drop_released_runs(lane);
 }
@@ -287,8 +297,12 @@ void Queue::put_state(Buffer& out) const {
   put_varint(out, std::max(delivered_through_, recovered_through_));
   // Live, stored, and not to be found by reading on: in memory, or still to be revived.
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> revived = revived_;
+  boost::unordered_flat_map<std::uint64_t, std::uint32_t> counts = recovered_counts_;
   const auto revive = [&](const Entry& entry) {
-    if (entry.stored && entry.persistent) revived[entry.seq] = entry.delivery_count;
+    if (!entry.stored || !entry.persistent) return;
+    const LaneRun* run = find_run(lanes_[lane_of(*entry.message)]->runs, entry.seq);
+    const bool found_again = run && run->damaged() && entry.seq >= run->damaged_from_seq;
+    (found_again ? counts : revived)[entry.seq] = entry.delivery_count;
   };
   const_cast<Queue*>(this)->for_each_pinned(revive);
   std::uint64_t lanes = 0;
@@ -303,8 +317,8 @@ void Queue::put_state(Buffer& out) const {
     put_varint(out, lane->runs.size());
     for (const LaneRun& run : lane->runs) {
       put_run(out, run.run);
-      put_varint(out, run.next_offset);
-      put_varint(out, run.read_from_seq);
+      put_varint(out, run.damaged() ? run.damaged_offset : run.next_offset);
+      put_varint(out, run.damaged() ? run.damaged_from_seq : run.read_from_seq);
       put_varint(out, run.live);
       put_varint(out, run.live_transient);
     }
@@ -317,8 +331,8 @@ void Queue::put_state(Buffer& out) const {
   }
   put_varint(out, skip_.size());
   for (const std::uint64_t seq : skip_) put_varint(out, seq);
-  put_varint(out, recovered_counts_.size());
-  for (const auto& [seq, count] : recovered_counts_) {
+  put_varint(out, counts.size());
+  for (const auto& [seq, count] : counts) {
     put_varint(out, seq);
     put_varint(out, count);
   }

@@ -62,13 +62,21 @@ class FakeHost final : public QueueHost {
   void read_segment(storage::SegmentId segment, std::uint64_t offset, std::size_t bytes,
                     storage::Segments::ReadDone done) override {
     ++reads;
+    if (failing_reads > 0) {
+      --failing_reads;
+      pending.push_back([done = std::move(done)]() mutable { done(fail(Errc::io_error, "EIO")); });
+      return;
+    }
     const std::string& file = segments.at(segment.value);
     Buffer piece;
     piece.append(as_bytes(std::string_view(file).substr(offset, std::min(bytes, piece_bytes))));
     pending.push_back(
         [done = std::move(done), piece = std::move(piece)]() mutable { done(std::move(piece)); });
   }
-  void items_lost(Queue&, const storage::SegmentRun&, std::string_view) override { ++lost; }
+  void set_aside(Queue&, const storage::SegmentRun&, std::uint64_t messages, std::string_view) override {
+    ++reports;
+    aside += messages;
+  }
   void run_released(const storage::SegmentRun& run) override { released.insert(run.segment.value); }
   void queue_unused(Queue&) override { unused = true; }
   void memory_changed(std::int64_t bytes) override { memory += bytes; }
@@ -186,7 +194,9 @@ class FakeHost final : public QueueHost {
   bool dirty = false;
   bool unused = false;
   int cancelled = 0;
-  int lost = 0;
+  std::uint64_t aside = 0;  // messages, in
+  int reports = 0;
+  int failing_reads = 0;  // so many of the next
   int reads = 0;
   std::int64_t memory = 0;
 
