@@ -112,7 +112,7 @@ void ConnectionImpl::consume(const Consume& consume, Done<QueueAddress> done) {
   consumer.credit = consume.credit;
   consumer.tag = consume.tag;
   consumers_[consume.id.value] = address;
-  if (std::find(used_.begin(), used_.end(), address) == used_.end()) used_.push_back(address);
+  used_.insert(address);
   auto back = come_back<QueueAddress>(
       address.shard, [this, id = consume.id, done = std::move(done)](result<QueueAddress> answer) mutable {
         if (answer.has_error()) consumers_.erase(id.value);
@@ -165,7 +165,7 @@ void ConnectionImpl::get(std::string_view name, bool no_ack, Done<std::optional<
   if (queue.has_error()) return done(queue.error());
   if (auto ok = check_unlocked(**queue); ok.has_error()) return done(ok.error());
   const QueueAddress address = (*queue)->address;
-  if (std::find(used_.begin(), used_.end(), address) == used_.end()) used_.push_back(address);
+  used_.insert(address);
   used(address.shard);
   shard_->call(address.shard,
                [&shared = shard_->shared(), address, connection = id_, no_ack,

@@ -5,7 +5,9 @@
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -147,7 +149,12 @@ class ConnectionImpl final : public Connection {
   boost::unordered_flat_map<std::uint64_t, QueueAddress> consumers_;
   boost::unordered_flat_map<std::uint64_t, Parts> parts_;  // by publish token
   std::vector<Confirmation> confirmations_;
-  std::vector<QueueAddress> used_;  // queues that may hold something of ours
+  struct AddressHash {
+    std::size_t operator()(const QueueAddress& address) const noexcept {
+      return std::hash<std::uint64_t>()(address.id.value);
+    }
+  };
+  boost::unordered_flat_set<QueueAddress, AddressHash> used_;  // queues that may hold something of ours
   std::vector<std::string> exclusive_queues_;
   PublishCache cache_;
   ShardVote vote_;
