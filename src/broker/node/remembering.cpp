@@ -310,7 +310,8 @@ Shard::Enqueued Remembering::hold_now(DelayedStore& store, DelayedMessage delaye
 }
 
 bool Remembering::pass_on(DelayedStore& store, const DelayedMessage& delayed) {
-  if (!delayed.persistent || !shard_.sends_later(delayed.lsn)) return pass_on_now(store, delayed);
+  // A transient one, too, waits behind what waits: they go in the order in which they are due.
+  if (!shard_.sends_later(delayed.lsn)) return pass_on_now(store, delayed);
   shard_.send_later(delayed.lsn, [this, id = store.spec().store, seq = delayed.seq] {
     DelayedStore* found = find_delayed(id);
     const DelayedMessage* due = found ? found->passed_on(seq) : nullptr;

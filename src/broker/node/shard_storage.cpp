@@ -9,6 +9,7 @@
 #include "broker/node/coordinator.hpp"
 #include "broker/node/remembering.hpp"
 #include "broker/node/shard.hpp"
+#include "broker/queue/run_piece.hpp"
 #include "storage/checkpoint.hpp"
 
 namespace millrace::broker {
@@ -230,11 +231,10 @@ const boost::unordered_flat_set<std::uint64_t>& Shard::items_of(const storage::S
   const result<Buffer> bytes = first ? read_segment_now(run) : result<Buffer>(Buffer());
   // What cannot be read is reported when it is to be served.
   if (bytes.has_error()) return it->second;
-  ByteView left = bytes->view();
-  storage::StoredItem item;
-  while (!left.empty() && storage::next_item(left, item) == storage::ItemStatus::item) {
-    it->second.insert(item.seq);
-  }
+  walk_piece(
+      bytes->view(), run.offset, run.offset + run.bytes,
+      [&](const storage::StoredItem& item, std::uint64_t) { it->second.insert(item.seq); },
+      [](std::uint64_t) {});
   return it->second;
 }
 
