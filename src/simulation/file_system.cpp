@@ -119,6 +119,8 @@ struct FileSystem::State {
   std::uint64_t bytes_written = 0;
   std::map<std::uint64_t, Errc> failures;
   std::optional<std::pair<std::uint64_t, Errc>> write_failure;
+  std::uint64_t fail_reads_every = 0;
+  std::uint64_t direct_reads = 0;
   std::uint64_t failed = 0;
   std::optional<std::uint64_t> crash_step;
   struct RenameTrap {
@@ -245,6 +247,11 @@ class SimulatedFile final : public runtime::File {
   result<std::size_t> read(std::uint64_t offset, std::span<std::uint8_t> out) override {
     if (auto error = refuse(false)) return *error;
     check_alignment(offset, out.data(), out.size());
+    if (mode_ == OpenMode::read_direct && state_->fail_reads_every != 0 &&
+        ++state_->direct_reads % state_->fail_reads_every == 0) {
+      ++state_->failed;
+      return fail(Errc::io_error, "a simulated error of the disk");
+    }
     if (state_->dark) return State::cut();
     if (offset >= node_->cached.size()) return std::size_t{0};
     const std::size_t count = std::min<std::uint64_t>(out.size(), node_->cached.size() - offset);
@@ -445,6 +452,9 @@ void FileSystem::fail_at(std::uint64_t step, Errc code) {
 void FileSystem::fail_write_from(std::uint64_t step, Errc code) {
   state_->write_failure.emplace(step, code);
 }
+void FileSystem::fail_reads(std::uint64_t every) {
+  state_->fail_reads_every = every;
+}
 std::uint64_t FileSystem::failures() const noexcept {
   return state_->failed;
 }
@@ -461,6 +471,7 @@ bool FileSystem::powered_off() const noexcept {
 void FileSystem::forget_faults() {
   state_->failures.clear();
   state_->write_failure.reset();
+  state_->fail_reads_every = 0;
   state_->crash_step.reset();
   state_->trap.reset();
 }

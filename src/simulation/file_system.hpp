@@ -63,6 +63,8 @@ class FileSystem final : public runtime::FileSystem {
   void fail_at(std::uint64_t step, Errc code = Errc::io_error);
   // So does the first write, allocation or sync of a file in that step or later.
   void fail_write_from(std::uint64_t step, Errc code = Errc::io_error);
+  // So does each `every`th read of a file opened with read_direct from now on; 0: none any more.
+  void fail_reads(std::uint64_t every);
   std::uint64_t failures() const noexcept;  // that were asked for and have come
   // The power goes off in that step: a write has reached the cache, a sync nothing. It and all later ones
   // fail until crash(). `off` is called then; it is the place to halt the scheduler.

@@ -18,6 +18,7 @@ TEST(BrokerSimulation, keeps_its_promises_through_power_cuts_kills_and_restarts)
       if (luck.one_in(2)) world.cut_power_at(1 + luck.below(400));
       if (luck.one_in(5)) world.fail_write_at(1 + luck.below(400));
       if (world.open()) {
+        if (luck.one_in(3)) world.fail_reads(5 + 2 * luck.below(4));
         for (std::uint64_t deeds = 10 + luck.below(150); deeds != 0 && !world.failed(); --deeds) world.act();
         if (luck.one_in(3) && !world.failed()) world.stop();
       }

@@ -43,6 +43,8 @@ class BrokerWorld {
   // Some steps after the next checkpoint but `skip` has its name.
   void cut_power_after_checkpoint(std::uint64_t skip, std::uint64_t steps);
   void fail_write_at(std::uint64_t step);
+  // Each `every`th read of a segment fails until the node ends; tried again, it comes nevertheless.
+  void fail_reads(std::uint64_t every) { files_.fail_reads(every); }
   std::uint64_t steps() const { return files_.steps(); }
 
  private:
