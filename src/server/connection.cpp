@@ -1,9 +1,6 @@
 #include "server/connection.hpp"
 
-#include <sys/socket.h>
-
 #include <array>
-#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -12,11 +9,11 @@
 
 namespace millrace::server {
 
-Connection::Connection(Pump& pump, std::uint64_t id, runtime::Descriptor socket)
-    : pump_(&pump), id_(id), socket_(runtime::io_context_of(pump.loop())) {
-  boost::system::error_code error;
-  socket_->assign(socket.release(), error);
-  if (error) state_ = State::closed;  // no memory for another descriptor in the kernel's poll set
+using Outcome = runtime::ByteStream::Outcome;
+
+Connection::Connection(Pump& pump, std::uint64_t id, std::unique_ptr<runtime::ByteStream> stream)
+    : pump_(&pump), id_(id), stream_(std::move(stream)) {
+  if (!stream_->attach(pump.loop(), *this)) state_ = State::closed;
 }
 
 Connection::~Connection() {
@@ -48,8 +45,7 @@ void Connection::arm_read() {
   if (read_armed_ || state_ == State::closed) return;
   if (state_ != State::lingering && (state_ != State::open || paused_ || reading_held())) return;
   read_armed_ = true;
-  socket_->async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                      [this](const boost::system::error_code&) { on_readable(); });
+  stream_->wait_readable();
 }
 
 void Connection::on_readable() {
@@ -85,14 +81,11 @@ void Connection::read_some() {
     into += leftover_.size();
     room -= leftover_.size();
   }
-  const ssize_t got = ::recv(socket_->native_handle(), into, room, MSG_DONTWAIT);
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (got <= 0) {
-    close_socket();
-    return;
-  }
+  const auto [outcome, got] = stream_->read({into, room});
+  if (outcome == Outcome::not_now) return;
+  if (outcome == Outcome::ended) return close_stream();
   busy_ = true;
-  last_read_bytes_ = static_cast<std::size_t>(got);
+  last_read_bytes_ = got;
   if (gather) {
     leftover_.commit(last_read_bytes_);
     offer_leftover();
@@ -132,12 +125,9 @@ void Connection::resume_reading() {
 }
 
 void Connection::discard_input() {
-  const ssize_t got = ::recv(socket_->native_handle(), pump_->read_buffer(), Pump::kReadBytes, MSG_DONTWAIT);
-  if (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR))) {
-    arm_read();
-  } else {
-    close_socket();
-  }
+  if (stream_->read({pump_->read_buffer(), Pump::kReadBytes}).outcome == Outcome::ended)
+    return close_stream();
+  arm_read();
 }
 
 // Writing.
@@ -157,16 +147,13 @@ void Connection::flush() {
   const bool held = reading_held();
   while (!output_.empty()) {
     std::array<iovec, 64> parts;
-    msghdr message{};
-    message.msg_iov = parts.data();
-    message.msg_iovlen = output_.gather(parts);
+    const std::span<const iovec> filled(parts.data(), output_.gather(parts));
     std::size_t asked = 0;
-    for (std::size_t i = 0; i < message.msg_iovlen; ++i) asked += parts[i].iov_len;
-    const ssize_t sent = ::sendmsg(socket_->native_handle(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0 && errno != EAGAIN) return close_socket();
-    if (sent > 0) output_.consume(static_cast<std::size_t>(sent));
-    if (sent < 0 || static_cast<std::size_t>(sent) < asked) {
+    for (const iovec& part : filled) asked += part.iov_len;
+    const auto [outcome, sent] = stream_->write(filled);
+    if (outcome == Outcome::ended) return close_stream();
+    output_.consume(sent);
+    if (sent < asked) {
       arm_write();
       break;
     }
@@ -184,8 +171,7 @@ void Connection::flush() {
 void Connection::arm_write() {
   if (write_armed_) return;
   write_armed_ = true;
-  socket_->async_wait(boost::asio::posix::stream_descriptor::wait_write,
-                      [this](const boost::system::error_code&) { on_writable(); });
+  stream_->wait_writable();
 }
 
 void Connection::on_writable() {
@@ -200,29 +186,28 @@ void Connection::on_writable() {
 void Connection::close_after_flush() {
   if (state_ != State::open) return;
   state_ = State::closing;
-  close_timer_ = pump_->loop().start(kCloseTimeout, [this] { close_socket(); });
+  close_timer_ = pump_->loop().start(kCloseTimeout, [this] { close_stream(); });
   want_flush();
 }
 
 void Connection::close_now() {
-  close_socket();
+  close_stream();
 }
 
 // Closing at once while input is unread would reset the connection, and the peer might lose what was just
 // sent to it: the reason why it was closed.
 void Connection::linger() {
   state_ = State::lingering;
-  if (::shutdown(socket_->native_handle(), SHUT_WR) != 0) return close_socket();
+  if (!stream_->shut_down_writing()) return close_stream();
   pump_->loop().cancel(close_timer_);
-  close_timer_ = pump_->loop().start(kLinger, [this] { close_socket(); });
+  close_timer_ = pump_->loop().start(kLinger, [this] { close_stream(); });
   arm_read();
 }
 
-void Connection::close_socket() {
+void Connection::close_stream() {
   if (state_ == State::closed) return;
   state_ = State::closed;
-  boost::system::error_code ignored;
-  socket_->close(ignored);  // armed waits end in a later turn
+  stream_->close();  // armed waits end in a later turn
   output_.clear();
   if (!session_gone_) disconnect_due_ = true;
   schedule();
@@ -267,28 +252,24 @@ void Connection::cancel_timer(amqp091::TimerId timer) {
 
 void Connection::move_to(broker::ShardId shard) {
   moving_to_ = &pump_->of_shard(shard);
-  boost::system::error_code ignored;
-  socket_->cancel(ignored);  // armed waits end in a later turn
+  stream_->cancel_waits();  // they end in a later turn
   schedule();
 }
 
 void Connection::leave_if_free() {
   if (read_armed_ || write_armed_ || flush_listed_ || scheduled_) return;
   Pump& to = *std::exchange(moving_to_, nullptr);
-  runtime::Descriptor socket(socket_->release());
-  socket_.reset();
+  stream_->detach();
   trim_listed_ = false;  // the list finds nobody under the old number
-  pump_->hand_over(*this, to, std::move(socket));
+  pump_->hand_over(*this, to);
 }
 
-void Connection::arrive(Pump& pump, std::uint64_t id, runtime::Descriptor socket) {
+void Connection::arrive(Pump& pump, std::uint64_t id) {
   pump_ = &pump;
   id_ = id;
-  socket_.emplace(runtime::io_context_of(pump.loop()));
-  boost::system::error_code error;
-  socket_->assign(socket.release(), error);
+  const bool attached = stream_->attach(pump.loop(), *this);
   session_->on_moved(pump.gate());
-  if (error) return close_socket();
+  if (!attached) return close_stream();
   if (!output_.empty()) want_flush();
   want_trim();
 }

@@ -1,4 +1,4 @@
-// One socket and the session that speaks on it.
+// One byte stream, a socket as a rule, and the session that speaks on it.
 //
 // Reading: one read of up to Pump::kReadBytes a turn into the shard's shared buffer; what the session leaves
 // over is copied to a buffer of the connection's own, which is given back when it is empty. Writing: what the
@@ -12,24 +12,21 @@
 // deleted after session_done().
 #pragma once
 
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <cstdint>
 #include <memory>
-#include <optional>
-#include <unordered_map>
 
 #include "base/buffer.hpp"
 #include "base/output_queue.hpp"
 #include "protocol/amqp091/transport.hpp"
 #include "runtime/executor.hpp"
-#include "runtime/os/descriptor.hpp"
+#include "runtime/os/byte_stream.hpp"
 #include "server/byte_session.hpp"
 
 namespace millrace::server {
 
 class Pump;
 
-class Connection final : public amqp091::Transport {
+class Connection final : public amqp091::Transport, private runtime::ByteStream::Waiter {
  public:
   static constexpr std::size_t kOutputHighBytes = 1u << 20;
   static constexpr std::size_t kUnreadAnswersMax = 4u << 20;
@@ -40,7 +37,7 @@ class Connection final : public amqp091::Transport {
   // And how long it may take to read that.
   static constexpr runtime::Milliseconds kCloseTimeout{10'000};
 
-  Connection(Pump& pump, std::uint64_t id, runtime::Descriptor socket);
+  Connection(Pump& pump, std::uint64_t id, std::unique_ptr<runtime::ByteStream> stream);
   ~Connection() override;
 
   std::uint64_t id() const noexcept { return id_; }
@@ -51,7 +48,7 @@ class Connection final : public amqp091::Transport {
   void run_later();  // in the turn after, when scheduled
   bool trim();       // gives idle memory back; false: was busy, try again
   bool may_delete() const noexcept;
-  void arrive(Pump& pump, std::uint64_t id, runtime::Descriptor socket);  // on its new thread
+  void arrive(Pump& pump, std::uint64_t id);  // on its new thread
 
   // Transport.
   OutputQueue& output() override { return output_; }
@@ -75,8 +72,8 @@ class Connection final : public amqp091::Transport {
 
   void arm_read();
   void arm_write();
-  void on_readable();
-  void on_writable();
+  void on_readable() override;
+  void on_writable() override;
   void read_some();
   // Offers bytes to the session; keeps what it leaves over.
   void offer_shared(std::size_t bytes);
@@ -84,7 +81,7 @@ class Connection final : public amqp091::Transport {
   std::size_t offer(ByteView bytes);
   void discard_input();
   void linger();
-  void close_socket();
+  void close_stream();
   void schedule();
   void want_trim();
   bool reading_held() const noexcept;
@@ -93,7 +90,7 @@ class Connection final : public amqp091::Transport {
 
   Pump* pump_;
   std::uint64_t id_;
-  std::optional<boost::asio::posix::stream_descriptor> socket_;  // none on its way to another thread
+  const std::unique_ptr<runtime::ByteStream> stream_;
   std::unique_ptr<ByteSession> session_;
   OutputQueue output_;
   Buffer leftover_;

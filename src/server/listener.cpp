@@ -10,6 +10,9 @@
 #include <cstring>
 #include <utility>
 
+#include "runtime/os/shard_loop_asio.hpp"
+#include "runtime/os/socket_stream.hpp"
+
 namespace millrace::server {
 namespace {
 
@@ -136,33 +139,18 @@ void Listener::accept_some() {
 }
 
 void Listener::adopt(runtime::Descriptor socket, const sockaddr_storage& peer) {
-  Pump* least = nullptr;
-  std::size_t total = 0;
-  for (const auto& pump : pumps_) {
-    total += pump->connections();
-    if (least == nullptr || pump->connections() < least->connections()) least = pump.get();
-  }
-  if (total >= max_connections_) {
-    if (!std::exchange(complained_, true)) {
-      log_(broker::LogLevel::warning, "max-connections (" + std::to_string(max_connections_) +
-                                          ") is reached: new connections are closed");
-    }
-    return;
-  }
-  complained_ = false;
   const int on = 1;
   ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   broker::ConnectionInfo info;
   info.peer = to_text(peer);
   info.peer_is_loopback = is_loopback(peer);
-  least->reserve();
-  if (least == pumps_[0].get()) {
-    least->adopt(std::move(socket), std::move(info));
-    return;
+  auto stream = std::make_unique<runtime::SocketStream>(std::move(socket));
+  const bool given = give_to_least_busy(pumps_, max_connections_, std::move(stream), std::move(info));
+  if (!given && !complained_) {
+    log_(broker::LogLevel::warning, "max-connections (" + std::to_string(max_connections_) +
+                                        ") is reached: new connections are closed");
   }
-  least->loop().post([least, socket = std::move(socket), info = std::move(info)]() mutable {
-    least->adopt(std::move(socket), std::move(info));
-  });
+  complained_ = !given;
 }
 
 void Listener::back_off(int error_number) {

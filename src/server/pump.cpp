@@ -12,9 +12,9 @@ Pump::Pump(runtime::ShardLoop& loop, broker::Gate& gate, SessionFactory sessions
 
 Pump::~Pump() = default;
 
-void Pump::adopt(runtime::Descriptor socket, broker::ConnectionInfo info) {
+void Pump::adopt(std::unique_ptr<runtime::ByteStream> stream, broker::ConnectionInfo info) {
   const std::uint64_t id = ++last_id_;
-  auto owned = std::make_unique<Connection>(*this, id, std::move(socket));
+  auto owned = std::make_unique<Connection>(*this, id, std::move(stream));
   Connection& connection = *owned;
   by_id_.emplace(id, std::move(owned));
   connection.begin(sessions_(gate_, connection, std::move(info)));
@@ -53,28 +53,42 @@ void Pump::trim() {
   if (trim_timer_runs_) loop_.start(kTrimInterval, [this] { trim(); });
 }
 
-void Pump::hand_over(Connection& connection, Pump& to, runtime::Descriptor socket) {
+void Pump::hand_over(Connection& connection, Pump& to) {
   const auto found = by_id_.find(connection.id());
   std::unique_ptr<Connection> owned = std::move(found->second);
   by_id_.erase(found);
   to.reserve();
   connections_.fetch_sub(1, std::memory_order_relaxed);
-  to.loop_.post([&to, owned = std::move(owned), socket = std::move(socket)]() mutable {
-    to.take_over(std::move(owned), std::move(socket));
-  });
+  to.loop_.post([&to, owned = std::move(owned)]() mutable { to.take_over(std::move(owned)); });
 }
 
-void Pump::take_over(std::unique_ptr<Connection> owned, runtime::Descriptor socket) {
+void Pump::take_over(std::unique_ptr<Connection> owned) {
   const std::uint64_t id = ++last_id_;
   Connection& connection = *owned;
   by_id_.emplace(id, std::move(owned));
-  connection.arrive(*this, id, std::move(socket));
+  connection.arrive(*this, id);
 }
 
 void Pump::delete_if_done(Connection& connection) {
   if (!connection.may_delete()) return;
   by_id_.erase(connection.id());
   connections_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+bool give_to_least_busy(std::span<const std::unique_ptr<Pump>> pumps, std::size_t max_connections,
+                        std::unique_ptr<runtime::ByteStream> stream, broker::ConnectionInfo info) {
+  Pump* least = nullptr;
+  std::size_t total = 0;
+  for (const auto& pump : pumps) {
+    total += pump->connections();
+    if (least == nullptr || pump->connections() < least->connections()) least = pump.get();
+  }
+  if (total >= max_connections) return false;
+  least->reserve();
+  least->loop().post([least, stream = std::move(stream), info = std::move(info)]() mutable {
+    least->adopt(std::move(stream), std::move(info));
+  });
+  return true;
 }
 
 }  // namespace millrace::server

@@ -10,8 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "runtime/os/descriptor.hpp"
-#include "runtime/os/shard_loop_asio.hpp"
+#include "runtime/os/byte_stream.hpp"
 #include "server/byte_session.hpp"
 #include "server/connection.hpp"
 
@@ -29,8 +28,8 @@ class Pump {
 
   // The pumps of all shards, in their order, for connections that move. Before the loops start.
   void know(std::span<const std::unique_ptr<Pump>> all) noexcept { all_ = all; }
-  // Connected, non-blocking. The connection counts from reserve() on.
-  void adopt(runtime::Descriptor socket, broker::ConnectionInfo info);
+  // Of a peer that is connected. The connection counts from reserve() on.
+  void adopt(std::unique_ptr<runtime::ByteStream> stream, broker::ConnectionInfo info);
   // Writes what sessions put out in this turn: the last thing at its end.
   void flush();
 
@@ -48,10 +47,10 @@ class Pump {
   Pump& of_shard(broker::ShardId shard) noexcept { return *all_[shard.value]; }
   broker::Gate& gate() noexcept { return gate_; }
   // Gives the connection, which has let go of this loop, to another pump's thread.
-  void hand_over(Connection& connection, Pump& to, runtime::Descriptor socket);
+  void hand_over(Connection& connection, Pump& to);
 
  private:
-  void take_over(std::unique_ptr<Connection> connection, runtime::Descriptor socket);
+  void take_over(std::unique_ptr<Connection> connection);
   void run_scheduled();
   void trim();
 
@@ -70,5 +69,10 @@ class Pump {
   bool trim_timer_runs_ = false;
   std::atomic<std::size_t> connections_{0};
 };
+
+// Brings a connection to the pump that has the fewest of them. False, and the stream is closed: there are
+// `max_connections` already. Any thread, while the loops run.
+bool give_to_least_busy(std::span<const std::unique_ptr<Pump>> pumps, std::size_t max_connections,
+                        std::unique_ptr<runtime::ByteStream> stream, broker::ConnectionInfo info);
 
 }  // namespace millrace::server

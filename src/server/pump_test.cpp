@@ -10,6 +10,8 @@
 #include <future>
 #include <string>
 
+#include "runtime/os/socket_stream.hpp"
+
 namespace millrace::server {
 namespace {
 
@@ -129,7 +131,8 @@ class PumpTest : public ::testing::Test {
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
     peer = runtime::Descriptor(ends[0]);
     pump().reserve();
-    loop.post([this, end = runtime::Descriptor(ends[1])]() mutable { pump().adopt(std::move(end), {}); });
+    auto stream = std::make_unique<runtime::SocketStream>(runtime::Descriptor(ends[1]));
+    loop.post([this, stream = std::move(stream)]() mutable { pump().adopt(std::move(stream), {}); });
   }
   ~PumpTest() override {
     loop.stop();
