@@ -7,6 +7,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
+#include "client/src/in_process.hpp"
 #include "client/src/reply_error.hpp"
 #include "client/src/tls.hpp"
 #include "codec/amqp091/table_builder.hpp"
@@ -55,7 +56,7 @@ void throw_malformed(std::string_view method) {
 }
 
 Link::Link(asio::io_context& context, Owner& owner, const ClientOptions& options)
-    : context_(context), owner_(owner), options_(options), socket_(context), timer_(context) {}
+    : context_(context), owner_(owner), options_(options), stream_(context), timer_(context) {}
 
 void Link::throw_connect_error(const std::string& what) const {
   if (timed_out_)
@@ -72,7 +73,7 @@ asio::awaitable<void> Link::open(ServerUrl url) {
   timer_.async_wait([self](error_code error) {
     if (error || self->started_ || self->closed_) return;
     self->timed_out_ = true;
-    self->socket_.close(error);
+    self->stream_.close();
   });
   co_await connect();
   if (url_.tls) co_await start_tls();
@@ -81,36 +82,44 @@ asio::awaitable<void> Link::open(ServerUrl url) {
   timer_.cancel();
 }
 
+void Link::connect_in_process() {
+  Dialled dialled = dial_in_process(url_.host);
+  if (!dialled.found)
+    throw_connect_error("there is no embedded broker of this name in this process; was it started, or ended?");
+  if (!dialled.end) throw_connect_error("the embedded broker takes no more connections");
+  stream_.use_pipe(std::move(*dialled.end));
+}
+
 asio::awaitable<void> Link::connect() {
+  if (url_.in_process) {
+    connect_in_process();
+    co_return;
+  }
   Tcp::resolver resolver(context_);
   error_code error;
   const auto endpoints =
       co_await resolver.async_resolve(url_.host, url_.port, redirect_error(use_awaitable, error));
   if (error) throw_connect_error("the name cannot be resolved: " + error.message());
-  co_await asio::async_connect(socket_, endpoints, redirect_error(use_awaitable, error));
+  co_await asio::async_connect(stream_.socket(), endpoints, redirect_error(use_awaitable, error));
   if (error == asio::error::connection_refused)
     throw_connect_error("connection refused; is the broker running there?");
   if (error) throw_connect_error(error.message());
-  socket_.set_option(Tcp::no_delay(true), error);
+  stream_.socket().set_option(Tcp::no_delay(true), error);
 }
 
 asio::awaitable<void> Link::start_tls() {
-  tls_context_.emplace(make_tls_context(options_.tls));
-  tls_.emplace(socket_, *tls_context_);
-  set_up_tls(*tls_, options_.tls, url_.host);
+  Stream::Tls& tls = stream_.use_tls(make_tls_context(options_.tls));
+  set_up_tls(tls, options_.tls, url_.host);
   error_code error;
-  co_await tls_->async_handshake(asio::ssl::stream_base::client, redirect_error(use_awaitable, error));
+  co_await tls.async_handshake(asio::ssl::stream_base::client, redirect_error(use_awaitable, error));
   if (timed_out_) throw_connect_error("in the TLS handshake");
-  if (error) throw ClientError(ErrorKind::tls, url_.host_and_port() + ": " + tls_problem(*tls_, error));
+  if (error) throw ClientError(ErrorKind::tls, url_.host_and_port() + ": " + tls_problem(tls, error));
 }
 
 asio::awaitable<void> Link::write_out() {
   error_code error;
   const auto bytes = asio::buffer(out_.data(), out_.size());
-  if (tls_)
-    co_await asio::async_write(*tls_, bytes, redirect_error(use_awaitable, error));
-  else
-    co_await asio::async_write(socket_, bytes, redirect_error(use_awaitable, error));
+  co_await asio::async_write(stream_, bytes, redirect_error(use_awaitable, error));
   if (error) throw_connect_error(error.message());
   out_.clear();
 }
@@ -133,11 +142,7 @@ asio::awaitable<amqp::Frame> Link::next_frame() {
                             " does not speak AMQP 0-9-1 (or wants TLS: amqps://); is it the right port?");
     error_code error;
     const auto room = asio::buffer(in_.reserve(kReadBytes), kReadBytes);
-    std::size_t bytes = 0;
-    if (tls_)
-      bytes = co_await tls_->async_read_some(room, redirect_error(use_awaitable, error));
-    else
-      bytes = co_await socket_.async_read_some(room, redirect_error(use_awaitable, error));
+    const std::size_t bytes = co_await stream_.async_read_some(room, redirect_error(use_awaitable, error));
     if (error == asio::error::eof) throw_connect_error("the broker closed the connection");
     if (error) throw_connect_error(error.message());
     in_.commit(bytes);
@@ -174,8 +179,10 @@ void Link::take_start(const amqp::connection::Start& start) {
 void Link::send_start_ok(const amqp::connection::Start& start) {
   const bool with_certificate = !options_.tls.certificate_file.empty() && url_.tls;
   std::string mechanism = options_.mechanism;
+  // A connection can vouch for its user: by a certificate, or by coming from the broker's own process.
+  const bool vouched = with_certificate || (url_.in_process && url_.user.empty());
   if (mechanism.empty())
-    mechanism = with_certificate && contains_word(start.mechanisms, "EXTERNAL") ? "EXTERNAL" : "PLAIN";
+    mechanism = vouched && contains_word(start.mechanisms, "EXTERNAL") ? "EXTERNAL" : "PLAIN";
   if (!contains_word(start.mechanisms, mechanism))
     throw ClientError(ErrorKind::refused_login, url_.host_and_port() + " does not offer " + mechanism +
                                                     " to log in, only " + std::string(start.mechanisms));
@@ -259,10 +266,7 @@ void Link::read() {
     self->on_read(bytes);
   };
   const auto room = asio::buffer(in_.reserve(kReadBytes), kReadBytes);
-  if (tls_)
-    tls_->async_read_some(room, std::move(then));
-  else
-    socket_.async_read_some(room, std::move(then));
+  stream_.async_read_some(room, std::move(then));
 }
 
 void Link::on_read(std::size_t bytes) {
@@ -304,10 +308,7 @@ void Link::flush() {
     self->flush();
   };
   const auto bytes = asio::buffer(sending_.data(), sending_.size());
-  if (tls_)
-    asio::async_write(*tls_, bytes, std::move(then));
-  else
-    asio::async_write(socket_, bytes, std::move(then));
+  asio::async_write(stream_, bytes, std::move(then));
 }
 
 // Each half heartbeat (AMQP 0-9-1 §4.2.7): something is sent when nothing else was, and a peer that was
@@ -342,9 +343,7 @@ void Link::close() {
   if (closed_) return;
   closed_ = true;
   timer_.cancel();
-  error_code ignored;
-  socket_.shutdown(Tcp::socket::shutdown_both, ignored);
-  socket_.close(ignored);
+  stream_.close();
 }
 
 }  // namespace millrace::client

@@ -1,4 +1,4 @@
-// One physical connection to one server: socket, TLS, login, frames, heartbeats. It does not outlive a
+// One physical connection to one server: its stream, login, frames, heartbeats. It does not outlive a
 // failure; reconnecting makes a new one.
 //
 // Used on the client's I/O thread only.
@@ -7,17 +7,15 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <exception>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "base/buffer.hpp"
 #include "client/src/server_url.hpp"
+#include "client/src/stream.hpp"
 #include "codec/amqp091/frame.hpp"
 #include "codec/amqp091/methods.hpp"
 #include "millrace/options.hpp"
@@ -88,6 +86,7 @@ class Link : public std::enable_shared_from_this<Link> {
   using Awaitable = boost::asio::awaitable<T>;
 
   Awaitable<void> connect();
+  void connect_in_process();
   Awaitable<void> start_tls();
   Awaitable<void> log_in();
   Awaitable<amqp::Frame> next_frame();
@@ -109,9 +108,7 @@ class Link : public std::enable_shared_from_this<Link> {
   const ClientOptions& options_;
   ServerUrl url_;
 
-  Tcp::socket socket_;
-  std::optional<boost::asio::ssl::context> tls_context_;
-  std::optional<boost::asio::ssl::stream<Tcp::socket&>> tls_;
+  Stream stream_;
   boost::asio::steady_timer timer_;  // the connect timeout, later heartbeats
   bool closed_ = false;
   bool started_ = false;

@@ -11,6 +11,8 @@ namespace client {
 
 namespace {
 
+constexpr std::string_view kEmbedded = "embedded";
+
 [[noreturn]] void refuse(const std::string& why) {
   throw ClientError(ErrorKind::invalid_argument,
                     "the server's address " + why + "; it is written amqp://user:password@host:port/vhost");
@@ -67,9 +69,12 @@ ServerUrl parse_server_url(std::string_view text) {
   const auto scheme_end = text.find("://");
   if (scheme_end != std::string_view::npos) {
     const std::string_view scheme = text.substr(0, scheme_end);
-    if (scheme != "amqp" && scheme != "amqps") refuse("begins with '" + std::string(scheme) + "://'");
+    if (scheme != "amqp" && scheme != "amqps" && scheme != kEmbedded)
+      refuse("begins with '" + std::string(scheme) + "://'");
     url.tls = scheme == "amqps";
     if (url.tls) url.port = "5671";
+    url.in_process = scheme == kEmbedded;
+    if (url.in_process) url.user = url.password = url.host = "";
     text.remove_prefix(scheme_end + 3);
   }
   // By the letter of RabbitMQ's URI specification "amqp://host/" names a vhost without a name; nobody means
@@ -87,6 +92,12 @@ ServerUrl parse_server_url(std::string_view text) {
     url.user = percent_decoded(login.substr(0, colon));
     if (colon != std::string_view::npos) url.password = percent_decoded(login.substr(colon + 1));
     text.remove_prefix(at + 1);
+  }
+  if (url.in_process) {
+    if (text.empty() || text.find(':') != std::string_view::npos)
+      refuse("names no embedded broker: that is embedded://NAME, without a port");
+    url.host = percent_decoded(text);
+    return url;
   }
   parse_host(text, url);
   return url;

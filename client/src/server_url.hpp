@@ -1,4 +1,5 @@
-// One server out of an AMQP URI.
+// One server out of an AMQP URI, or out of the address of an embedded broker, embedded://NAME, which has the
+// same form.
 #pragma once
 
 #include <string>
@@ -9,13 +10,15 @@ namespace millrace::client {
 
 struct ServerUrl {
   bool tls = false;
+  bool in_process = false;  // the host is the name of an embedded broker
   std::string host = "localhost";
   std::string port = "5672";
-  std::string user = "guest";
+  std::string user = "guest";  // empty in the address of an embedded broker: the program itself
   std::string password = "guest";
   std::string vhost = "/";
 
   std::string host_and_port() const {
+    if (in_process) return "embedded://" + host;
     return (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + port;
   }
 };

@@ -1,16 +1,15 @@
 // TLS as the options ask for it.
 #pragma once
 
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/stream.hpp>
 #include <string>
 
+#include "client/src/stream.hpp"
 #include "millrace/options.hpp"
 
 namespace millrace::client {
 
-using TlsStream = boost::asio::ssl::stream<boost::asio::ip::tcp::socket&>;
+using TlsStream = Stream::Tls;
 
 // TLS 1.2 and later. Throws a ClientError that names the file that cannot be read.
 boost::asio::ssl::context make_tls_context(const TlsOptions& options);

@@ -36,7 +36,7 @@ enum class ErrorKind : std::uint8_t {
   invalid_argument,    // refused before anything was sent
   remote,              // the service that was asked failed; the text is its own
   codec,               // a body that its codec cannot read or write
-  storage,             // the database of processed ids
+  storage,             // the database of processed ids, or the data directory of an embedded broker
   broker,              // any other error of the broker; the text has its words
 };
 
