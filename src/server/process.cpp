@@ -51,7 +51,8 @@ std::string describe_mode(const Config& config) {
 
 class RunningProcess final : public Process {
  public:
-  RunningProcess(const Config& config, LogFunction log) : config_(config), log_(std::move(log)) {
+  RunningProcess(const Config& config, LogFunction log, std::unique_ptr<runtime::FileSystem> files)
+      : config_(config), log_(std::move(log)), files_(std::move(files)) {
     session_options_.frame_max = config.frame_max;
     session_options_.channel_max = config.channel_max;
     session_options_.heartbeat_s = config.heartbeat_s;
@@ -98,6 +99,10 @@ class RunningProcess final : public Process {
     return "ready amqp=" + (amqp.empty() ? "off" : amqp) + " data=" + absolute(config_.data_dir);
   }
 
+  bool connect(std::unique_ptr<runtime::ByteStream> stream, broker::ConnectionInfo info) override {
+    return give_to_least_busy(pumps_, config_.max_connections, std::move(stream), std::move(info));
+  }
+
   void stop(runtime::Milliseconds grace, Task done) override {
     loops_[0]->post([this] {
       for (const auto& listener : listeners_) listener->close();
@@ -110,7 +115,7 @@ class RunningProcess final : public Process {
     std::uint64_t incarnation = 0;
     runtime::fill_random({reinterpret_cast<std::uint8_t*>(&incarnation), sizeof incarnation});
     const unsigned wanted = config_.shards != 0 ? config_.shards : available_cores();
-    auto directory = storage::DataDirectory::open(files_, config_.data_dir, wanted, incarnation);
+    auto directory = storage::DataDirectory::open(*files_, config_.data_dir, wanted, incarnation);
     if (!directory) return directory.error();
     directory_ = std::move(*directory);
     if (config_.shards != 0 && config_.shards != directory_->shards()) {
@@ -122,7 +127,7 @@ class RunningProcess final : public Process {
     for (unsigned i = 0; i < directory_->shards(); ++i) {
       loops_.push_back(std::make_unique<runtime::ShardLoop>("shard-" + std::to_string(i)));
       disks_.push_back(std::make_unique<runtime::DiskThread>(*loops_[i]));
-      runtimes.push_back({clock_, *loops_[i], *loops_[i], *disks_[i], files_});
+      runtimes.push_back({clock_, *loops_[i], *loops_[i], *disks_[i], *files_});
     }
     helper_ = std::make_unique<runtime::DiskThread>(*loops_[0]);
     auto node = broker::Node::open(runtimes, *helper_, *directory_, node_options());
@@ -192,7 +197,7 @@ class RunningProcess final : public Process {
   LogFunction log_;
   amqp091::SessionOptions session_options_;
   runtime::SystemClock clock_;
-  runtime::PosixFileSystem files_;
+  std::unique_ptr<runtime::FileSystem> files_;
   std::unique_ptr<storage::DataDirectory> directory_;
   std::vector<std::unique_ptr<runtime::ShardLoop>> loops_;
   std::vector<std::unique_ptr<runtime::DiskThread>> disks_;
@@ -205,7 +210,12 @@ class RunningProcess final : public Process {
 }  // namespace
 
 result<std::unique_ptr<Process>> Process::start(const Config& config, LogFunction log) {
-  auto process = std::make_unique<RunningProcess>(config, std::move(log));
+  return start(config, std::move(log), std::make_unique<runtime::PosixFileSystem>());
+}
+
+result<std::unique_ptr<Process>> Process::start(const Config& config, LogFunction log,
+                                                std::unique_ptr<runtime::FileSystem> files) {
+  auto process = std::make_unique<RunningProcess>(config, std::move(log), std::move(files));
   if (const auto opened = process->open(); !opened) return opened.error();
   return std::unique_ptr<Process>(std::move(process));
 }

@@ -7,6 +7,9 @@
 
 #include "base/result.hpp"
 #include "base/task.hpp"
+#include "broker/connection.hpp"
+#include "runtime/file_system.hpp"
+#include "runtime/os/byte_stream.hpp"
 #include "server/config.hpp"
 #include "server/log.hpp"
 
@@ -18,11 +21,17 @@ class Process {
   // listens: on return clients are answered. An address in use or a locked directory is found before anything
   // on disk was changed.
   static result<std::unique_ptr<Process>> start(const Config& config, LogFunction log);
+  // The same on other files than the system's.
+  static result<std::unique_ptr<Process>> start(const Config& config, LogFunction log,
+                                                std::unique_ptr<runtime::FileSystem> files);
   // Ends the threads; what was not drained by stop() is dropped, as by a crash.
   virtual ~Process() = default;
 
   // "ready amqp=127.0.0.1:5672 data=/var/lib/millrace"
   virtual std::string ready_line() const = 0;
+  // An AMQP connection that came by another way than a listener. False, and it is closed: there are
+  // max_connections. Any thread, before stop().
+  virtual bool connect(std::unique_ptr<runtime::ByteStream> stream, broker::ConnectionInfo info) = 0;
   // Accepts nobody any more, asks all connections to close and waits at most `grace` for them, makes all
   // durable; then `done`, on a shard's thread. Once.
   virtual void stop(runtime::Milliseconds grace, Task done) = 0;

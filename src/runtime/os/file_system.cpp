@@ -158,7 +158,8 @@ result<std::unique_ptr<DirectoryLock>> PosixFileSystem::lock_directory(const std
   if (::flock(lock_file->get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return system_error(errno, "lock", path);
     const int pid = holder_of(*lock_file);
-    return fail(Errc::resource_locked, "'" + path + "' is in use by another process" +
+    const std::string holder = pid == ::getpid() ? "another broker of this process" : "another process";
+    return fail(Errc::resource_locked, "'" + path + "' is in use by " + holder +
                                            (pid > 0 ? " (pid " + std::to_string(pid) + ")" : std::string()) +
                                            ": stop that one, or choose another directory");
   }
