@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Holds every #include "..." under src/ and client/ against src/LAYERS.
+"""Holds every #include "..." under src/, client/ and embedded/ against src/LAYERS.
 
   tools/check_layers.py               check this tree
   tools/check_layers.py --self-test   show that violations are caught
 
-src/LAYERS says "layer: layers it may include". A layer is a folder under src/ (or client/, beside src/) and may
-include itself. Test files (*_test.cpp, *_test.hpp) may also include the layers in TEST_LAYERS.
+src/LAYERS says "layer: layers it may include". A layer is a folder under src/ (or client/ or embedded/, beside src/) and
+may include itself. Test files (*_test.cpp, *_test.hpp) may also include the layers in TEST_LAYERS.
 """
 
 import argparse
@@ -47,8 +47,12 @@ def read_layers(path):
     return layers
 
 
+# Layers beside src/: libraries with public headers.
+LIBRARIES = ["client", "embedded"]
+
+
 def layer_of(path, layers):
-    """The innermost layer that holds a path given relative to src/ (client/ counts as a layer beside the others)."""
+    """The innermost layer that holds a path given relative to src/, or to the root for a library."""
     for folder in path.parents:
         if str(folder) in layers:
             return str(folder)
@@ -56,13 +60,14 @@ def layer_of(path, layers):
 
 
 def place(root, name):
-    """Where an include written from src/ or client/include/ leads, relative to src/; None when there is no file."""
+    """Where an include leads, relative to src/, or to the root for a library; None when there is no file."""
     if (root / "src" / name).is_file():
         return pathlib.PurePath(name)
-    if (root / "client" / "include" / name).is_file():
-        return pathlib.PurePath("client/include", name)
-    if name.startswith("client/") and (root / name).is_file():
-        return pathlib.PurePath(name)
+    for library in LIBRARIES:
+        if (root / library / "include" / name).is_file():
+            return pathlib.PurePath(library, "include", name)
+        if name.startswith(library + "/") and (root / name).is_file():
+            return pathlib.PurePath(name)
     return None
 
 
@@ -98,10 +103,10 @@ def check(root):
         layers = read_layers(root / "src" / "LAYERS")
     except Problem as problem:
         return [str(problem)]
-    return [line for path in cpp_text.sources(root, ["src", "client"]) for line in check_file(root, path, layers)]
+    return [line for path in cpp_text.sources(root, ["src", *LIBRARIES]) for line in check_file(root, path, layers)]
 
 
-LAYERS_FOR_TEST = "base:\nruntime: base\nruntime/os: base runtime\nsimulation: base runtime\nbroker: base  # no runtime\nclient: base\n"
+LAYERS_FOR_TEST = "base:\nruntime: base\nruntime/os: base runtime\nsimulation: base runtime\nbroker: base  # no runtime\nclient: base\nembedded: base client\n"
 
 # (what, file, its text, words that the message must have; none when the file is sound)
 CASES = [
@@ -118,6 +123,9 @@ CASES = [
     ("a private header of the client", "client/src/a.cpp", '#include "client/src/b.hpp"\n', None),
     ("a public header of the client", "client/src/a.cpp", '#include "millrace/b.hpp"\n', None),
     ("from the client, what it may not", "client/a_test.cpp", '#include "broker/b.hpp"\n', "client may not include"),
+    ("from embedded, the client", "embedded/src/a.cpp", '#include "client/src/b.hpp"\n', None),
+    ("from embedded, what it may not", "embedded/a.cpp", '#include "broker/b.hpp"\n', "embedded may not include"),
+    ("embedded, from the client", "client/src/a.cpp", '#include "embedded/src/b.hpp"\n', "of embedded"),
     ("the client, from below", "src/base/a.hpp", '#include "client/src/b.hpp"\n', "of client"),
     ("without a layer", "src/lost/a.hpp", "", "belongs to no layer"),
     ("a cycle", "src/LAYERS", "base: broker\nbroker: base\n", "src/LAYERS:1: base may include broker"),
@@ -130,7 +138,7 @@ def self_test():
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder)
             files = {f"src/{layer}/b.hpp": "" for layer in ("base", "runtime", "runtime/os", "simulation", "broker")}
-            files |= {"client/src/b.hpp": "", "client/include/millrace/b.hpp": ""}
+            files |= {"client/src/b.hpp": "", "client/include/millrace/b.hpp": "", "embedded/src/b.hpp": ""}
             files |= {"src/LAYERS": LAYERS_FOR_TEST, name: text}
             for path, content in files.items():
                 (root / path).parent.mkdir(parents=True, exist_ok=True)
