@@ -20,6 +20,8 @@ struct EventListener {
 
 class EventListeners {
  public:
+  explicit EventListeners(std::weak_ptr<event_carrier> carrier) noexcept : carrier_(std::move(carrier)) {}
+
   std::weak_ptr<EventListener> add(std::shared_ptr<EventListener> listener) {
     const std::lock_guard lock(mutex_);
     listeners_.push_back(std::move(listener));
@@ -28,8 +30,12 @@ class EventListeners {
 
   void remove(const std::shared_ptr<EventListener>& listener) {
     std::unique_lock lock(mutex_);
-    listener->removed = true;
-    std::erase(listeners_, listener);
+    if (!std::exchange(listener->removed, true)) {
+      std::erase(listeners_, listener);
+      lock.unlock();
+      if (const auto carrier = carrier_.lock()) carrier->not_listening(listener->pattern);
+      lock.lock();
+    }
     const auto me = std::this_thread::get_id();
     // Two listeners that remove one another would wait for ever.
     if (std::ranges::any_of(running_, [me](const Running& call) { return call.thread == me; })) return;
@@ -89,6 +95,7 @@ class EventListeners {
     if (listener.removed) ended_.notify_all();
   }
 
+  const std::weak_ptr<event_carrier> carrier_;
   std::mutex mutex_;
   std::condition_variable ended_;
   std::vector<std::shared_ptr<EventListener>> listeners_;
@@ -148,12 +155,15 @@ bool event_listener::registered() const noexcept {
 event_bus::event_bus() : event_bus(std::make_unique<CarriedAtOnce>()) {}
 event_bus::event_bus(post_function post) : event_bus(std::make_unique<CarriedByLoop>(std::move(post))) {}
 event_bus::event_bus(std::unique_ptr<event_carrier> carrier)
-    : listeners_(std::make_shared<detail::EventListeners>()), carrier_(std::move(carrier)) {}
+    : carrier_(std::move(carrier)), listeners_(std::make_shared<detail::EventListeners>(carrier_)) {
+  carrier_->connect(receiver());
+}
 event_bus::~event_bus() = default;
 
 event_listener event_bus::listen(std::string_view pattern, std::type_index type,
                                  event_carrier::receiver call) {
   if (pattern.size() > kLongestTopic) throw std::length_error("millrace::event_bus: pattern over 255 bytes");
+  carrier_->listening(pattern, type);
   auto listener = std::make_shared<detail::EventListener>(
       detail::EventListener{std::string(pattern), type, std::move(call)});
   return {listeners_, listeners_->add(std::move(listener))};
@@ -161,9 +171,13 @@ event_listener event_bus::listen(std::string_view pattern, std::type_index type,
 
 void event_bus::send(event what) {
   if (what.topic.size() > kLongestTopic) throw std::length_error("millrace::event_bus: topic over 255 bytes");
-  carrier_->carry(std::move(what), [listeners = std::weak_ptr(listeners_)](const event& arrived) {
+  carrier_->carry(std::move(what), receiver());
+}
+
+event_carrier::receiver event_bus::receiver() const {
+  return [listeners = std::weak_ptr(listeners_)](const event& arrived) {
     if (const auto still_there = listeners.lock()) still_there->deliver(arrived);
-  });
+  };
 }
 
 }  // namespace millrace

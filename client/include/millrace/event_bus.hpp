@@ -32,15 +32,23 @@ struct event {
   std::shared_ptr<const void> value;
 };
 
-// Brings what is emitted to the listeners of a bus: in the same thread, through a loop, or over a broker.
+// Brings what is emitted to the listeners of a bus: in the same thread, through a loop, or over a broker
+// (event_broker.hpp). Its functions are called by any thread.
 class event_carrier {
  public:
   using receiver = std::function<void(const event&)>;
 
   virtual ~event_carrier() = default;
-  // Called by any thread. `deliver` calls the listeners; it may be called later, by another thread, and after
-  // the bus is gone (it does nothing then). What it throws is the first exception of a listener.
+  // `deliver` calls the listeners; it may be called later, by another thread, and after the bus is gone (it
+  // does nothing then). What it throws is the first exception of a listener.
   virtual void carry(event what, receiver deliver) = 0;
+
+  // For carriers that also bring what others have emitted. Once, before all else: where to deliver that.
+  virtual void connect(receiver) {}
+  // A listener is about to be registered; what this throws leaves event_bus::on, without a listener.
+  virtual void listening(std::string_view /*pattern*/, std::type_index) {}
+  // It is registered no more.
+  virtual void not_listening(std::string_view /*pattern*/) noexcept {}
 };
 
 namespace detail {
@@ -121,9 +129,10 @@ class event_bus {
   [[nodiscard]] event_listener listen(std::string_view pattern, std::type_index type,
                                       event_carrier::receiver call);
   void send(event what);
+  [[nodiscard]] event_carrier::receiver receiver() const;
 
+  std::shared_ptr<event_carrier> carrier_;
   std::shared_ptr<detail::EventListeners> listeners_;
-  std::unique_ptr<event_carrier> carrier_;
 };
 
 // Whether a topic exchange would route `topic` by the binding key `pattern`.
