@@ -54,6 +54,10 @@ def test_requests_get_their_replies_and_the_errors_of_the_service(process):
     drive(process, "requests", "cpp-requests", 200)
 
 
+def test_events_come_in_order_to_every_bus_on_the_exchange(process):
+    drive(process, "events", "cpp-events", 200)
+
+
 def bodies_in(process, queue):
     connection = pika.BlockingConnection(parameters(process))
     channel = connection.channel()

@@ -1,4 +1,4 @@
-// What test_cpp_client.py has libmillrace do with a real broker: driver VERB URL QUEUE [COUNT].
+// What test_cpp_client.py has libmillrace do with a real broker: driver VERB BROKER QUEUE [COUNT].
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <charconv>
@@ -7,9 +7,14 @@
 #include <functional>
 #include <iostream>
 #include <map>
+#include <millrace/event_broker.hpp>
+#include <millrace/json.hpp>
 #include <millrace/millrace.hpp>
 #include <mutex>
 #include <string>
+#include <thread>
+
+#include "cpp_client/broker.hpp"
 
 namespace {
 
@@ -190,6 +195,84 @@ void follow(const Arguments& arguments) {
   }
 }
 
+// Writes the number of each message as it is confirmed, until it is killed or all are.
+void confirm(const Arguments& arguments) {
+  Client client(options_for(arguments));
+  client.declare_queue(arguments.queue);
+  std::mutex mutex;
+  std::condition_variable changed;
+  int open = 0;
+  for (int i = 0; i < arguments.count; ++i) {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return open < 100; });
+    ++open;
+    lock.unlock();
+    client.async_publish(arguments.queue, std::to_string(i), [&, i](Failure failed, const Receipt&) {
+      const std::lock_guard guard(mutex);
+      --open;
+      if (!failed) std::cout << i << std::endl;
+      changed.notify_all();
+    });
+  }
+  std::unique_lock lock(mutex);
+  changed.wait(lock, [&] { return open == 0; });
+}
+
+// Prints and acknowledges all that is in the queue.
+void drain(const Arguments& arguments) {
+  Client client(options_for(arguments));
+  while (Delivery delivery = client.get(arguments.queue)) {
+    std::cout << delivery.body() << '\n';
+    delivery.ack();
+  }
+}
+
+// A connected client that does nothing until standard input ends.
+void idle(const Arguments& arguments) {
+  Client client(options_for(arguments));
+  client.declare_queue(arguments.queue);
+  client.publish(arguments.queue, "x");
+  std::cout << "idle" << std::endl;
+  std::cin.get();
+}
+
+struct Sighting {
+  static constexpr std::string_view topic = "birds.seen";
+  int number = 0;
+};
+BOOST_DESCRIBE_STRUCT(Sighting, (), (number))
+
+// Two programs' buses on one exchange: each hears what the other and it itself emit, in order.
+void events(const Arguments& arguments) {
+  Client here(options_for(arguments));
+  Client there(options_for(arguments));
+  broker_bus_options options;
+  options.exchange = arguments.queue;
+  event_bus bus(over_broker<Json, Sighting>(here, options));
+  event_bus other_bus(over_broker<Json, Sighting>(there, options));
+  std::mutex mutex;
+  std::condition_variable changed;
+  int heard_here = 0;
+  int heard_there = 0;
+  bool ordered = true;
+  const auto count = [&](int& heard, const Sighting& seen) {
+    const std::lock_guard lock(mutex);
+    ordered = ordered && seen.number == heard++;
+    changed.notify_all();
+  };
+  auto mine = bus.on<Sighting>([&](const Sighting& seen) { count(heard_here, seen); });
+  auto theirs = other_bus.on<Sighting>("birds.#", [&](const Sighting& seen) { count(heard_there, seen); });
+  for (int i = 0; i < arguments.count; ++i) bus.emit(Sighting{i});
+  std::unique_lock lock(mutex);
+  const bool all = changed.wait_for(lock, std::chrono::seconds(20), [&] {
+    return heard_here == arguments.count && heard_there == arguments.count;
+  });
+  lock.unlock();
+  check(all, "both buses hear every event");
+  check(ordered, "events come in the order of their emits");
+  here.delete_exchange(arguments.queue);
+}
+
 // Throughput of confirmed publishing, transient 1 KiB bodies unless told otherwise.
 void speed(const Arguments& arguments) {
   Client client(options_for(arguments));
@@ -220,13 +303,15 @@ void speed(const Arguments& arguments) {
 
 int main(int argc, char** argv) try {
   const std::map<std::string, std::function<void(const Arguments&)>> verbs{
-      {"publish", publish},   {"round_trip", round_trip}, {"errors", errors},
-      {"requests", requests}, {"follow", follow},         {"speed", speed}};
+      {"publish", publish}, {"round_trip", round_trip}, {"errors", errors},   {"requests", requests},
+      {"follow", follow},   {"speed", speed},           {"confirm", confirm}, {"drain", drain},
+      {"idle", idle},       {"events", events}};
   if (argc < 4 || !verbs.contains(argv[1])) {
-    std::cerr << "usage: driver VERB URL QUEUE [COUNT]\n";
+    std::cerr << "usage: driver VERB BROKER QUEUE [COUNT]\n";
     return 2;
   }
-  verbs.at(argv[1])({argv[2], argv[3], argc > 4 ? std::stoi(argv[4]) : 100});
+  verbs.at(argv[1])({reach_broker(argv[2]), argv[3], argc > 4 ? std::stoi(argv[4]) : 100});
+  leave_broker();
 } catch (const std::exception& error) {
   std::cerr << error.what() << '\n';
   return 1;
