@@ -21,8 +21,8 @@ class ClientOptions {
  public:
   ClientOptions() : ClientOptions("amqp://guest:guest@localhost") {}
   // amqp://user:password@host:port/vhost, or amqps://… for TLS. User, password and vhost are percent-decoded;
-  // what is left out is guest, guest, 5672 (5671) and "/". Several, with commas between them, are tried in
-  // turn.
+  // what is left out is guest, guest, 5672 (5671) and "/". Or embedded://NAME, for a broker that runs in this
+  // process (embedded.hpp). Several, with commas between them, are tried in turn.
   ClientOptions(const std::string& urls);
   ClientOptions(const char* urls) : ClientOptions(std::string(urls)) {}
 
