@@ -147,6 +147,17 @@ TEST_F(Access, to_a_vhost_needs_a_permission_in_it) {
   EXPECT_FALSE(access.authorize_vhost(ann, "/").has_value());
 }
 
+TEST_F(Access, nothing_is_refused_to_the_owner_whatever_a_user_of_its_name_may) {
+  const Subject owner{"ann", {}, true};
+  access.put_topic_permission({"ann", "/", "x", "", ""});
+  EXPECT_TRUE(access.authorize(owner, "/", ResourceKind::queue, "q", Permission::configure).has_value());
+  EXPECT_TRUE(access.authorize_topic(owner, "/", "x", "a.b", Permission::write).has_value());
+  EXPECT_TRUE(access.authorize_vhost(owner, "/").has_value());
+  EXPECT_FALSE(access.authorize(ann, "/", ResourceKind::queue, "q", Permission::configure).has_value());
+  EXPECT_FALSE(access.authorize_topic(ann, "/", "x", "a.b", Permission::write).has_value());
+  EXPECT_FALSE(access.authorize_vhost(ann, "/").has_value());
+}
+
 TEST_F(Access, to_topics_is_free_until_they_are_granted) {
   permit(".*", ".*", ".*");
   EXPECT_TRUE(may_write_topic("amq.topic", "any"));

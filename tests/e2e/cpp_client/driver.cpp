@@ -1,6 +1,7 @@
 // What test_cpp_client.py has libmillrace do with a real broker: driver VERB BROKER QUEUE [COUNT].
 #include <atomic>
 #include <boost/asio/io_context.hpp>
+#include <boost/json/src.hpp>
 #include <charconv>
 #include <condition_variable>
 #include <cstdio>
