@@ -75,6 +75,13 @@ def test_anonymous_is_refused_unless_switched_on(raw):
     assert raw.end() in ((503, "COMMAND_INVALID - unknown authentication mechanism 'ANONYMOUS'"), None)
 
 
+@pytest.mark.millrace_only("RabbitMQ has a plugin for it")
+def test_external_is_for_the_program_that_a_broker_runs_in(raw):
+    assert "EXTERNAL" not in raw.start().mechanisms.split()
+    raw.login("EXTERNAL", "")
+    assert raw.end() in ((503, "COMMAND_INVALID - unknown authentication mechanism 'EXTERNAL'"), None)
+
+
 def test_tune_offers_131072_octets_2047_channels_and_60_seconds(raw):
     raw.start()
     raw.login()
@@ -90,8 +97,13 @@ def test_amqplain_logs_in(raw):
 
 @pytest.mark.parametrize(
     "mechanism, response",
-    [("PLAIN", plain("guest", "wrong")), ("PLAIN", plain("nobody", "x")), ("PLAIN", plain("guest", ""))],
-    ids=["wrong password", "unknown user", "empty password"],
+    [
+        ("PLAIN", plain("guest", "wrong")),
+        ("PLAIN", plain("nobody", "x")),
+        ("PLAIN", plain("guest", "")),
+        ("PLAIN", plain("", "")),
+    ],
+    ids=["wrong password", "unknown user", "empty password", "no user"],
 )
 def test_a_client_that_can_be_told_so_is_told_that_its_login_failed(raw, mechanism, response):
     raw.start()
