@@ -85,7 +85,8 @@ asio::awaitable<void> Link::open(ServerUrl url) {
 void Link::connect_in_process() {
   Dialled dialled = dial_in_process(url_.host);
   if (!dialled.found)
-    throw_connect_error("there is no embedded broker of this name in this process; was it started, or ended?");
+    throw_connect_error(
+        "there is no embedded broker of this name in this process; was it started, or ended?");
   if (!dialled.end) throw_connect_error("the embedded broker takes no more connections");
   stream_.use_pipe(std::move(*dialled.end));
 }

@@ -54,8 +54,7 @@ void PipeStream::try_write(bool inside_call) {
 void PipeStream::finish(Operation& operation, error_code error, std::size_t bytes, bool inside_call) {
   Handler handler = std::exchange(operation.handler, nullptr);
   if (!inside_call) return handler(error, bytes);
-  asio::post(context_,
-             [handler = std::move(handler), error, bytes]() mutable { handler(error, bytes); });
+  asio::post(context_, [handler = std::move(handler), error, bytes]() mutable { handler(error, bytes); });
 }
 
 void PipeStream::close() {

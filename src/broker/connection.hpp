@@ -44,7 +44,7 @@ struct ConnectionInfo {
   std::string peer;      // "127.0.0.1:4711"
   bool peer_is_loopback = false;
   bool peer_is_owner = false;  // the program that the broker runs in
-  std::string client_name;  // connection_name where the client gives one
+  std::string client_name;     // connection_name where the client gives one
 };
 
 struct QueueStatus {
@@ -219,8 +219,8 @@ struct Credentials {
 class Gate {
  public:
   virtual ~Gate() = default;
-  // Slow by design: runs elsewhere and completes later. Failure: access_refused, whatever the cause. Without a
-  // user's name the peer vouches for itself: it has to be the owner.
+  // Slow by design: runs elsewhere and completes later. Failure: access_refused, whatever the cause. Without
+  // a user's name the peer vouches for itself: it has to be the owner.
   virtual void authenticate(Credentials credentials, const ConnectionInfo& info, Done<Subject> done) = 0;
   // Checks the vhost, the user's access to it and the limits: not_allowed with RabbitMQ's text.
   virtual result<std::unique_ptr<Connection>> open(const Subject& subject, std::string_view vhost,

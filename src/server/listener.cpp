@@ -147,8 +147,8 @@ void Listener::adopt(runtime::Descriptor socket, const sockaddr_storage& peer) {
   auto stream = std::make_unique<runtime::SocketStream>(std::move(socket));
   const bool given = give_to_least_busy(pumps_, max_connections_, std::move(stream), std::move(info));
   if (!given && !complained_) {
-    log_(broker::LogLevel::warning, "max-connections (" + std::to_string(max_connections_) +
-                                        ") is reached: new connections are closed");
+    log_(broker::LogLevel::warning,
+         "max-connections (" + std::to_string(max_connections_) + ") is reached: new connections are closed");
   }
   complained_ = !given;
 }

@@ -347,7 +347,8 @@ void Shard::authenticate(Credentials credentials, const ConnectionInfo& info, Do
   const auto refuse = [&] {
     return fail(Errc::access_refused, "user '" + credentials.user + "' - invalid credentials");
   };
-  if (credentials.user.empty() && info.peer_is_owner) return done(Subject{"embedded", {"administrator", "impersonator"}, true});
+  if (credentials.user.empty() && info.peer_is_owner)
+    return done(Subject{"embedded", {"administrator", "impersonator"}, true});
   const UserSpec* user = replica_.access().find_user(credentials.user);
   if (credentials.user == "guest" && !info.peer_is_loopback) {
     return done(fail(Errc::access_refused, "user 'guest' can only connect via localhost"));
