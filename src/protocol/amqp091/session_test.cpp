@@ -44,8 +44,8 @@ class Play {
     options_.random = [](std::span<std::uint8_t> bytes) { std::fill(bytes.begin(), bytes.end(), 0); };
     fake_.log = [this](std::string line) { say('=', line); };
     transport_.log = [this](std::string line) { say('~', line); };
-    session_ = std::make_unique<Session>(gate_, transport_, options_,
-                                         broker::ConnectionInfo{"", "127.0.0.1:1", true, ""});
+    session_ = std::make_unique<Session>(
+        gate_, transport_, options_, broker::ConnectionInfo{.peer = "127.0.0.1:1", .peer_is_loopback = true});
   }
 
   void input(const std::string& line) {
