@@ -92,7 +92,8 @@ class Millrace(Broker):
         self.options = list(options)
 
     def _launch(self):
-        command = [self.program, "serve", "--amqp", f"127.0.0.1:{self.port}", "--data-dir", str(self.folder / "data")]
+        command = [self.program, "serve", "--amqp", f"127.0.0.1:{self.port}", "--http", "off"]
+        command += ["--data-dir", str(self.folder / "data")]
         with self._log() as log:
             self.process = subprocess.Popen(command + self.options, stdout=subprocess.PIPE, stderr=log, text=True)
 

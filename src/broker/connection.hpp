@@ -17,6 +17,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.hpp"
 #include "base/task.hpp"
@@ -45,6 +46,31 @@ struct ConnectionInfo {
   bool peer_is_loopback = false;
   bool peer_is_owner = false;  // the program that the broker runs in
   std::string client_name;     // connection_name where the client gives one
+  bool is_management = false;  // made by Management::use: not a client of its own
+};
+
+// A session as its client set it up, for people: lists of connections, channels and consumers.
+struct ChannelDetails {
+  std::uint16_t number = 0;
+  bool confirm = false;
+  bool transactional = false;
+  std::uint32_t prefetch = 0;          // of each consumer to come; 0: none
+  std::uint32_t channel_prefetch = 0;  // of all its consumers together; 0: none
+  std::uint64_t unacked = 0;
+  std::uint32_t consumers = 0;
+};
+struct ConsumerDetails {
+  ConsumerId id;
+  std::uint16_t channel = 0;
+  std::uint32_t prefetch = 0;
+};
+struct SessionDetails {
+  std::uint32_t frame_max = 0;
+  std::uint16_t channel_max = 0;
+  std::uint32_t heartbeat_s = 0;
+  std::string mechanism;
+  std::vector<ChannelDetails> channels;
+  std::vector<ConsumerDetails> consumers;
 };
 
 struct QueueStatus {
@@ -146,6 +172,8 @@ class ConnectionListener {
   // It mostly uses queues of that shard, and would be better off there: the session may answer by
   // Connection::leave_for, now or when it is asked again, or never.
   virtual void on_move_suggested(ShardId) {}
+  // What lists of connections show of it. Asked for when somebody looks.
+  virtual SessionDetails describe() const { return {}; }
   // The end of a turn in which something was called back: time to write.
   virtual void on_turn_end() = 0;
 };

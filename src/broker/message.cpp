@@ -244,6 +244,14 @@ Ref<Message> read_message_head(ByteView stored) {
   return read_stored(stored, false);
 }
 
+MessageProperties MessageFormat::delivered(const Delivery&) const {
+  return {};
+}
+
+bool MessageFormat::put_header(Buffer&, const MessageProperties&) const {
+  return true;
+}
+
 const MessageFormat& internal_format() noexcept {
   static const InternalFormat format;
   return format;

@@ -46,6 +46,16 @@ struct Annotations {
   std::int64_t delayed_ms = 0;            // an exchange has held it back so long, and none does so again
 };
 
+// What a publisher says about a message, in no protocol's encoding. Texts are at most 255 bytes.
+struct MessageProperties {
+  std::optional<std::string> content_type, content_encoding, correlation_id, reply_to, expiration, message_id,
+      type, user_id, app_id, cluster_id;
+  std::optional<std::uint8_t> delivery_mode;  // 2: persistent
+  std::optional<std::uint8_t> priority;
+  std::optional<std::uint64_t> timestamp;  // seconds
+  std::optional<Arguments> headers;
+};
+
 class Message final : public RefCounted {
  public:
   struct Fields {
@@ -127,6 +137,8 @@ class HeaderVisitor {
   virtual bool header(std::string_view key, const Value& value) = 0;
 };
 
+struct Delivery;
+
 class MessageFormat {
  public:
   virtual ~MessageFormat() = default;
@@ -137,6 +149,10 @@ class MessageFormat {
   virtual std::optional<std::string> expiration_text(const Message& message) const = 0;
   // "timestamp", "message-id", … by the name consistent-hash exchanges use in `hash-property`.
   virtual std::optional<std::string> property(const Message& message, std::string_view name) const = 0;
+  // As its consumer is to see them, with what the broker adds.
+  virtual MessageProperties delivered(const Delivery& delivery) const;
+  // Appends a header block that says this. False: it cannot be said, because a header is nested too deeply.
+  virtual bool put_header(Buffer& out, const MessageProperties& properties) const;
 };
 
 // Indexed by Origin; entries are never null.

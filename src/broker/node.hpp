@@ -53,6 +53,8 @@ struct NodeRecovery {
   std::uint64_t log_bytes_cut = 0;  // of torn tails, never confirmed
 };
 
+class Management;
+
 class Node {
  public:
   // `shards`: one runtime for each of the directory's shards, whose loops do not run yet. `helper` is for
@@ -74,6 +76,8 @@ class Node {
   // (ConnectionListener::on_turn_end), letters to other shards sent, the log flushed. `idle`: the loop has
   // nothing else ready.
   virtual void end_turn(unsigned shard, bool idle) = 0;
+
+  virtual Management& management() noexcept = 0;
 
   // Commits the changes in order, as one client would (an import). Any thread; `done` runs on shard 0's.
   virtual void change(std::vector<Change> changes, Done<void> done) = 0;

@@ -85,8 +85,8 @@ result<void> set_flag(bool& to, std::string_view text) {
   return {};
 }
 
-result<void> set_amqp(Config& config, std::span<const std::string> values) {
-  config.amqp.clear();
+result<void> set_addresses(std::vector<HostPort>& to, std::span<const std::string> values) {
+  to.clear();
   for (const std::string& value : values) {
     if (value == "off") {
       if (values.size() == 1) return {};
@@ -94,7 +94,7 @@ result<void> set_amqp(Config& config, std::span<const std::string> values) {
     }
     auto address = parse_host_port(value);
     if (!address) return address.error();
-    config.amqp.push_back(std::move(*address));
+    to.push_back(std::move(*address));
   }
   return {};
 }
@@ -150,7 +150,9 @@ constexpr std::array kOptions{
     ConfigOption{"amqp", "HOST:PORT|off",
                  "Where to listen for AMQP 0-9-1; may be repeated; * for all interfaces, port 0 for a free "
                  "one [*:5672]",
-                 Kind::list, set_amqp},
+                 Kind::list, [](Config& c, Values v) { return set_addresses(c.amqp, v); }},
+    ConfigOption{"http", "HOST:PORT|off", "Likewise for the management HTTP API [*:15672]", Kind::list,
+                 [](Config& c, Values v) { return set_addresses(c.http, v); }},
     ConfigOption{"max-connections", "N", "Connections beyond are closed as they come [100000]", Kind::value,
                  [](Config& c, Values v) { return set_number(c.max_connections, v.back(), 1, 10'000'000); }},
     ConfigOption{

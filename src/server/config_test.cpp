@@ -67,6 +67,8 @@ TEST_F(Configuration, listens_where_each_source_says) {
   environment["MILLRACE_AMQP"] = "127.0.0.1:3,:4";
   EXPECT_EQ(good({}).amqp, (std::vector<HostPort>{{"127.0.0.1", 3}, {"", 4}}));
   EXPECT_TRUE(good({"--amqp", "off"}).amqp.empty());
+  EXPECT_EQ(good({}).http, (std::vector<HostPort>{{"", 15672}}));
+  EXPECT_TRUE(good({"--http", "off"}).http.empty());
   environment.clear();
   file("amqp = [\"127.0.0.1:5\", \"127.0.0.1:6\"]\n");
   EXPECT_EQ(good({"--config", path().c_str()}).amqp.size(), 2u);

@@ -46,7 +46,7 @@ result<BoundSocket> bind_socket(const sockaddr* address, socklen_t length, const
   if (::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&bound), &bound_length) != 0) {
     return cannot_listen(where, errno);
   }
-  return BoundSocket{std::move(socket), to_text(bound)};
+  return BoundSocket{std::move(socket), to_text(bound), bound.ss_family == AF_INET6};
 }
 
 result<std::vector<BoundSocket>> bind_all_interfaces(const HostPort& where) {

@@ -21,6 +21,7 @@ namespace millrace::server {
 struct BoundSocket {
   runtime::Descriptor socket;
   std::string address;  // with the port that was given, when 0 was asked for
+  bool is_ipv6 = false;
 };
 
 // All interfaces: one socket for IPv6 and IPv4 where the system has both. A name may stand for several

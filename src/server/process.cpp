@@ -2,6 +2,7 @@
 
 #include <sched.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -9,14 +10,18 @@
 #include <utility>
 #include <vector>
 
+#include "management/api.hpp"
+#include "management/definitions_import.hpp"
+#include "management/http_server.hpp"
 #include "protocol/amqp091/format.hpp"
 #include "runtime/os/clock.hpp"
 #include "runtime/os/disk_thread.hpp"
 #include "runtime/os/entropy.hpp"
 #include "runtime/os/file_system.hpp"
+#include "runtime/os/shard_loop_asio.hpp"
 #include "server/amqp_session.hpp"
-#include "server/definitions_import.hpp"
 #include "server/listener.hpp"
+#include "server/process_figures.hpp"
 
 namespace millrace::server {
 namespace {
@@ -59,9 +64,13 @@ class RunningProcess final : public Process {
     session_options_.allow_anonymous = config.allow_anonymous;
     session_options_.handshake_timeout_ms = config.handshake_timeout_ms;
     session_options_.random = runtime::fill_random;
+    http_loop_.on_turn_end([](bool) {});
   }
 
   ~RunningProcess() override {
+    // It first: its tasks ask the node.
+    http_loop_.stop();
+    http_loop_.join();
     for (const auto& loop : loops_) loop->stop();
     for (const auto& loop : loops_) loop->join();
     for (const auto& disk : disks_) disk->stop();
@@ -71,32 +80,35 @@ class RunningProcess final : public Process {
   result<void> open() {
     std::vector<broker::Change> definitions;
     if (!config_.definitions.empty()) {
-      auto read = read_definitions(config_.definitions, runtime::fill_random);
+      auto read = management::read_definitions(config_.definitions, runtime::fill_random);
       if (!read) return read.error();
       for (const std::string& note : read->notes) log_(LogLevel::warning, note);
       definitions = std::move(read->changes);
     }
-    std::vector<BoundSocket> sockets;
-    for (const HostPort& where : config_.amqp) {
-      auto bound = bind_sockets(where);
-      if (!bound) return bound.error();
-      std::move(bound->begin(), bound->end(), std::back_inserter(sockets));
-    }
+    auto sockets = bind_all(config_.amqp);
+    if (!sockets) return sockets.error();
+    auto http_sockets = bind_all(config_.http);
+    if (!http_sockets) return http_sockets.error();
     if (const auto opened = open_node(); !opened) return opened;
     make_pumps();
-    for (BoundSocket& socket : sockets) {
+    if (!http_sockets->empty()) make_api(*sockets, *http_sockets);
+    for (BoundSocket& socket : *sockets) {
       listeners_.push_back(
           std::make_unique<Listener>(std::move(socket), pumps_, config_.max_connections, log_));
     }
     for (const auto& loop : loops_) loop->start();
+    http_loop_.start();
     if (const auto imported = import(std::move(definitions)); !imported) return imported;
-    return listen();
+    if (const auto listening = listen(); !listening) return listening;
+    return listen_for_http(std::move(*http_sockets));
   }
 
   std::string ready_line() const override {
     std::string amqp;
     for (const auto& listener : listeners_) amqp += (amqp.empty() ? "" : ",") + listener->address();
-    return "ready amqp=" + (amqp.empty() ? "off" : amqp) + " data=" + absolute(config_.data_dir);
+    return "ready amqp=" + (amqp.empty() ? "off" : amqp) +
+           " http=" + (http_addresses_.empty() ? "off" : http_addresses_) +
+           " data=" + absolute(config_.data_dir);
   }
 
   bool connect(std::unique_ptr<runtime::ByteStream> stream, broker::ConnectionInfo info) override {
@@ -107,10 +119,61 @@ class RunningProcess final : public Process {
     loops_[0]->post([this] {
       for (const auto& listener : listeners_) listener->close();
     });
+    if (http_server_) http_loop_.post([this] { http_server_->close(); });
     node_->stop(grace, std::move(done));
   }
 
  private:
+  static result<std::vector<BoundSocket>> bind_all(const std::vector<HostPort>& addresses) {
+    std::vector<BoundSocket> sockets;
+    for (const HostPort& where : addresses) {
+      auto bound = bind_sockets(where);
+      if (!bound) return bound.error();
+      std::move(bound->begin(), bound->end(), std::back_inserter(sockets));
+    }
+    return sockets;
+  }
+
+  void make_api(const std::vector<BoundSocket>& amqp, const std::vector<BoundSocket>& http) {
+    management::ApiOptions options;
+    options.node_name = node_name();
+    options.cluster_name = session_options_.cluster_name;
+    options.product = session_options_.product;
+    options.version = session_options_.version;
+    options.memory_limit_bytes = config_.memory_limit_bytes;
+    options.disk_low_water_bytes = config_.disk_low_water_bytes;
+    options.pid = static_cast<std::uint64_t>(::getpid());
+    options.process_figures = [data_dir = config_.data_dir] { return process_figures(data_dir); };
+    options.random = runtime::fill_random;
+    options.wall_ms = [this] { return clock_.wall().count(); };
+    options.started_ms = clock_.wall().count();
+    api_ = std::make_unique<management::Api>(node_->management(), http_loop_, http_loop_, std::move(options));
+    std::vector<management::ListeningOn> listeners;
+    for (const auto& [protocol, sockets] : {std::pair("amqp", &amqp), std::pair("http", &http)}) {
+      for (const BoundSocket& socket : *sockets) {
+        const auto where = parse_host_port(socket.address);
+        if (where) listeners.push_back({protocol, where->host, where->port});
+      }
+    }
+    api_->listening_on(std::move(listeners));
+    http_server_ = std::make_unique<management::HttpServer>(runtime::io_context_of(http_loop_), *api_, log_);
+  }
+
+  result<void> listen_for_http(std::vector<BoundSocket> sockets) {
+    for (const BoundSocket& socket : sockets) {
+      http_addresses_ += (http_addresses_.empty() ? "" : ",") + socket.address;
+    }
+    std::promise<result<void>> listening;
+    http_loop_.post([&] {
+      result<void> outcome;
+      for (BoundSocket& socket : sockets) {
+        if (outcome) outcome = http_server_->listen(socket.socket.release(), socket.is_ipv6);
+      }
+      listening.set_value(std::move(outcome));
+    });
+    return listening.get_future().get();
+  }
+
   result<void> open_node() {
     std::uint64_t incarnation = 0;
     runtime::fill_random({reinterpret_cast<std::uint8_t*>(&incarnation), sizeof incarnation});
@@ -199,12 +262,16 @@ class RunningProcess final : public Process {
   runtime::SystemClock clock_;
   std::unique_ptr<runtime::FileSystem> files_;
   std::unique_ptr<storage::DataDirectory> directory_;
+  runtime::ShardLoop http_loop_{"http"};
   std::vector<std::unique_ptr<runtime::ShardLoop>> loops_;
   std::vector<std::unique_ptr<runtime::DiskThread>> disks_;
   std::unique_ptr<runtime::DiskThread> helper_;
   std::unique_ptr<broker::Node> node_;
   std::vector<std::unique_ptr<Pump>> pumps_;
   std::vector<std::unique_ptr<Listener>> listeners_;
+  std::unique_ptr<management::Api> api_;
+  std::unique_ptr<management::HttpServer> http_server_;
+  std::string http_addresses_;
 };
 
 }  // namespace

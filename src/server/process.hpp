@@ -27,7 +27,7 @@ class Process {
   // Ends the threads; what was not drained by stop() is dropped, as by a crash.
   virtual ~Process() = default;
 
-  // "ready amqp=127.0.0.1:5672 data=/var/lib/millrace"
+  // "ready amqp=127.0.0.1:5672 http=127.0.0.1:15672 data=/var/lib/millrace"
   virtual std::string ready_line() const = 0;
   // An AMQP connection that came by another way than a listener. False, and it is closed: there are
   // max_connections. Any thread, before stop().

@@ -18,6 +18,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+# Tests run beside each other: none takes the well-known port of the HTTP API. Those that want it say --http.
+os.environ["MILLRACE_HTTP"] = "off"
+
 from harness import definitions as definitions_file
 from harness.millrace import Millrace, binary_path
 from harness.pika_tools import parameters

@@ -143,6 +143,14 @@ result<std::string> import_rabbitmq_hash(std::string_view algorithm, std::string
   return fail(Errc::invalid_argument, "unknown password hashing algorithm '" + std::string(algorithm) + "'");
 }
 
+std::optional<RabbitmqHash> export_rabbitmq_hash(std::string_view stored) {
+  for (const SaltedDigest& kind : kSaltedDigests) {
+    if (!stored.starts_with(kind.scheme)) continue;
+    return RabbitmqHash{std::string(kind.algorithm), std::string(stored.substr(kind.scheme.size()))};
+  }
+  return std::nullopt;
+}
+
 namespace {
 
 using Mac = std::array<std::uint8_t, 32>;

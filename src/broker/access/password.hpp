@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,6 +29,13 @@ bool verify_password(std::string_view stored, std::string_view password);
 // From a definitions file: base64 hash and algorithm ("rabbit_password_hashing_sha256", …). An empty hash, of
 // a user that has no password, stays empty. invalid_argument otherwise.
 result<std::string> import_rabbitmq_hash(std::string_view algorithm, std::string_view base64);
+
+// The way back; none for a form that RabbitMQ does not have.
+struct RabbitmqHash {
+  std::string algorithm;
+  std::string base64;
+};
+std::optional<RabbitmqHash> export_rabbitmq_hash(std::string_view stored);
 
 // Remembers credentials that were verified, as a keyed MAC, so that a reconnect storm costs no key
 // derivations. Keyed anew at each start; the stored password is part of what is signed, so a change forgets.

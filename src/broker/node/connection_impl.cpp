@@ -23,6 +23,7 @@ ConnectionImpl::ConnectionImpl(Shard& shard, ConnectionId id, Subject subject, s
       vhost_(std::move(vhost)),
       info_(std::move(info)),
       listener_(listener) {
+  connected_ms_ = shard_->wall_ms();
   shard_->add_connection(*this);
 }
 
@@ -43,6 +44,7 @@ void ConnectionImpl::leave() noexcept {
       shared.shards[former.value]->forget_moved(id);
     });
   }
+  shard_->counters().connection_closed(counters_);
   shard_->remove_connection(*this);
   using Kind = UseCounts::Kind;
   UseCounts& uses = shard_->shared().uses;

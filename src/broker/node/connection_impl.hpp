@@ -18,6 +18,7 @@
 #include "broker/node/reply_address.hpp"
 #include "broker/node/shard_vote.hpp"
 #include "broker/routing_table.hpp"
+#include "broker/statistics.hpp"
 
 namespace millrace::broker {
 
@@ -35,6 +36,9 @@ class ConnectionImpl final : public Connection {
   const Subject& subject() const noexcept override { return subject_; }
   const std::string& vhost() const noexcept override { return vhost_; }
   ConnectionListener& listener() noexcept { return listener_; }
+  const ConnectionInfo& info() const noexcept { return info_; }
+  std::int64_t connected_ms() const noexcept { return connected_ms_; }
+  const ConnectionCounters& counters() const noexcept { return counters_; }
 
   void declare_exchange(const ExchangeDeclare& declare, Done<void> done) override;
   void check_exchange(std::string_view name, Done<void> done) override;
@@ -163,8 +167,10 @@ class ConnectionImpl final : public Connection {
   std::string reply_address_;
   ConsumerId reply_consumer_;
   std::uint64_t reply_secret_ = 0;
-  std::int64_t channels_ = 0;  // taken
-  bool closing_ = false;       // nothing is called back any more but the completion of close()
+  std::int64_t channels_ = 0;      // taken
+  std::int64_t connected_ms_ = 0;  // wall clock
+  ConnectionCounters counters_;
+  bool closing_ = false;  // nothing is called back any more but the completion of close()
   bool closed_ = false;
 };
 

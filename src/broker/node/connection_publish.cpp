@@ -38,6 +38,8 @@ result<PublishOutcome> ConnectionImpl::publish(const Publish& publish) {
   if (cache_.version != shard_->replica().version() || cache_.exchange_name != publish.exchange) {
     if (auto ok = refresh_cache(publish.exchange); ok.has_error()) return ok.error();
   }
+  ++counters_.published;
+  if (publish.token != 0) ++counters_.wanting_confirm;
   const bool one_key = publish.extra_keys.empty();
   if (one_key && cache_.has_route && cache_.routing_key == publish.routing_key) {
     return send_to(publish, cache_.targets);
@@ -100,7 +102,10 @@ result<PublishOutcome> ConnectionImpl::remember(const Publish& publish,
 result<PublishOutcome> ConnectionImpl::send_to(const Publish& publish,
                                                std::span<const QueueAddress> targets) {
   PublishOutcome outcome;
-  if (targets.empty()) return outcome;
+  if (targets.empty()) {
+    ++counters_.unroutable;
+    return outcome;
+  }
   outcome.routed = true;
   const ShardId home = shard_->id();
   ConfirmTo to{home, id_, publish.token, false};

@@ -125,6 +125,7 @@ void Coordinator::send_durable() {
       });
     }
     const auto changes = commit.changes;
+    if (listener_) listener_(changes);
     for (const Change& change : *changes) own.replica().apply(change);
   }
 }
@@ -177,6 +178,7 @@ void Coordinator::declare_queue(QueueSpec asked, bool server_named, ShardId near
   asked.address.id = QueueId(next_queue_id_++);
   asked.address.shard = asked.exclusive_owner.value != 0 || server_named ? near : place(near);
   ++queues_of_shard_[asked.address.shard.value];
+  ++queues_created_;
   DeclaredQueue made{asked, true};
   std::vector<Change> changes;
   changes.push_back(PutQueue{std::move(asked)});
@@ -219,6 +221,7 @@ void Coordinator::add_queue_deletion(const VhostDefinitions& vhost, const QueueS
   changes.push_back(DeleteQueue{queue.vhost, queue.name, queue.address});
   add_unused_exchanges(vhost, vhost.bindings_to(queue.name, false), changes);
   --queues_of_shard_[queue.address.shard.value];
+  ++queues_deleted_;
 }
 
 void Coordinator::delete_queue(std::string_view vhost_name, std::string_view name, QueueAddress address,
@@ -313,6 +316,32 @@ void Coordinator::unbind(BindingSpec binding, Done<void> done) {
   commit(std::move(changes), [done = std::move(done)]() mutable { done({}); });
 }
 
+result<void> Coordinator::check_referents(const Change& change) const {
+  const auto user = [this](const std::string& name) -> result<void> {
+    if (definitions_.users().contains(name)) return {};
+    return fail(Errc::not_found, "no user '" + name + "'");
+  };
+  const auto vhost = [this](const std::string& name) -> result<void> {
+    if (definitions_.find_vhost(name) != nullptr) return {};
+    return fail(Errc::not_found, "no vhost '" + name + "'");
+  };
+  const auto both = [&](const std::string& user_name, const std::string& vhost_name) -> result<void> {
+    if (auto there = user(user_name); there.has_error()) return there;
+    return vhost(vhost_name);
+  };
+  if (const auto* c = std::get_if<PutPermission>(&change))
+    return both(c->permission.user, c->permission.vhost);
+  if (const auto* c = std::get_if<PutTopicPermission>(&change)) {
+    return both(c->permission.user, c->permission.vhost);
+  }
+  if (const auto* c = std::get_if<PutPolicy>(&change)) return vhost(c->policy.vhost);
+  if (const auto* c = std::get_if<DeleteVhost>(&change)) return vhost(c->name);
+  if (const auto* c = std::get_if<PutLimit>(&change)) {
+    return c->limit.of_user ? user(c->limit.subject) : vhost(c->limit.subject);
+  }
+  return {};
+}
+
 void Coordinator::import(std::vector<Change> changes, Done<void> done) {
   // One at a time, so that each sees what the ones before it made.
   for (Change& change : changes) {
@@ -347,6 +376,13 @@ void Coordinator::import(std::vector<Change> changes, Done<void> done) {
       if (vhost->has_binding(binding->binding)) continue;
       own.push_back(std::move(change));
     } else {
+      if (auto ok = check_referents(change); ok.has_error()) return done(ok);
+      if (const auto* gone = std::get_if<DeleteVhost>(&change)) {
+        for (const auto& [name, queue_there] : definitions_.find_vhost(gone->name)->queues) {
+          --queues_of_shard_[queue_there.address.shard.value];
+          ++queues_deleted_;
+        }
+      }
       own.push_back(std::move(change));
     }
     commit(std::move(own), [] {});

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -57,6 +58,13 @@ class Coordinator {
 
   void on_durable(storage::Lsn durable);
 
+  // Told of each committed change, in order, before whoever asked for it is answered.
+  using ChangeListener = std::function<void(const std::shared_ptr<const std::vector<Change>>&)>;
+  void listen(ChangeListener listener) { listener_ = std::move(listener); }
+
+  std::uint64_t queues_created() const noexcept { return queues_created_; }
+  std::uint64_t queues_deleted() const noexcept { return queues_deleted_; }
+
  private:
   struct Commit {
     std::shared_ptr<const std::vector<Change>> changes;
@@ -76,6 +84,8 @@ class Coordinator {
   void add_unused_exchanges(const VhostDefinitions& vhost, std::vector<BindingSpec> going,
                             std::vector<Change>& changes) const;
   void assign(ExchangeSpec& exchange, ShardId near);
+  // not_found: the change refers to a user or a vhost that does not exist.
+  result<void> check_referents(const Change& change) const;
 
   NodeShared& shared_;
   Definitions definitions_;
@@ -85,6 +95,9 @@ class Coordinator {
   std::uint64_t first_commit_ = 0;  // number of commits_.front()
   std::size_t sent_ = 0;            // of commits_, those the shards have been told
   bool advancing_ = false;
+  ChangeListener listener_;
+  std::uint64_t queues_created_ = 0;
+  std::uint64_t queues_deleted_ = 0;
 };
 
 }  // namespace millrace::broker

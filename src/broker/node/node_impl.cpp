@@ -4,6 +4,7 @@
 
 #include "broker/node.hpp"
 #include "broker/node/coordinator.hpp"
+#include "broker/node/management_impl.hpp"
 #include "broker/node/shard.hpp"
 
 namespace millrace::broker {
@@ -36,6 +37,7 @@ class NodeImpl final : public Node {
     settle_what_arrived();
     coordinator_ = std::make_unique<Coordinator>(shared_, std::move(definitions));
     shared_.coordinator = coordinator_.get();
+    management_ = std::make_unique<ManagementImpl>(shared_);
     coordinator_->bring_up_to_date();
     for (auto& shard : shards_) shard->finish_recovery(recovery_);
     if (coordinator_->is_fresh())
@@ -55,6 +57,7 @@ class NodeImpl final : public Node {
 
   const NodeRecovery& recovery() const noexcept override { return recovery_; }
   Gate& gate(unsigned shard) noexcept override { return *shards_[shard]; }
+  Management& management() noexcept override { return *management_; }
 
   void end_turn(unsigned shard, bool idle) override {
     shards_[shard]->end_turn(idle);
@@ -158,6 +161,7 @@ class NodeImpl final : public Node {
                            [this, low] {
                              if (*low != disk_alarm_) {
                                disk_alarm_ = *low;
+                               management_->set_disk_alarm(*low);
                                shared_.options.log(
                                    *low ? LogLevel::warning : LogLevel::info,
                                    *low ? "disk space is low: publishers are blocked until there is more"
@@ -192,6 +196,7 @@ class NodeImpl final : public Node {
   NodeRecovery recovery_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::unique_ptr<Coordinator> coordinator_;
+  std::unique_ptr<ManagementImpl> management_;
   std::unique_ptr<storage::DiskGuard> guard_;
   bool disk_alarm_ = false;
   bool closing_stores_ = false;

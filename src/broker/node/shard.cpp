@@ -254,6 +254,7 @@ void Shard::queue_deleted(const QueueAddress& address) {
   if (address.shard != id_) return;
   const auto it = queues_.find(address.id.value);
   if (it == queues_.end()) return;
+  counters_.queues_gone += it->second->counters();
   it->second->shut(true);
   forget(*it->second);
   graveyard_.push_back(std::move(it->second));
@@ -418,6 +419,7 @@ result<std::unique_ptr<Connection>> Shard::open(const Subject& subject, std::str
                                        ") is reached");
   }
   const ConnectionId id(shared_.next_connection.fetch_add(1, std::memory_order_relaxed));
+  ++counters_.connections_opened;
   // Gives back what was taken when it ends.
   auto connection = std::make_unique<ConnectionImpl>(*this, id, subject, std::string(vhost), info, listener);
   if (blocked()) listener.on_blocked(alarm_);

@@ -23,6 +23,7 @@
 #include "broker/node/letter.hpp"
 #include "broker/node/replica.hpp"
 #include "broker/node/shared.hpp"
+#include "broker/node/statistics.hpp"
 #include "broker/queue/queue.hpp"
 #include "storage/log.hpp"
 #include "storage/segments.hpp"
@@ -95,6 +96,9 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
     if (ConnectionImpl* found = find_connection(connection)) touch(*found);
   }
   std::size_t connection_count() const noexcept { return connections_.size(); }
+  const auto& connections() const noexcept { return connections_; }
+  const auto& queues() const noexcept { return queues_; }
+  ShardCounters& counters() noexcept { return counters_; }
   const NodeOptions& options() const noexcept { return shared_.options; }
 
   // moving.cpp. A connection of another shard will arrive: letters for it are kept.
@@ -372,6 +376,7 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   bool body_budget_ticks_ = false;
   mutable std::int64_t now_ms_ = 0;  // 0: not asked for in this turn
   std::unique_ptr<Remembering> remembering_;
+  ShardCounters counters_;
 };
 
 }  // namespace millrace::broker

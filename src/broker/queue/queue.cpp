@@ -149,6 +149,7 @@ storage::Lsn Queue::push(MessageRef message, std::uint64_t seq, storage::Lsn lsn
     }
   }
   Entry entry = make_entry(std::move(message), seq, lsn);
+  ++counters_.published;
   memory_bytes_ += entry.message->footprint();
   if (entry.expires_ms != Entry::kNever) ttl_seen_ = true;
   account_ready(entry, +1);

@@ -30,6 +30,7 @@
 #include "broker/connection.hpp"
 #include "broker/queue/arguments.hpp"
 #include "broker/queue/consumer_set.hpp"
+#include "broker/queue/counters.hpp"
 #include "broker/queue/deduplication.hpp"
 #include "broker/queue/entry.hpp"
 #include "broker/queue/lane.hpp"
@@ -202,6 +203,8 @@ class Queue {
   const ConsumerSet& consumer_list() const noexcept { return consumers_; }
   std::uint64_t memory_bytes() const noexcept { return memory_bytes_; }
   std::uint64_t delivered_through() const noexcept { return delivered_through_; }
+  const QueueCounters& counters() const noexcept { return counters_; }
+  std::int64_t used_ms() const noexcept { return used_ms_; }
 
   // Moving to segments.
 
@@ -329,6 +332,7 @@ class Queue {
   std::uint64_t recovered_through_ = 0;  // sequences up to here may have been delivered before a restart
   std::uint64_t ready_ = 0;              // messages to be served, wherever they are
   std::uint64_t ready_bytes_ = 0;        // their bodies
+  QueueCounters counters_;
   std::uint64_t memory_bytes_ = 0;
   std::uint64_t reported_memory_ = 0;
   std::int64_t used_ms_ = 0;      // last use, for x-expires

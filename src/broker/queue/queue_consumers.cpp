@@ -74,6 +74,8 @@ Delivery Queue::make_delivery(const Entry& entry) const {
 void Queue::send(QueueConsumer& consumer, Entry&& entry) {
   delivered_through_ = std::max(delivered_through_, entry.seq);
   consumers_.served(consumer);
+  if (entry.redelivered) ++counters_.redelivered;
+  ++(consumer.no_ack ? counters_.delivered_no_ack : counters_.delivered);
   Delivery delivery = make_delivery(entry);
   if (settings_->stamp) {
     delivery.message = host_.stamped(entry.message, *this, entry.seq);
@@ -98,6 +100,7 @@ std::optional<GotMessage> Queue::get(ConnectionId connection, bool no_ack, bool&
     if (!entry) {
       // There is something, but it is being read or not on disk yet: the answer waits for it.
       pending = ready_ > 0 && !closing_;
+      if (!pending) ++counters_.got_nothing;
       return std::nullopt;
     }
     if (entry->expires_ms <= host_.now_ms()) {
@@ -106,6 +109,8 @@ std::optional<GotMessage> Queue::get(ConnectionId connection, bool no_ack, bool&
     }
     Entry taken = take(lane);
     delivered_through_ = std::max(delivered_through_, taken.seq);
+    if (taken.redelivered) ++counters_.redelivered;
+    ++(no_ack ? counters_.got_no_ack : counters_.got);
     GotMessage got;
     got.queue = spec_->address;
     got.delivery = make_delivery(taken);
@@ -129,6 +134,7 @@ void Queue::settle(const ConsumerKey& key, std::span<const std::uint64_t> seqs, 
     if (how == Settlement::ack) {
       settled(it->second.entry);
       unacked_.erase(it);
+      ++counters_.acked;
       continue;
     }
     Entry entry = std::move(it->second.entry);

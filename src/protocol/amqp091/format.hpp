@@ -16,6 +16,8 @@ class AmqpMessageFormat final : public broker::MessageFormat {
   std::optional<std::string> expiration_text(const broker::Message& message) const override;
   // By the names of AMQP 0-9-1 with hyphens or underscores: message-id, correlation_id, timestamp, app-id, …
   std::optional<std::string> property(const broker::Message& message, std::string_view name) const override;
+  broker::MessageProperties delivered(const broker::Delivery& delivery) const override;
+  bool put_header(Buffer& out, const broker::MessageProperties& properties) const override;
 };
 
 // The one instance that broker::MessageFormats wants.

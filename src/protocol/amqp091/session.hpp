@@ -71,6 +71,7 @@ class Session final : public broker::ConnectionListener, private broker::BodyBud
   void on_close_requested(const Error& why) override;
   void on_move_suggested(broker::ShardId to) override;
   void on_turn_end() override;
+  broker::SessionDetails describe() const override;
 
  private:
   enum class State : std::uint8_t {

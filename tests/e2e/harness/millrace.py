@@ -10,7 +10,9 @@ from pathlib import Path
 from .process import BrokerProcess
 
 READY_SECONDS = 10
-READY_LINE = re.compile(rb"ready amqp=127\.0\.0\.1:(\d+)(?:,\S+)?( \w+=\S+)*\n")
+READY_LINE = re.compile(
+    rb"ready amqp=127\.0\.0\.1:(\d+)(?:,\S+)? http=(?:127\.0\.0\.1:(\d+)|off)( \w+=\S+)*\n"
+)
 
 
 def binary_path():
@@ -20,6 +22,7 @@ def binary_path():
 
 class Millrace(BrokerProcess):
     kind = "millrace"
+    http_port = 0  # with the option --http
 
     def command(self):
         command = [str(binary_path()), "serve", "--data-dir", str(self.directory / "data")]
@@ -39,6 +42,7 @@ class Millrace(BrokerProcess):
             self.discard()
             raise AssertionError(f"not a ready line: {line!r}\n{self.log_tail()}")
         self.port = int(ready[1])
+        self.http_port = int(ready[2] or 0)
         return self
 
     def _read_line(self, deadline):

@@ -1,4 +1,4 @@
-#include "server/definitions_import.hpp"
+#include "management/definitions_import.hpp"
 
 #include <array>
 #include <boost/json/parse.hpp>
@@ -11,9 +11,9 @@
 #include <utility>
 
 #include "broker/access/password.hpp"
-#include "server/json_values.hpp"
+#include "management/json_values.hpp"
 
-namespace millrace::server {
+namespace millrace::management {
 namespace {
 
 namespace json = boost::json;
@@ -159,7 +159,9 @@ class Importer {
 
   void user(const Element& element) {
     broker::UserSpec user{element.text("name"), {}, element.tags()};
-    if (const auto hash = element.optional_text("password_hash")) {
+    if (const auto own = element.optional_text("millrace_password_hash")) {
+      user.password = *own;
+    } else if (const auto hash = element.optional_text("password_hash")) {
       const auto algorithm =
           element.optional_text("hashing_algorithm").value_or("rabbit_password_hashing_sha256");
       auto stored = broker::import_rabbitmq_hash(algorithm, *hash);
@@ -328,4 +330,4 @@ result<ImportedDefinitions> read_definitions(const std::string& path, const Rand
   return imported;
 }
 
-}  // namespace millrace::server
+}  // namespace millrace::management

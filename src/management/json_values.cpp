@@ -1,9 +1,11 @@
-#include "server/json_values.hpp"
+#include "management/json_values.hpp"
 
 #include <boost/json/value.hpp>
 #include <utility>
 
-namespace millrace::server {
+#include "management/uri.hpp"
+
+namespace millrace::management {
 namespace {
 
 namespace json = boost::json;
@@ -72,7 +74,7 @@ json::value json_from_value(const Value& value) {
     json::value operator()(bool flag) const { return flag; }
     json::value operator()(std::int64_t number) const { return number; }
     json::value operator()(double number) const { return number; }
-    json::value operator()(const std::string& text) const { return json::string(text); }
+    json::value operator()(const std::string& text) const { return json::string(as_utf8(text)); }
     json::value operator()(const std::vector<Value>& values) const {
       json::array array;
       for (const Value& element : values) array.push_back(json_from_value(element));
@@ -86,9 +88,9 @@ json::value json_from_value(const Value& value) {
 json::object json_from_arguments(const Arguments& arguments) {
   json::object object;
   for (const broker::Argument& argument : arguments) {
-    object[argument.key] = json_from_value(argument.value);
+    object[as_utf8(argument.key)] = json_from_value(argument.value);
   }
   return object;
 }
 
-}  // namespace millrace::server
+}  // namespace millrace::management

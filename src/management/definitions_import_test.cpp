@@ -1,4 +1,4 @@
-#include "server/definitions_import.hpp"
+#include "management/definitions_import.hpp"
 
 #include <gtest/gtest.h>
 
@@ -7,9 +7,9 @@
 #include <boost/json/value.hpp>
 
 #include "broker/access/password.hpp"
-#include "server/json_values.hpp"
+#include "management/json_values.hpp"
 
-namespace millrace::server {
+namespace millrace::management {
 namespace {
 
 using namespace broker;
@@ -122,4 +122,4 @@ TEST(JsonValues, come_back_as_they_went) {
 }
 
 }  // namespace
-}  // namespace millrace::server
+}  // namespace millrace::management

@@ -6,7 +6,7 @@
 #include "base/result.hpp"
 #include "broker/value.hpp"
 
-namespace millrace::server {
+namespace millrace::management {
 
 // Whole numbers become 64-bit integers, fractions doubles, text long strings. invalid_argument: nested deeper
 // than broker::kMaxValueDepth, or a number beyond 64 signed bits.
@@ -17,4 +17,4 @@ result<broker::Arguments> arguments_from_json(const boost::json::object& json);
 boost::json::value json_from_value(const broker::Value& value);
 boost::json::object json_from_arguments(const broker::Arguments& arguments);
 
-}  // namespace millrace::server
+}  // namespace millrace::management

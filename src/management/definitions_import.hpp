@@ -12,7 +12,7 @@
 #include "base/result.hpp"
 #include "broker/definitions/change.hpp"
 
-namespace millrace::server {
+namespace millrace::management {
 
 struct ImportedDefinitions {
   std::vector<broker::Change> changes;
@@ -30,4 +30,4 @@ result<ImportedDefinitions> import_definitions(std::string_view json, const Rand
 // The same from a file; errors begin with its name. io_error when it cannot be read.
 result<ImportedDefinitions> read_definitions(const std::string& path, const RandomBytes& random);
 
-}  // namespace millrace::server
+}  // namespace millrace::management

@@ -1,0 +1,91 @@
+// What an administrator may ask of the broker, and see of it: the core's side of the HTTP API. Rights are
+// judged here, so that no front-end judges for itself.
+//
+// Thread: every call may be made on any thread; completions run on the executor given to attach(), in the
+// order in which the core finished. Once the node is stopping a completion may never come: it is destroyed.
+//
+// Nothing here waits for, or walks, what belongs to a shard: definitions are told as they change, figures are
+// made by each shard at most once in kStatisticsInterval, in slices.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/access/management_rights.hpp"
+#include "broker/connection.hpp"
+#include "broker/definitions/change.hpp"
+#include "broker/statistics.hpp"
+#include "runtime/executor.hpp"
+
+namespace millrace::broker {
+
+class Management {
+ public:
+  // Figures younger than this are given again.
+  static constexpr runtime::Milliseconds kStatisticsInterval{1000};
+  // Queues that a shard looks at before it does something else.
+  static constexpr std::size_t kQueuesPerSlice = 1024;
+
+  using Changes = std::shared_ptr<const std::vector<Change>>;
+  using ChangeListener = std::function<void(const Changes&)>;
+  using Work = UniqueFunction<void(Connection& connection, Done<void> finished)>;
+
+  virtual ~Management() = default;
+
+  // Before the loops run. `listener` hears, on `home`, all that is declared and from then on each committed
+  // change, before whoever asked for it is answered.
+  virtual void attach(runtime::Executor& home, ChangeListener listener) = 0;
+
+  // As Gate::authenticate.
+  virtual void authenticate(Credentials credentials, ConnectionInfo info, Done<Subject> done) = 0;
+
+  virtual void statistics(Done<std::shared_ptr<const NodeStatistics>> done) = 0;
+
+  // Commits the changes in order, each if the subject may ask for it; see authorize_change. Objects within a
+  // vhost are declared by use() unless they are imported. Stops at the first error: not_found names the user
+  // or vhost that a change refers to.
+  virtual void change(Subject subject, std::vector<Change> changes, Done<void> done) = 0;
+
+  // Opens a connection of the subject's to the vhost, has `work` use it on its shard's thread until it calls
+  // `finished`, closes it, and completes with what `finished` was given. For calls that need no deliveries.
+  virtual void use(Subject subject, std::string vhost, ConnectionInfo info, Work work, Done<void> done) = 0;
+
+  struct Publication {
+    std::string exchange;
+    std::string routing_key;
+    MessageProperties properties;
+    std::string body;
+  };
+  // Publishes with a confirm: completes when the message is as safe as a publisher's confirm says, with
+  // whether it was routed. Errors as Connection::publish, content_too_large, and precondition_failed when a
+  // queue refused it.
+  virtual void publish(Subject subject, std::string vhost, ConnectionInfo info, Publication publication,
+                       Done<bool> done) = 0;
+
+  struct TakeRequest {
+    std::string queue;
+    std::size_t count = 1;
+    std::uint64_t bytes_max = 0;                  // of the bodies together, as far as they are shown
+    std::uint64_t body_bytes_shown = UINT64_MAX;  // of each
+    Settlement how = Settlement::requeue;
+  };
+  struct Taken {
+    MessageProperties properties;
+    Delivery delivery;
+    QueueAddress queue;
+    std::uint64_t messages_left = 0;
+  };
+  // Gets messages and settles them all alike. Stops before the bound on bytes; content_too_large when the
+  // first message alone is beyond it (it stays in the queue).
+  virtual void take(Subject subject, std::string vhost, ConnectionInfo info, TakeRequest request,
+                    Done<std::vector<Taken>> done) = 0;
+
+  // Asks the session to close. The subject must be its user or an administrator. not_found: no such one.
+  virtual void close_connection(Subject subject, ConnectionId connection, std::string reason,
+                                Done<void> done) = 0;
+};
+
+}  // namespace millrace::broker

@@ -1,0 +1,436 @@
+#include "broker/node/management_impl.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "broker/node/coordinator.hpp"
+#include "broker/node/shard.hpp"
+
+namespace millrace::broker {
+
+// One connection of use(): asks for nothing by itself.
+struct ManagementImpl::Visit final : ConnectionListener {
+  Visit(ManagementImpl& of, std::uint64_t own_id) : management(of), id(own_id) {}
+
+  void on_confirm(std::span<const Confirmation> confirmations) override {
+    for (const Confirmation& confirmation : confirmations) {
+      if (on_confirmed) std::exchange(on_confirmed, {})(confirmation.accepted);
+    }
+  }
+  void on_deliver(ConsumerId, Delivery&&) override {}
+  void on_consumer_cancelled(ConsumerId) override {}
+  void on_blocked(std::string_view) override {}
+  void on_unblocked() override {}
+  void on_close_requested(const Error& why) override { management.end_visit(id, why); }
+  void on_turn_end() override {}
+
+  ManagementImpl& management;
+  std::uint64_t id;
+  std::unique_ptr<Connection> connection;
+  UniqueFunction<void(bool accepted)> on_confirmed;
+  Done<void> done;
+  bool ending = false;
+};
+
+ManagementImpl::ManagementImpl(NodeShared& shared) : shared_(shared) {}
+ManagementImpl::~ManagementImpl() = default;
+
+void ManagementImpl::on_shard0(Task task) {
+  shared_.shards[0]->runtime().executor.post(std::move(task));
+}
+
+template <class T>
+Done<T> ManagementImpl::at_home(Done<T> done) {
+  return [home = home_, done = std::move(done)](result<T> answer) mutable {
+    home->post([done = std::move(done), answer = std::move(answer)]() mutable { done(std::move(answer)); });
+  };
+}
+
+void ManagementImpl::attach(runtime::Executor& home, ChangeListener listener) {
+  home_ = &home;
+  auto all = std::make_shared<const std::vector<Change>>(shared_.coordinator->definitions().snapshot());
+  home.post([listener, all] { listener(all); });
+  shared_.coordinator->listen([&home, listener = std::move(listener)](const Changes& changes) {
+    home.post([listener, changes] { listener(changes); });
+  });
+}
+
+void ManagementImpl::authenticate(Credentials credentials, ConnectionInfo info, Done<Subject> done) {
+  on_shard0([this, credentials = std::move(credentials), info = std::move(info),
+             done = at_home(std::move(done))]() mutable {
+    shared_.shards[0]->authenticate(std::move(credentials), info, std::move(done));
+  });
+}
+
+void ManagementImpl::change(Subject subject, std::vector<Change> changes, Done<void> done) {
+  on_shard0([this, subject = std::move(subject), changes = std::move(changes),
+             done = at_home(std::move(done))]() mutable {
+    for (const Change& change : changes) {
+      if (auto ok = authorize_change(subject, change, shared_.shards[0]->replica().access());
+          ok.has_error()) {
+        return done(ok);
+      }
+    }
+    shared_.coordinator->import(std::move(changes), std::move(done));
+  });
+}
+
+// Statistics.
+
+void ManagementImpl::statistics(Done<std::shared_ptr<const NodeStatistics>> done) {
+  on_shard0([this, done = at_home(std::move(done))]() mutable {
+    const runtime::Nanoseconds now = shared_.shards[0]->runtime().clock.steady();
+    if (last_ && now - last_->taken < kStatisticsInterval) return done(last_);
+    askers_.push_back(std::move(done));
+    if (!making_) survey_shards();
+  });
+}
+
+void ManagementImpl::survey_shards() {
+  Shard& own = *shared_.shards[0];
+  making_ = std::make_shared<NodeStatistics>();
+  making_->taken = own.runtime().clock.steady();
+  making_->taken_ms = own.runtime().clock.wall().count();
+  making_->busy_permille.resize(shared_.shards.size());
+  waiting_ = shared_.shards.size();
+  for (std::size_t i = shared_.shards.size(); i-- > 0;) {
+    own.call(ShardId(static_cast<std::uint16_t>(i)), [this, i] {
+      Shard& shard = *shared_.shards[i];
+      survey(shard, [this, &shard, i](ShardStatistics&& found) {
+        auto shared_found = std::make_shared<ShardStatistics>(std::move(found));
+        shard.call(ShardId(0), [this, i, shared_found] {
+          making_->busy_permille[i] = shared_found->busy_permille;
+          add(std::move(*shared_found));
+        });
+      });
+    });
+  }
+}
+
+void ManagementImpl::add(ShardStatistics&& found) {
+  NodeStatistics& all = *making_;
+  all.queue_totals += found.counters.queues_gone;
+  for (auto& [id, queue] : found.queues) {
+    all.queue_totals += queue.counters;
+    all.queues.emplace(id, queue);
+  }
+  const auto add_totals = [&all](const ConnectionCounters& counters) {
+    all.connection_totals.published += counters.published;
+    all.connection_totals.wanting_confirm += counters.wanting_confirm;
+    all.connection_totals.unroutable += counters.unroutable;
+  };
+  add_totals(found.counters.connections_gone);
+  for (ConnectionStatistics& connection : found.connections) {
+    add_totals(connection.counters);
+    all.connections.push_back(std::move(connection));
+  }
+  all.consumers.insert(all.consumers.end(), std::make_move_iterator(found.consumers.begin()),
+                       std::make_move_iterator(found.consumers.end()));
+  all.connections_opened += found.counters.connections_opened;
+  all.connections_closed += found.counters.connections_closed;
+  if (--waiting_ == 0) finish_survey();
+}
+
+void ManagementImpl::finish_survey() {
+  making_->queues_created = shared_.coordinator->queues_created();
+  making_->queues_deleted = shared_.coordinator->queues_deleted();
+  making_->message_memory_bytes = shared_.memory_bytes.load(std::memory_order_relaxed);
+  making_->memory_alarm = shared_.memory_alarm.load(std::memory_order_relaxed);
+  making_->disk_alarm = disk_alarm_;
+  last_ = std::move(making_);
+  making_ = nullptr;
+  std::vector<Done<std::shared_ptr<const NodeStatistics>>> askers = std::move(askers_);
+  askers_.clear();
+  for (auto& done : askers) done(last_);
+}
+
+// Connections.
+
+void ManagementImpl::use(Subject subject, std::string vhost, ConnectionInfo info, Work work,
+                         Done<void> done) {
+  visit(
+      std::move(subject), std::move(vhost), std::move(info),
+      [work = std::move(work)](Visit& visit, Done<void> finished) mutable {
+        work(*visit.connection, std::move(finished));
+      },
+      std::move(done));
+}
+
+void ManagementImpl::visit(Subject subject, std::string vhost, ConnectionInfo info,
+                           UniqueFunction<void(Visit&, Done<void>)> work, Done<void> done) {
+  info.is_management = true;
+  on_shard0([this, subject = std::move(subject), vhost = std::move(vhost), info = std::move(info),
+             work = std::move(work), done = at_home(std::move(done))]() mutable {
+    const std::uint64_t id = ++last_visit_;
+    auto made = std::make_unique<Visit>(*this, id);
+    auto opened = shared_.shards[0]->open(subject, vhost, info, *made);
+    if (opened.has_error()) return done(opened.error());
+    made->connection = std::move(*opened);
+    made->done = std::move(done);
+    Visit& visit = *made;
+    visits_.emplace(id, std::move(made));
+    work(visit, [this, id](result<void> outcome) { end_visit(id, std::move(outcome)); });
+  });
+}
+
+// Later: whoever ends it may be in the middle of looking through all connections.
+void ManagementImpl::end_visit(std::uint64_t id, result<void> outcome) {
+  const auto found = visits_.find(id);
+  if (found == visits_.end() || std::exchange(found->second->ending, true)) return;
+  on_shard0([this, id, outcome = std::move(outcome)]() mutable {
+    Visit& visit = *visits_.find(id)->second;
+    visit.connection->close([this, id, outcome = std::move(outcome)](result<void>) mutable {
+      on_shard0([this, id, outcome = std::move(outcome)]() mutable {
+        const auto it = visits_.find(id);
+        const std::unique_ptr<Visit> gone = std::move(it->second);
+        visits_.erase(it);
+        gone->done(std::move(outcome));
+      });
+    });
+  });
+}
+
+void ManagementImpl::close_connection(Subject subject, ConnectionId connection, std::string reason,
+                                      Done<void> done) {
+  on_shard0([this, subject = std::move(subject), connection, reason = std::move(reason),
+             done = at_home(std::move(done))]() mutable {
+    struct Asking {
+      std::size_t waiting;
+      result<void> outcome = fail(Errc::not_found, "no such connection");
+      Done<void> done;
+    };
+    auto asking = std::make_shared<Asking>();
+    asking->waiting = shared_.shards.size();
+    asking->done = std::move(done);
+    for (std::size_t i = 0; i < shared_.shards.size(); ++i) {
+      shared_.shards[0]->call(
+          ShardId(static_cast<std::uint16_t>(i)), [this, i, subject, connection, reason, asking] {
+            Shard& shard = *shared_.shards[i];
+            std::optional<result<void>> outcome;
+            ConnectionImpl* found = shard.find_connection(connection);
+            if (found && !found->info().is_management) {
+              const bool own = found->subject().user == subject.user;
+              outcome = own ? result<void>() : authorize_role(subject, ManagementRole::administrator);
+              if (outcome->has_value()) {
+                found->listener().on_close_requested(fail(Errc::shutting_down, reason));
+                shard.touch(*found);
+              }
+            }
+            shard.call(ShardId(0), [asking, outcome = std::move(outcome)] {
+              if (outcome) asking->outcome = *outcome;
+              if (--asking->waiting == 0) asking->done(std::move(asking->outcome));
+            });
+          });
+    }
+  });
+}
+
+// Messages.
+
+namespace {
+
+// CC and BCC of the headers, as a publisher's; BCC is taken out.
+result<std::vector<std::string>> take_extra_keys(MessageProperties& properties) {
+  std::vector<std::string> keys;
+  if (!properties.headers) return keys;
+  Arguments kept;
+  for (const Argument& header : *properties.headers) {
+    if (header.key != "CC" && header.key != "BCC") {
+      kept.set(header.key, header.value);
+      continue;
+    }
+    const auto* list = std::get_if<std::vector<Value>>(&header.value.data);
+    if (list == nullptr) return fail(Errc::invalid_argument, "header '" + header.key + "' must be a list");
+    for (const Value& key : *list) {
+      if (key.as_text() == nullptr) {
+        return fail(Errc::invalid_argument, "header '" + header.key + "' must be a list of texts");
+      }
+      keys.push_back(*key.as_text());
+    }
+    if (header.key == "CC") kept.set(header.key, header.value);
+  }
+  properties.headers = std::move(kept);
+  return keys;
+}
+
+// AMQP 0-9-1 §4.2.5.3 cannot say longer ones, and its consumers must be able to read the message.
+constexpr std::size_t kMaxTextBytes = 255;
+
+result<void> check_lengths(const Management::Publication& publication) {
+  const MessageProperties& p = publication.properties;
+  const auto too_long = [](std::string_view what) {
+    return fail(Errc::invalid_argument, std::string(what) + " is longer than 255 bytes");
+  };
+  if (publication.exchange.size() > kMaxTextBytes) return too_long("exchange");
+  if (publication.routing_key.size() > kMaxTextBytes) return too_long("routing_key");
+  for (const auto* text : {&p.content_type, &p.content_encoding, &p.correlation_id, &p.reply_to,
+                           &p.expiration, &p.message_id, &p.type, &p.user_id, &p.app_id, &p.cluster_id}) {
+    if (*text && (*text)->size() > kMaxTextBytes) return too_long("a property");
+  }
+  if (!p.headers) return {};
+  for (const Argument& header : *p.headers) {
+    if (header.key.size() > kMaxTextBytes) return too_long("the name of a header");
+  }
+  return {};
+}
+
+result<std::int64_t> ttl_of(const MessageProperties& properties) {
+  if (!properties.expiration) return -1;
+  std::int64_t ttl = -1;
+  const std::string& text = *properties.expiration;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ttl);
+  if (error != std::errc() || end != text.data() + text.size() || ttl < 0 || ttl > 0xffffffff) {
+    return fail(Errc::invalid_argument, "expiration must be a number of milliseconds below 2^32, as text");
+  }
+  return ttl;
+}
+
+}  // namespace
+
+// The message is as one that came by AMQP: what a consumer of any protocol can read.
+result<PublishOutcome> ManagementImpl::publish_now(Connection& connection, Publication& publication) {
+  Shard& shard = *shared_.shards[0];
+  MessageProperties& properties = publication.properties;
+  if (publication.body.size() > shared_.options.max_message_bytes) {
+    return fail(Errc::content_too_large, "message size " + std::to_string(publication.body.size()) +
+                                             " is larger than configured max size " +
+                                             std::to_string(shared_.options.max_message_bytes));
+  }
+  if (properties.user_id && *properties.user_id != connection.subject().user &&
+      !connection.subject().has_tag("impersonator")) {
+    return fail(Errc::precondition_failed, "user_id property set to '" + *properties.user_id +
+                                               "' but authenticated user was '" + connection.subject().user +
+                                               "'");
+  }
+  if (auto ok = check_lengths(publication); ok.has_error()) return ok.error();
+  auto extra_keys = take_extra_keys(properties);
+  if (extra_keys.has_error()) return extra_keys.error();
+  const auto ttl_ms = ttl_of(properties);
+  if (ttl_ms.has_error()) return ttl_ms.error();
+  Buffer header;
+  const MessageFormat& format = *shared_.options.formats.by_origin[static_cast<std::size_t>(Origin::amqp091)];
+  if (!format.put_header(header, properties)) {
+    return fail(Errc::invalid_argument, "headers are nested too deeply");
+  }
+  Message::Fields fields;
+  fields.origin = Origin::amqp091;
+  fields.durable = properties.delivery_mode == 2;
+  fields.priority = properties.priority.value_or(0);
+  fields.ttl_ms = *ttl_ms;
+  fields.received_ms = shard.wall_ms();
+  if (properties.timestamp && *properties.timestamp <= INT64_MAX / 1000) {
+    fields.timestamp_ms = static_cast<std::int64_t>(*properties.timestamp) * 1000;
+  }
+  fields.exchange = publication.exchange;
+  fields.routing_key = publication.routing_key;
+  fields.header = header.view();
+  const std::vector<std::string_view> extra(extra_keys->begin(), extra_keys->end());
+  Publish publish;
+  publish.exchange = publication.exchange;
+  publish.routing_key = publication.routing_key;
+  publish.extra_keys = extra;
+  publish.message = Message::create(fields, as_bytes(publication.body));
+  publish.token = 1;
+  return connection.publish(publish);
+}
+
+void ManagementImpl::publish(Subject subject, std::string vhost, ConnectionInfo info, Publication publication,
+                             Done<bool> done) {
+  auto routed = std::make_shared<bool>(false);
+  visit(
+      std::move(subject), std::move(vhost), std::move(info),
+      [this, routed, publication = std::move(publication)](Visit& visit, Done<void> finished) mutable {
+        if (visit.connection->publishers_blocked()) {
+          return finished(
+              fail(Errc::resource_error, "publishers are held back: memory or disk space is low"));
+        }
+        const auto outcome = publish_now(*visit.connection, publication);
+        if (outcome.has_error()) return finished(outcome.error());
+        *routed = outcome->routed;
+        if (!outcome->pending) return finished({});
+        visit.on_confirmed = [finished = std::move(finished)](bool accepted) mutable {
+          if (accepted) return finished({});
+          finished(fail(Errc::precondition_failed, "the message was refused by a queue that is full"));
+        };
+      },
+      [routed, done = std::move(done)](result<void> outcome) mutable {
+        if (outcome.has_error()) return done(outcome.error());
+        done(*routed);
+      });
+}
+
+struct ManagementImpl::Taking {
+  std::string queue;
+  std::size_t count;
+  std::uint64_t bytes_left;
+  std::uint64_t body_bytes_shown;
+  Settlement how;
+  std::vector<Taken> taken;
+  Done<void> finished;
+};
+
+// One after the other, a turn each, so that many messages do not hold the shard.
+void ManagementImpl::take_next(std::uint64_t visit_id, const std::shared_ptr<Taking>& taking) {
+  const auto found = visits_.find(visit_id);
+  if (found == visits_.end() || found->second->ending) return;
+  Connection& connection = *found->second->connection;
+  connection.get(
+      taking->queue, false, [this, visit_id, taking, &connection](result<std::optional<GotMessage>> got) {
+        if (got.has_error()) return taking->finished(got.error());
+        const auto settle = [&](const GotMessage& message, Settlement how) {
+          const std::uint64_t seqs[] = {message.delivery.seq};
+          connection.settle(message.queue, ConsumerId(), seqs, how);
+        };
+        if (*got) {
+          const std::uint64_t bytes =
+              std::min<std::uint64_t>((*got)->delivery.message->body().size(), taking->body_bytes_shown);
+          if (bytes > taking->bytes_left) {
+            settle(**got, Settlement::requeue);
+            if (!taking->taken.empty()) return give_back(connection, *taking);
+            return taking->finished(fail(Errc::content_too_large,
+                                         "the message's body is too large to be shown: ask for less of it "
+                                         "by 'truncate'"));
+          }
+          taking->bytes_left -= bytes;
+          const MessageFormat& format = shared_.options.formats.of(*(*got)->delivery.message);
+          taking->taken.push_back(
+              {format.delivered((*got)->delivery), (*got)->delivery, (*got)->queue, (*got)->messages_left});
+        }
+        if (!*got || taking->taken.size() >= taking->count) return give_back(connection, *taking);
+        on_shard0([this, visit_id, taking] { take_next(visit_id, taking); });
+      });
+}
+
+void ManagementImpl::give_back(Connection& connection, Taking& taking) {
+  for (const Taken& taken : taking.taken) {
+    const std::uint64_t seqs[] = {taken.delivery.seq};
+    connection.settle(taken.queue, ConsumerId(), seqs, taking.how);
+  }
+  taking.finished({});
+}
+
+void ManagementImpl::take(Subject subject, std::string vhost, ConnectionInfo info, TakeRequest request,
+                          Done<std::vector<Taken>> done) {
+  auto taking = std::make_shared<Taking>(Taking{std::move(request.queue),
+                                                request.count,
+                                                request.bytes_max,
+                                                request.body_bytes_shown,
+                                                request.how,
+                                                {},
+                                                {}});
+  visit(
+      std::move(subject), std::move(vhost), std::move(info),
+      [this, taking](Visit& visit, Done<void> finished) {
+        taking->finished = std::move(finished);
+        if (taking->count == 0) return taking->finished({});
+        take_next(visit.id, taking);
+      },
+      [taking, done = std::move(done)](result<void> outcome) mutable {
+        if (outcome.has_error()) return done(outcome.error());
+        done(std::move(taking->taken));
+      });
+}
+
+}  // namespace millrace::broker

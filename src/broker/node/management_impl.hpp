@@ -1,0 +1,67 @@
+// Management over the node: takes each call to shard 0, and its answer back to where it was asked.
+//
+// Thread: shard 0's, but for the interface itself.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <memory>
+#include <vector>
+
+#include "broker/management.hpp"
+#include "broker/node/shared.hpp"
+#include "broker/node/statistics.hpp"
+
+namespace millrace::broker {
+
+class ManagementImpl final : public Management {
+ public:
+  explicit ManagementImpl(NodeShared& shared);
+  ~ManagementImpl() override;
+
+  void attach(runtime::Executor& home, ChangeListener listener) override;
+  void authenticate(Credentials credentials, ConnectionInfo info, Done<Subject> done) override;
+  void statistics(Done<std::shared_ptr<const NodeStatistics>> done) override;
+  void change(Subject subject, std::vector<Change> changes, Done<void> done) override;
+  void use(Subject subject, std::string vhost, ConnectionInfo info, Work work, Done<void> done) override;
+  void publish(Subject subject, std::string vhost, ConnectionInfo info, Publication publication,
+               Done<bool> done) override;
+  void take(Subject subject, std::string vhost, ConnectionInfo info, TakeRequest request,
+            Done<std::vector<Taken>> done) override;
+  void close_connection(Subject subject, ConnectionId connection, std::string reason,
+                        Done<void> done) override;
+
+  void set_disk_alarm(bool alarm) noexcept { disk_alarm_ = alarm; }
+
+ private:
+  struct Visit;
+  struct Taking;
+
+  void on_shard0(Task task);
+  // The completion, called where all of them are.
+  template <class T>
+  Done<T> at_home(Done<T> done);
+  void survey_shards();
+  void add(ShardStatistics&& found);
+  void finish_survey();
+  void end_visit(std::uint64_t id, result<void> outcome);
+  void visit(Subject subject, std::string vhost, ConnectionInfo info,
+             UniqueFunction<void(Visit&, Done<void>)> work, Done<void> done);
+  result<PublishOutcome> publish_now(Connection& connection, Publication& publication);
+  void take_next(std::uint64_t visit_id, const std::shared_ptr<Taking>& taking);
+  static void give_back(Connection& connection, Taking& taking);
+
+  NodeShared& shared_;
+  runtime::Executor* home_ = nullptr;
+  bool disk_alarm_ = false;
+
+  std::shared_ptr<const NodeStatistics> last_;
+  std::shared_ptr<NodeStatistics> making_;
+  std::size_t waiting_ = 0;  // shards that have not told theirs
+  std::vector<Done<std::shared_ptr<const NodeStatistics>>> askers_;
+
+  // Connections that calls of use() have open. Here, so that they end before their shard does.
+  boost::unordered_flat_map<std::uint64_t, std::unique_ptr<Visit>> visits_;
+  std::uint64_t last_visit_ = 0;
+};
+
+}  // namespace millrace::broker

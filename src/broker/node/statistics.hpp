@@ -1,0 +1,42 @@
+// A shard's part of NodeStatistics: what it counts as it goes, and how it is looked through without keeping
+// the shard from its work.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "broker/statistics.hpp"
+
+namespace millrace::broker {
+
+class Shard;
+
+// Of what is gone. Thread: the shard's.
+struct ShardCounters {
+  QueueCounters queues_gone;
+  ConnectionCounters connections_gone;
+  std::uint64_t connections_opened = 0;
+  std::uint64_t connections_closed = 0;
+
+  void connection_closed(const ConnectionCounters& had) noexcept {
+    ++connections_closed;
+    connections_gone.published += had.published;
+    connections_gone.wanting_confirm += had.wanting_confirm;
+    connections_gone.unroutable += had.unroutable;
+  }
+};
+
+struct ShardStatistics {
+  std::vector<std::pair<std::uint64_t, QueueStatistics>> queues;
+  std::vector<ConsumerStatistics> consumers;
+  std::vector<ConnectionStatistics> connections;
+  ShardCounters counters;
+  unsigned busy_permille = 0;
+};
+
+// Connections at once, queues in slices, a turn each. On the shard's thread; `done` is called there, now or
+// in a later turn. Connections of the management itself are left out.
+void survey(Shard& shard, std::function<void(ShardStatistics&&)> done);
+
+}  // namespace millrace::broker

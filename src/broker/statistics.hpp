@@ -1,0 +1,74 @@
+// What the node is doing, as it was at one moment: plain values, made by the shards on demand for those who
+// look on (the HTTP API, metrics), and shared by all who ask within a second.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "broker/connection.hpp"
+#include "broker/ids.hpp"
+#include "broker/queue/counters.hpp"
+#include "runtime/clock.hpp"
+
+namespace millrace::broker {
+
+struct QueueStatistics {
+  std::uint64_t ready = 0;
+  std::uint64_t ready_bytes = 0;
+  std::uint64_t unacked = 0;
+  std::uint64_t memory_bytes = 0;  // of its messages
+  std::uint32_t consumers = 0;
+  std::int64_t used_ms = 0;  // when a client last used it, wall clock
+  QueueCounters counters;
+};
+
+struct ConsumerStatistics {
+  QueueId queue;
+  ConnectionId connection;
+  ConsumerId consumer;
+  std::string tag;
+  bool no_ack = false;
+  bool exclusive = false;
+  bool active = true;  // false: waits behind a single active consumer
+  std::int64_t priority = 0;
+};
+
+struct ConnectionCounters {
+  std::uint64_t published = 0;
+  std::uint64_t wanting_confirm = 0;  // of those
+  std::uint64_t unroutable = 0;       // of those
+};
+
+struct ConnectionStatistics {
+  ConnectionId id;
+  std::string user;
+  std::string vhost;
+  ConnectionInfo info;
+  std::int64_t connected_ms = 0;  // wall clock
+  bool blocked = false;           // has published, and is held back by an alarm
+  ConnectionCounters counters;
+  SessionDetails session;
+};
+
+struct NodeStatistics {
+  runtime::Nanoseconds taken{0};                                     // steady clock
+  std::int64_t taken_ms = 0;                                         // wall clock
+  boost::unordered_flat_map<std::uint64_t, QueueStatistics> queues;  // by QueueId
+  std::vector<ConsumerStatistics> consumers;
+  std::vector<ConnectionStatistics> connections;
+  // Since the start, of what is gone too.
+  QueueCounters queue_totals;
+  ConnectionCounters connection_totals;
+  std::uint64_t connections_opened = 0;
+  std::uint64_t connections_closed = 0;
+  std::uint64_t queues_created = 0;
+  std::uint64_t queues_deleted = 0;
+  std::int64_t message_memory_bytes = 0;
+  bool memory_alarm = false;
+  bool disk_alarm = false;
+  std::vector<unsigned> busy_permille;  // of each shard
+};
+
+}  // namespace millrace::broker

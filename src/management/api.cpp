@@ -1,0 +1,193 @@
+#include "management/api.hpp"
+
+#include <algorithm>
+
+#include "base/assert.hpp"
+
+namespace millrace::management {
+namespace {
+
+using broker::ManagementRole;
+
+// A pattern without its slashes, and what stands in the path where it has words.
+bool match(std::string_view pattern, const std::vector<std::string>& path, Call& call) {
+  call.names.clear();
+  std::size_t i = 1;  // "api" came before
+  while (!pattern.empty()) {
+    pattern.remove_prefix(1);
+    const std::size_t end = std::min(pattern.find('/'), pattern.size());
+    const std::string_view word = pattern.substr(0, end);
+    if (i == path.size()) return false;
+    if (word.starts_with(':')) {
+      if (path[i].empty()) return false;
+      call.names.emplace_back(word.substr(1), path[i]);
+    } else if (word != path[i]) {
+      return false;
+    }
+    pattern.remove_prefix(end);
+    ++i;
+  }
+  return i == path.size();
+}
+
+std::optional<broker::Credentials> basic_credentials(std::string_view header) {
+  constexpr std::string_view kScheme = "basic ";
+  if (header.size() < kScheme.size()) return std::nullopt;
+  for (std::size_t i = 0; i < kScheme.size(); ++i) {
+    const char c = header[i];
+    if ((c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c) != kScheme[i]) return std::nullopt;
+  }
+  const auto decoded = decode_base64(header.substr(kScheme.size()));
+  if (!decoded) return std::nullopt;
+  const std::size_t colon = decoded->find(':');
+  if (colon == std::string::npos) return std::nullopt;
+  return broker::Credentials{decoded->substr(0, colon), decoded->substr(colon + 1)};
+}
+
+Answer login_failed(std::string_view reason) {
+  Answer answer = refusal(401, "not_authorized", reason);
+  answer.ask_for_login = true;
+  return answer;
+}
+
+}  // namespace
+
+Api::Api(broker::Management& core, runtime::Executor& home, runtime::Timers& timers, ApiOptions options)
+    : core_(core), timers_(timers), options_(std::move(options)) {
+  for (const auto routes :
+       {node_routes(), vhost_routes(), user_routes(), permission_routes(), exchange_routes(), queue_routes(),
+        binding_routes(), message_routes(), policy_routes(), parameter_routes(), definition_routes(),
+        connection_routes(), health_routes()}) {
+    routes_.insert(routes_.end(), routes.begin(), routes.end());
+  }
+  core_.attach(home, [this](const broker::Management::Changes& changes) { model_.apply(*changes); });
+}
+
+const Route* Api::find_route(Call& call, std::string& allow) {
+  if (call.target.path.empty() || call.target.path[0] != "api") return nullptr;
+  const std::string_view method = call.method == "HEAD" ? std::string_view("GET") : call.method;
+  for (const Route& route : routes_) {
+    if (!match(route.pattern, call.target.path, call)) continue;
+    if (route.method == method) return &route;
+    allow += (allow.empty() ? "" : ", ") + std::string(route.method);
+    if (route.method == "GET") allow += ", HEAD";
+  }
+  return nullptr;
+}
+
+std::optional<Answer> Api::check_door(const Call& call) const {
+  if (auto ok = authorize_role(call.subject, ManagementRole::management); ok.has_error()) {
+    return refusal(ok.error());
+  }
+  const std::string* vhost = call.find_name("vhost");
+  const auto refuse_vhost = [] {
+    return refusal(401, "not_authorized", "User not authorised to access virtual host");
+  };
+  const auto role = [&](ManagementRole wanted) -> std::optional<Answer> {
+    if (auto ok = authorize_role(call.subject, wanted); ok.has_error()) return refusal(ok.error());
+    return std::nullopt;
+  };
+  const bool vhost_missing = vhost != nullptr && model_.find_vhost(*vhost) == nullptr;
+  switch (call.route->door) {
+    case Door::anybody:
+      return std::nullopt;
+    case Door::vhost:
+      if (vhost_missing) return refusal(404, "not_found", "vhost_not_found");
+      if (!model_.may_enter(call.subject, *vhost)) return refuse_vhost();
+      return std::nullopt;
+    case Door::vhost_to_look:
+      if (vhost_missing) return nothing_there();
+      if (!model_.may_see(call.subject, *vhost)) return refuse_vhost();
+      return std::nullopt;
+    case Door::monitoring:
+      return role(ManagementRole::monitoring);
+    case Door::policymaker:
+      if (auto refused = role(ManagementRole::policymaker)) return refused;
+      if (vhost == nullptr) return std::nullopt;
+      if (vhost_missing) return refusal(404, "not_found", "vhost_not_found");
+      if (!model_.may_enter(call.subject, *vhost)) return refuse_vhost();
+      return std::nullopt;
+    case Door::administrator:
+      return role(ManagementRole::administrator);
+    case Door::administrator_of:
+      if (auto refused = role(ManagementRole::administrator)) return refused;
+      if (vhost_missing) return refusal(404, "not_found", "vhost_not_found");
+      return std::nullopt;
+  }
+  return refuse_vhost();
+}
+
+void Api::admit(const CallRef& call, UniqueFunction<void(std::optional<Answer>)> done) {
+  std::string allow;
+  call->route = find_route(*call, allow);
+  if (call->route == nullptr && !allow.empty()) {
+    Answer answer = refusal(405, "method_not_allowed", "Method Not Allowed");
+    answer.allow = allow;
+    return done(std::move(answer));
+  }
+  if (call->route == nullptr) return done(nothing_there());
+  auto credentials = basic_credentials(call->authorization);
+  if (!credentials) return done(login_failed("Login failed"));
+  if (logins_ == kMaxLogins) {
+    return done(refusal(503, "service_unavailable", "too many logins are being verified; try again"));
+  }
+  ++logins_;
+  core_.authenticate(std::move(*credentials), call->from,
+                     [this, call, done = std::move(done)](result<broker::Subject> subject) mutable {
+                       if (subject.has_value()) {
+                         --logins_;
+                         call->subject = std::move(*subject);
+                         return done(check_door(*call));
+                       }
+                       // What is wrong with a guess is not the stranger's business, but for where guest may
+                       // come from.
+                       const bool remote_guest = subject.error().text.find("localhost") != std::string::npos;
+                       Answer answer =
+                           login_failed(remote_guest ? "User can only log in via localhost" : "Login failed");
+                       timers_.start(kFailedLoginDelay,
+                                     [this, answer = std::move(answer), done = std::move(done)]() mutable {
+                                       --logins_;
+                                       done(std::move(answer));
+                                     });
+                     });
+}
+
+void Api::handle(const CallRef& call) {
+  MILLRACE_ASSERT(call->route != nullptr, "a call is admitted before it is handled");
+  // The vhost may have gone while the body came.
+  if (auto refused = check_door(*call)) return reply(call, std::move(*refused));
+  call->route->handler(*this, call);
+}
+
+void Api::with_figures(const CallRef& call, Look look) {
+  core_.statistics([this, call, look = std::move(look)](
+                       result<std::shared_ptr<const broker::NodeStatistics>> got) mutable {
+    if (got.has_error()) return reply(call, refusal(got.error()));
+    if (figures_.now != *got) {
+      figures_.before = std::move(figures_.now);
+      figures_.now = std::move(*got);
+    }
+    look(figures_);
+  });
+}
+
+void use_as(Api& api, const CallRef& call, broker::Management::Work work,
+            UniqueFunction<void(const CallRef&)> then) {
+  api.core().use(call->subject, call->name("vhost"), call->from, std::move(work),
+                 [call, then = std::move(then)](result<void> outcome) mutable {
+                   if (outcome.has_error()) return reply(call, refusal(outcome.error()));
+                   then(call);
+                 });
+}
+
+Answer put_answer(bool is_new) {
+  Answer answer;
+  answer.status = is_new ? 201 : 204;
+  return answer;
+}
+
+Answer nothing_there() {
+  return refusal(404, "Object Not Found", "Not Found");
+}
+
+}  // namespace millrace::management

@@ -1,0 +1,137 @@
+// The HTTP API without HTTP: finds what a request asks for, checks who asks, and has a resource answer it.
+//
+// Two steps, so that a stranger's body is never read: admit() with the head of the request, handle() when the
+// body is there. Reads from a copy of the definitions and from figures at most a second old; everything else
+// is asked of broker::Management, which answers later. Nothing here waits.
+//
+// Thread: `home`'s, but for the constructor, which runs before the node's loops do.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "broker/management.hpp"
+#include "management/call.hpp"
+#include "management/figures.hpp"
+#include "management/model.hpp"
+#include "runtime/executor.hpp"
+
+namespace millrace::management {
+
+class Api;
+using Handler = void (*)(Api& api, const CallRef& call);
+
+// Who may come in, beyond being known and having a tag.
+enum class Door : std::uint8_t {
+  anybody,        // of the tags
+  vhost,          // with a permission in the vhost of the path
+  vhost_to_look,  // that, or monitoring
+  monitoring,
+  policymaker,  // with a permission in the vhost, where the path names one
+  administrator,
+  administrator_of,  // for an existing vhost
+};
+
+struct Route {
+  std::string_view method;
+  std::string_view pattern;  // "/queues/:vhost/:name", behind "/api"
+  Door door;
+  Handler handler;
+};
+
+// One function for each file of src/management/resources.
+std::span<const Route> node_routes();
+std::span<const Route> vhost_routes();
+std::span<const Route> user_routes();
+std::span<const Route> permission_routes();
+std::span<const Route> exchange_routes();
+std::span<const Route> queue_routes();
+std::span<const Route> binding_routes();
+std::span<const Route> message_routes();
+std::span<const Route> policy_routes();
+std::span<const Route> parameter_routes();
+std::span<const Route> definition_routes();
+std::span<const Route> connection_routes();
+std::span<const Route> health_routes();
+
+// What the operating system says of the process. Asked for on the API's thread.
+struct ProcessFigures {
+  std::uint64_t resident_bytes = 0;
+  std::uint64_t open_files = 0;
+  std::uint64_t open_files_max = 0;
+  std::uint64_t sockets = 0;
+  std::uint64_t disk_free_bytes = 0;
+};
+
+struct ListeningOn {
+  std::string protocol;  // amqp, http
+  std::string address;
+  std::uint16_t port = 0;
+};
+
+struct ApiOptions {
+  std::string node_name;  // millrace@host
+  std::string cluster_name;
+  std::string product;
+  std::string version;
+  std::uint64_t memory_limit_bytes = 0;
+  std::uint64_t disk_low_water_bytes = 0;
+  std::uint64_t pid = 0;
+  std::function<ProcessFigures()> process_figures;
+  std::function<void(std::span<std::uint8_t>)> random;
+  std::int64_t started_ms = 0;  // wall clock
+  std::function<std::int64_t()> wall_ms;
+};
+
+class Api {
+ public:
+  // Requests whose credentials are being verified; further ones are told to come again.
+  static constexpr std::size_t kMaxLogins = 64;
+  // How long somebody who gave a wrong password waits to be told.
+  static constexpr runtime::Milliseconds kFailedLoginDelay{200};
+
+  Api(broker::Management& core, runtime::Executor& home, runtime::Timers& timers, ApiOptions options);
+
+  void listening_on(std::vector<ListeningOn> listeners) { listeners_ = std::move(listeners); }
+
+  // Nothing: the body may be read, then handle() is to be called. Otherwise the answer.
+  void admit(const CallRef& call, UniqueFunction<void(std::optional<Answer>)> done);
+  void handle(const CallRef& call);
+
+  // For resources.
+  broker::Management& core() noexcept { return core_; }
+  const Model& model() const noexcept { return model_; }
+  const ApiOptions& options() const noexcept { return options_; }
+  const std::vector<ListeningOn>& listeners() const noexcept { return listeners_; }
+  using Look = UniqueFunction<void(const Figures& figures)>;
+  // Calls `look` with figures, or refuses the call.
+  void with_figures(const CallRef& call, Look look);
+
+ private:
+  const Route* find_route(Call& call, std::string& allow);
+  std::optional<Answer> check_door(const Call& call) const;
+
+  broker::Management& core_;
+  runtime::Timers& timers_;
+  ApiOptions options_;
+  std::vector<ListeningOn> listeners_;
+  std::vector<Route> routes_;
+  Model model_;
+  Figures figures_;
+  std::size_t logins_ = 0;
+};
+
+// For resources: runs `work` with a connection of the caller's to the vhost of the path; `then` answers what
+// went well.
+void use_as(Api& api, const CallRef& call, broker::Management::Work work,
+            UniqueFunction<void(const CallRef&)> then);
+// As above; answers 201 if `is_new`, else 204.
+Answer put_answer(bool is_new);
+// RabbitMQ's answer for what is not there.
+Answer nothing_there();
+
+}  // namespace millrace::management

@@ -1,0 +1,218 @@
+#include "management/http_connection.hpp"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/write.hpp>
+
+namespace millrace::management {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using asio::ip::tcp;
+
+namespace {
+
+constexpr std::size_t kBufferBytes = HttpServer::kMaxHeadBytes + 64 * 1024;
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+std::string_view view(beast::string_view text) noexcept {
+  return {text.data(), text.size()};
+}
+
+asio::ip::address plain(const asio::ip::address& address) {
+  if (!address.is_v6() || !address.to_v6().is_v4_mapped()) return address;
+  return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+}
+
+broker::ConnectionInfo info_of(const tcp::socket& socket) {
+  broker::ConnectionInfo info;
+  info.protocol = "HTTP";
+  boost::system::error_code gone;
+  const tcp::endpoint peer = socket.remote_endpoint(gone);
+  if (gone) return info;
+  const asio::ip::address address = plain(peer.address());
+  const std::string text = address.to_string();
+  info.peer = (address.is_v6() ? "[" + text + "]" : text) + ":" + std::to_string(peer.port());
+  info.peer_is_loopback = address.is_loopback();
+  return info;
+}
+
+}  // namespace
+
+HttpConnection::HttpConnection(tcp::socket socket, Api& api, std::shared_ptr<HttpUse> use)
+    : stream_(std::move(socket)), api_(api), use_(std::move(use)), buffer_(kBufferBytes) {
+  ++use_->connections;
+  boost::system::error_code ignored;
+  stream_.socket().set_option(tcp::no_delay(true), ignored);
+  from_ = info_of(stream_.socket());
+}
+
+HttpConnection::~HttpConnection() {
+  give_back_body();
+  use_->answers_bytes -= answer_reserved_;
+  --use_->connections;
+}
+
+void HttpConnection::give_back_body() noexcept {
+  use_->bodies_bytes -= std::exchange(body_reserved_, 0);
+}
+
+void HttpConnection::begin() {
+  read_head();
+}
+
+void HttpConnection::read_head() {
+  parser_.emplace();
+  parser_->header_limit(HttpServer::kMaxHeadBytes);
+  parser_->body_limit(HttpServer::kMaxBodyBytes);
+  head_only_ = false;
+  stream_.expires_after(HttpServer::kHeadTimeout);
+  http::async_read_header(stream_, buffer_, *parser_,
+                          [self = shared_from_this()](Error error, std::size_t) { self->on_head(error); });
+}
+
+// A page of another site must not use what the browser remembers of ours.
+bool HttpConnection::comes_from_elsewhere() const {
+  const auto& head = parser_->get();
+  const std::string_view origin = view(head[http::field::origin]);
+  if (origin.empty()) return false;
+  const std::size_t scheme_end = origin.find("://");
+  return scheme_end == std::string_view::npos ||
+         origin.substr(scheme_end + 3) != view(head[http::field::host]);
+}
+
+void HttpConnection::on_head(Error error) {
+  stream_.expires_never();
+  if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+    return refuse(refusal(431, "bad_request", "the head of the request is too long"));
+  }
+  if (error == http::error::body_limit) {
+    return refuse(refusal(
+        413, "content_too_large",
+        "the body of a request may have at most " + std::to_string(HttpServer::kMaxBodyBytes) + " bytes"));
+  }
+  if (error && error.category() == http::make_error_code(http::error::end_of_stream).category() &&
+      error != http::error::end_of_stream && error != http::error::partial_message) {
+    return refuse(refusal(400, "bad_request", "not HTTP: " + error.message()));
+  }
+  if (error) return;  // gone, or silent for too long
+  const auto& head = parser_->get();
+  keep_ = parser_->keep_alive();
+  head_only_ = head.method() == http::verb::head;
+  auto target = parse_target(view(head.target()));
+  if (!target) return refuse(refusal(400, "bad_request", "the path of the request is malformed"));
+  if (comes_from_elsewhere()) {
+    return refuse(refusal(403, "forbidden", "requests of other origins are not answered"));
+  }
+  auto call = std::make_shared<Call>();
+  call->method = view(head.method_string());
+  call->target = std::move(*target);
+  call->authorization = view(head[http::field::authorization]);
+  call->reason = view(head["X-Reason"]);
+  call->from = from_;
+  call->reply = [self = shared_from_this()](Answer&& given) { self->answer(std::move(given)); };
+  api_.admit(call, [self = shared_from_this(), call](std::optional<Answer> refused) {
+    if (!refused) return self->read_body(call);
+    // The next request can be found only behind this one's body.
+    if (self->parser_->is_done()) return self->answer(std::move(*refused));
+    self->refuse(std::move(*refused));
+  });
+}
+
+void HttpConnection::read_body(const CallRef& call) {
+  if (parser_->is_done()) return take_body(call);
+  // Without a length it may be as long as any.
+  const auto length = parser_->content_length();
+  const std::uint64_t bytes = length ? *length : HttpServer::kMaxBodyBytes;
+  if (bytes > HttpServer::kMaxBodyBytes) {
+    return refuse(refusal(
+        413, "content_too_large",
+        "the body of a request may have at most " + std::to_string(HttpServer::kMaxBodyBytes) + " bytes"));
+  }
+  if (use_->bodies_bytes + bytes > HttpServer::kMaxBodiesBytes) {
+    return refuse(refusal(503, "service_unavailable", "too many large requests at once; try again"));
+  }
+  body_reserved_ = bytes;
+  use_->bodies_bytes += bytes;
+  if (beast::iequals(parser_->get()[http::field::expect], "100-continue")) return say_continue(call);
+  stream_.expires_after(HttpServer::kBodyTimeout);
+  http::async_read(stream_, buffer_, *parser_, [self = shared_from_this(), call](Error error, std::size_t) {
+    self->stream_.expires_never();
+    if (error == http::error::body_limit) {
+      return self->refuse(refusal(
+          413, "content_too_large",
+          "the body of a request may have at most " + std::to_string(HttpServer::kMaxBodyBytes) + " bytes"));
+    }
+    if (!error) self->take_body(call);
+  });
+}
+
+void HttpConnection::say_continue(const CallRef& call) {
+  parser_->get().erase(http::field::expect);
+  stream_.expires_after(HttpServer::kAnswerTimeout);
+  asio::async_write(stream_, asio::buffer(kContinue),
+                    [self = shared_from_this(), call](Error error, std::size_t) {
+                      if (error) return;
+                      self->use_->bodies_bytes -= std::exchange(self->body_reserved_, 0);
+                      self->read_body(call);
+                    });
+}
+
+void HttpConnection::take_body(const CallRef& call) {
+  call->body = std::move(parser_->get().body());
+  api_.handle(call);
+}
+
+void HttpConnection::answer(Answer&& given) {
+  give_back_body();
+  if (use_->answers_bytes + given.body.size() > HttpServer::kMaxAnswersBytes) {
+    given = refusal(503, "service_unavailable",
+                    "the answer is too large while others wait to be read; ask for a page of it");
+    keep_ = false;
+  }
+  answer_reserved_ = given.body.size();
+  use_->answers_bytes += answer_reserved_;
+  response_.emplace(static_cast<http::status>(given.status), 11);
+  Response& response = *response_;
+  response.keep_alive(keep_);
+  response.set(http::field::cache_control, "no-cache, no-store");
+  response.set("X-Content-Type-Options", "nosniff");
+  response.set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+  if (given.ask_for_login) response.set(http::field::www_authenticate, "Basic realm=\"Millrace Management\"");
+  if (!given.location.empty()) response.set(http::field::location, given.location);
+  if (!given.allow.empty()) response.set(http::field::allow, given.allow);
+  if (!given.body.empty()) response.set(http::field::content_type, "application/json");
+  if (given.status != 204) response.content_length(given.body.size());
+  if (!head_only_ && given.status != 204) response.body() = std::move(given.body);
+  stream_.expires_after(HttpServer::kAnswerTimeout);
+  http::async_write(stream_, response,
+                    [self = shared_from_this()](Error error, std::size_t) { self->on_answered(error); });
+}
+
+void HttpConnection::on_answered(Error error) {
+  use_->answers_bytes -= std::exchange(answer_reserved_, 0);
+  response_.reset();
+  if (error) return;
+  if (keep_) return read_head();
+  // Closing with unread bytes would reset the connection, and the peer might not see the answer.
+  boost::system::error_code ignored;
+  stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+  parser_.reset();
+  stream_.expires_after(HttpServer::kLinger);
+  unread_.resize(16 * 1024);
+  linger(HttpServer::kLingerBytes);
+}
+
+void HttpConnection::linger(std::size_t left) {
+  if (left == 0) return;
+  stream_.async_read_some(asio::buffer(unread_),
+                          [self = shared_from_this(), left](Error error, std::size_t bytes) {
+                            if (!error) self->linger(left - std::min(left, bytes));
+                          });
+}
+
+}  // namespace millrace::management

@@ -1,0 +1,422 @@
+#include "management/items.hpp"
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/value.hpp>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <unordered_map>
+
+#include "management/json_values.hpp"
+
+namespace millrace::management {
+
+namespace json = boost::json;
+using broker::QueueCounters;
+
+json::object rate_details(double rate) {
+  json::object details;
+  details["rate"] = rate;
+  return details;
+}
+
+json::object counter_fields(const QueueCounters& now, const QueueCounters& before, const Figures& figures) {
+  json::object fields;
+  const auto put = [&](std::string_view name, std::string_view details, std::uint64_t a, std::uint64_t b) {
+    fields[name] = a;
+    fields[details] = rate_details(figures.rate(a, b));
+  };
+  const auto given = [](const QueueCounters& c) {
+    return c.delivered + c.delivered_no_ack + c.got + c.got_no_ack;
+  };
+  put("ack", "ack_details", now.acked, before.acked);
+  put("deliver", "deliver_details", now.delivered, before.delivered);
+  put("deliver_get", "deliver_get_details", given(now), given(before));
+  put("deliver_no_ack", "deliver_no_ack_details", now.delivered_no_ack, before.delivered_no_ack);
+  put("get", "get_details", now.got, before.got);
+  put("get_empty", "get_empty_details", now.got_nothing, before.got_nothing);
+  put("get_no_ack", "get_no_ack_details", now.got_no_ack, before.got_no_ack);
+  put("publish", "publish_details", now.published, before.published);
+  put("redeliver", "redeliver_details", now.redelivered, before.redelivered);
+  return fields;
+}
+
+std::string time_text(std::int64_t wall_ms) {
+  using namespace std::chrono;
+  const sys_time<milliseconds> time{milliseconds(wall_ms)};
+  const auto day = floor<days>(time);
+  const year_month_day date(day);
+  const hh_mm_ss clock(time - day);
+  char text[40];
+  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03d+00:00", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
+  return text;
+}
+
+std::string_view queue_type(const broker::QueueSpec& queue) {
+  const broker::Value* type = queue.arguments.find("x-queue-type");
+  return type != nullptr && type->as_text() != nullptr ? std::string_view(*type->as_text()) : "classic";
+}
+
+namespace {
+
+// What is in force: the operator's policy wins where it is stricter.
+json::object effective_definition(const broker::PolicySpec* policy, const broker::PolicySpec* of_operator) {
+  broker::Arguments effective;
+  if (policy != nullptr) effective = policy->definition;
+  if (of_operator == nullptr) return json_from_arguments(effective);
+  for (const broker::Argument& rule : of_operator->definition) {
+    const broker::Value* there = effective.find(rule.key);
+    const auto mine = there != nullptr ? there->as_integer() : std::nullopt;
+    const auto theirs = rule.value.as_integer();
+    if (mine && theirs && *mine <= *theirs) continue;
+    effective.set(rule.key, rule.value);
+  }
+  return json_from_arguments(effective);
+}
+
+json::value policy_name(const broker::PolicySpec* policy) {
+  if (policy == nullptr) return nullptr;
+  return json::string(as_utf8(policy->name));
+}
+
+json::string text(std::string_view given) {
+  return json::string(as_utf8(given));
+}
+
+json::array tag_list(const std::vector<std::string>& tags) {
+  json::array list;
+  for (const std::string& tag : tags) list.push_back(text(tag));
+  return list;
+}
+
+}  // namespace
+
+json::object queue_item(const Api& api, const broker::QueueSpec& queue, const Figures& figures) {
+  const broker::QueueStatistics& now = figures.of(queue.address.id);
+  const broker::QueueStatistics& before = figures.before_of(queue.address.id);
+  const broker::PolicySpec* policy = api.model().policy_of(queue, false);
+  const broker::PolicySpec* of_operator = api.model().policy_of(queue, true);
+  json::object item;
+  item["arguments"] = json_from_arguments(queue.arguments);
+  item["auto_delete"] = queue.auto_delete;
+  item["consumer_capacity"] = now.consumers > 0 ? 1 : 0;
+  item["consumer_utilisation"] = now.consumers > 0 ? 1 : 0;
+  item["consumers"] = now.consumers;
+  item["durable"] = queue.durable;
+  item["effective_policy_definition"] = effective_definition(policy, of_operator);
+  item["exclusive"] = queue.exclusive_owner.value != 0;
+  item["exclusive_consumer_tag"] = nullptr;
+  item["head_message_timestamp"] = nullptr;
+  if (now.used_ms != 0) item["idle_since"] = time_text(now.used_ms);
+  item["memory"] = now.memory_bytes;
+  item["message_bytes"] = now.ready_bytes;
+  item["message_bytes_ready"] = now.ready_bytes;
+  item["message_bytes_ram"] = now.memory_bytes;
+  item["message_bytes_unacknowledged"] = 0;
+  item["message_stats"] = counter_fields(now.counters, before.counters, figures);
+  const auto put_depth = [&](std::string_view name, std::string_view details, std::uint64_t a,
+                             std::uint64_t b) {
+    item[name] = a;
+    // Depth falls as well: its rate is signed.
+    item[details] = rate_details(a >= b ? figures.rate(a, b) : -figures.rate(b, a));
+  };
+  put_depth("messages", "messages_details", now.ready + now.unacked, before.ready + before.unacked);
+  put_depth("messages_ready", "messages_ready_details", now.ready, before.ready);
+  put_depth("messages_unacknowledged", "messages_unacknowledged_details", now.unacked, before.unacked);
+  item["name"] = text(queue.name);
+  item["node"] = api.options().node_name;
+  item["operator_policy"] = policy_name(of_operator);
+  item["policy"] = policy_name(policy);
+  item["reductions"] = 0;
+  item["reductions_details"] = rate_details(0);
+  item["single_active_consumer_tag"] = nullptr;
+  item["state"] = "running";
+  item["type"] = text(queue_type(queue));
+  item["vhost"] = text(queue.vhost);
+  return item;
+}
+
+json::object exchange_item(const Api& api, const broker::ExchangeSpec& exchange) {
+  json::object item;
+  item["arguments"] = json_from_arguments(exchange.arguments);
+  item["auto_delete"] = exchange.auto_delete;
+  item["durable"] = exchange.durable;
+  item["internal"] = exchange.internal;
+  item["name"] = text(exchange.name);
+  item["policy"] = policy_name(api.model().policy_of(exchange));
+  item["type"] = text(exchange.type);
+  item["vhost"] = text(exchange.vhost);
+  return item;
+}
+
+std::string binding_key(const broker::BindingSpec& binding) {
+  std::string key = quote(binding.routing_key);
+  if (binding.arguments.empty()) return key.empty() ? "~" : key;
+  char digits[16];
+  const auto [end, error] = std::to_chars(digits, digits + sizeof digits, hash(binding.arguments), 36);
+  return key + "~" + std::string(digits, end);
+}
+
+json::object binding_item(const broker::BindingSpec& binding) {
+  json::object item;
+  item["source"] = text(binding.source);
+  item["vhost"] = text(binding.vhost);
+  item["destination"] = text(binding.destination);
+  item["destination_type"] = binding.to_exchange ? "exchange" : "queue";
+  item["routing_key"] = text(binding.routing_key);
+  item["arguments"] = json_from_arguments(binding.arguments);
+  item["properties_key"] = binding_key(binding);
+  return item;
+}
+
+std::vector<broker::BindingSpec> implicit_bindings(const broker::VhostDefinitions& vhost) {
+  std::vector<broker::BindingSpec> bindings;
+  for (const auto& [name, queue] : vhost.queues)
+    bindings.push_back({vhost.spec.name, "", name, false, name, {}});
+  return bindings;
+}
+
+json::object vhost_item(const Api& api, const broker::VhostDefinitions& vhost, const Figures& figures) {
+  std::uint64_t ready = 0, unacked = 0;
+  QueueCounters now, before;
+  for (const auto& [name, queue] : vhost.queues) {
+    const broker::QueueStatistics& one = figures.of(queue.address.id);
+    ready += one.ready;
+    unacked += one.unacked;
+    now += one.counters;
+    before += figures.before_of(queue.address.id).counters;
+  }
+  json::object item;
+  item["name"] = text(vhost.spec.name);
+  item["description"] = text(vhost.spec.description);
+  item["tags"] = tag_list(vhost.spec.tags);
+  item["default_queue_type"] =
+      vhost.spec.default_queue_type.empty() ? json::string("undefined") : text(vhost.spec.default_queue_type);
+  json::object metadata;
+  metadata["description"] = item["description"];
+  metadata["tags"] = item["tags"];
+  item["metadata"] = std::move(metadata);
+  item["tracing"] = false;
+  json::object state;
+  state[api.options().node_name] = "running";
+  item["cluster_state"] = std::move(state);
+  item["messages"] = ready + unacked;
+  item["messages_details"] = rate_details(0);
+  item["messages_ready"] = ready;
+  item["messages_ready_details"] = rate_details(0);
+  item["messages_unacknowledged"] = unacked;
+  item["messages_unacknowledged_details"] = rate_details(0);
+  item["message_stats"] = counter_fields(now, before, figures);
+  return item;
+}
+
+json::object limit_values(const broker::Definitions& definitions, bool of_user, std::string_view subject) {
+  json::object values;
+  for (const broker::LimitSpec& limit : definitions.limits()) {
+    if (limit.of_user == of_user && limit.subject == subject) values[limit.limit] = limit.value;
+  }
+  return values;
+}
+
+// Hashes are for exports alone.
+json::object user_item(const broker::UserSpec& user, const broker::Definitions& definitions) {
+  json::object item;
+  item["name"] = text(user.name);
+  item["tags"] = tag_list(user.tags);
+  item["limits"] = limit_values(definitions, true, user.name);
+  return item;
+}
+
+json::object permission_item(const broker::PermissionSpec& permission) {
+  json::object item;
+  item["user"] = text(permission.user);
+  item["vhost"] = text(permission.vhost);
+  item["configure"] = text(permission.configure);
+  item["write"] = text(permission.write);
+  item["read"] = text(permission.read);
+  return item;
+}
+
+json::object topic_permission_item(const broker::TopicPermissionSpec& permission) {
+  json::object item;
+  item["user"] = text(permission.user);
+  item["vhost"] = text(permission.vhost);
+  item["exchange"] = text(permission.exchange);
+  item["write"] = text(permission.write);
+  item["read"] = text(permission.read);
+  return item;
+}
+
+json::object policy_item(const broker::PolicySpec& policy) {
+  json::object item;
+  item["vhost"] = text(policy.vhost);
+  item["name"] = text(policy.name);
+  item["pattern"] = text(policy.pattern);
+  item["apply-to"] = text(policy.apply_to);
+  item["definition"] = json_from_arguments(policy.definition);
+  item["priority"] = policy.priority;
+  return item;
+}
+
+namespace {
+
+struct HostAndPort {
+  std::string host;
+  std::uint16_t port = 0;
+};
+
+HostAndPort split_address(std::string_view address) {
+  const std::size_t colon = address.rfind(':');
+  HostAndPort parts;
+  if (colon == std::string_view::npos) return {std::string(address), 0};
+  std::from_chars(address.data() + colon + 1, address.data() + address.size(), parts.port);
+  std::string_view host = address.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  parts.host = host;
+  return parts;
+}
+
+ListeningOn amqp_listener(const Api& api) {
+  for (const ListeningOn& listener : api.listeners()) {
+    if (listener.protocol == "amqp") return listener;
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string connection_name(const Api& api, const broker::ConnectionStatistics& connection) {
+  const ListeningOn listener = amqp_listener(api);
+  return connection.info.peer + " -> " + listener.address + ":" + std::to_string(listener.port);
+}
+
+json::object connection_item(const Api& api, const broker::ConnectionStatistics& connection) {
+  const HostAndPort peer = split_address(connection.info.peer);
+  const ListeningOn listener = amqp_listener(api);
+  const broker::SessionDetails& session = connection.session;
+  json::object properties;
+  if (!connection.info.client_name.empty()) properties["connection_name"] = text(connection.info.client_name);
+  json::object item;
+  item["auth_mechanism"] = session.mechanism;
+  item["channel_max"] = session.channel_max;
+  item["channels"] = session.channels.size();
+  item["client_properties"] = std::move(properties);
+  item["connected_at"] = connection.connected_ms;
+  item["frame_max"] = session.frame_max;
+  item["host"] = listener.address;
+  item["name"] = connection_name(api, connection);
+  item["node"] = api.options().node_name;
+  item["peer_host"] = peer.host;
+  item["peer_port"] = peer.port;
+  item["port"] = listener.port;
+  item["protocol"] = connection.info.protocol;
+  item["ssl"] = false;
+  item["state"] = connection.blocked ? "blocked" : "running";
+  item["timeout"] = session.heartbeat_s;
+  item["type"] = "network";
+  item["user"] = text(connection.user);
+  item["user_provided_name"] = text(connection.info.client_name);
+  item["vhost"] = text(connection.vhost);
+  return item;
+}
+
+namespace {
+
+json::object connection_details(const Api& api, const broker::ConnectionStatistics& connection) {
+  const HostAndPort peer = split_address(connection.info.peer);
+  json::object details;
+  details["name"] = connection_name(api, connection);
+  details["peer_host"] = peer.host;
+  details["peer_port"] = peer.port;
+  return details;
+}
+
+}  // namespace
+
+json::object channel_item(const Api& api, const broker::ConnectionStatistics& connection,
+                          const broker::ChannelDetails& channel) {
+  json::object item;
+  item["acks_uncommitted"] = 0;
+  item["confirm"] = channel.confirm;
+  item["connection_details"] = connection_details(api, connection);
+  item["consumer_count"] = channel.consumers;
+  item["global_prefetch_count"] = channel.channel_prefetch;
+  item["messages_unacknowledged"] = channel.unacked;
+  item["messages_uncommitted"] = 0;
+  item["messages_unconfirmed"] = 0;
+  item["name"] = connection_name(api, connection) + " (" + std::to_string(channel.number) + ")";
+  item["node"] = api.options().node_name;
+  item["number"] = channel.number;
+  item["prefetch_count"] = channel.prefetch;
+  item["state"] = "running";
+  item["transactional"] = channel.transactional;
+  item["user"] = text(connection.user);
+  item["user_who_performed_action"] = text(connection.user);
+  item["vhost"] = text(connection.vhost);
+  return item;
+}
+
+// A consumer's queue knows its credit, its session the channel; both are needed.
+json::array consumer_items(const Api& api, const Figures& figures,
+                           const std::function<bool(const broker::ConsumerStatistics&)>& wanted) {
+  std::unordered_map<std::uint64_t, const broker::QueueSpec*> queues;
+  for (const auto& [vhost_name, vhost] : api.model().definitions().vhosts()) {
+    for (const auto& [name, queue] : vhost.queues) queues.emplace(queue.address.id.value, &queue);
+  }
+  struct Holder {
+    const broker::ConnectionStatistics* connection;
+    std::unordered_map<std::uint64_t, const broker::ConsumerDetails*> consumers;
+  };
+  std::unordered_map<std::uint64_t, Holder> holders;
+  for (const auto& connection : figures.now->connections) {
+    Holder holder{&connection, {}};
+    for (const auto& consumer : connection.session.consumers)
+      holder.consumers.emplace(consumer.id.value, &consumer);
+    holders.emplace(connection.id.value, std::move(holder));
+  }
+  json::array items;
+  for (const broker::ConsumerStatistics& consumer : figures.now->consumers) {
+    if (!wanted(consumer)) continue;
+    const auto queue = queues.find(consumer.queue.value);
+    const auto holder = holders.find(consumer.connection.value);
+    if (queue == queues.end() || holder == holders.end()) continue;
+    const broker::ConnectionStatistics& connection = *holder->second.connection;
+    const auto found = holder->second.consumers.find(consumer.consumer.value);
+    const broker::ConsumerDetails* details =
+        found == holder->second.consumers.end() ? nullptr : found->second;
+    const std::uint16_t number = details == nullptr ? 0 : details->channel;
+    json::object channel;
+    channel["connection_name"] = connection_name(api, connection);
+    channel["name"] = connection_name(api, connection) + " (" + std::to_string(number) + ")";
+    channel["node"] = api.options().node_name;
+    channel["number"] = number;
+    const HostAndPort peer = split_address(connection.info.peer);
+    channel["peer_host"] = peer.host;
+    channel["peer_port"] = peer.port;
+    channel["user"] = text(connection.user);
+    json::object of;
+    of["name"] = text(queue->second->name);
+    of["vhost"] = text(queue->second->vhost);
+    json::object item;
+    item["ack_required"] = !consumer.no_ack;
+    item["active"] = consumer.active;
+    item["activity_status"] = consumer.active ? "up" : "waiting";
+    json::object arguments;
+    if (consumer.priority != 0) arguments["x-priority"] = consumer.priority;
+    item["arguments"] = std::move(arguments);
+    item["channel_details"] = std::move(channel);
+    item["consumer_tag"] = text(consumer.tag);
+    item["consumer_timeout"] = 0;
+    item["exclusive"] = consumer.exclusive;
+    item["prefetch_count"] = details == nullptr ? 0 : details->prefetch;
+    item["queue"] = std::move(of);
+    items.push_back(std::move(item));
+  }
+  return items;
+}
+
+}  // namespace millrace::management

@@ -1,0 +1,44 @@
+// The objects that the API shows, as RabbitMQ names their fields. All fields are always there: tools take a
+// missing one for an error.
+#pragma once
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+
+#include "management/api.hpp"
+
+namespace millrace::management {
+
+boost::json::object counter_fields(const broker::QueueCounters& now, const broker::QueueCounters& before,
+                                   const Figures& figures);
+// {"rate": …}
+boost::json::object rate_details(double rate);
+
+boost::json::object queue_item(const Api& api, const broker::QueueSpec& queue, const Figures& figures);
+boost::json::object exchange_item(const Api& api, const broker::ExchangeSpec& exchange);
+boost::json::object binding_item(const broker::BindingSpec& binding);
+boost::json::object vhost_item(const Api& api, const broker::VhostDefinitions& vhost, const Figures& figures);
+boost::json::object user_item(const broker::UserSpec& user, const broker::Definitions& definitions);
+boost::json::object permission_item(const broker::PermissionSpec& permission);
+boost::json::object topic_permission_item(const broker::TopicPermissionSpec& permission);
+boost::json::object policy_item(const broker::PolicySpec& policy);
+// The limits of a vhost or a user: {"max-connections": 10}.
+boost::json::object limit_values(const broker::Definitions& definitions, bool of_user,
+                                 std::string_view subject);
+
+boost::json::object connection_item(const Api& api, const broker::ConnectionStatistics& connection);
+boost::json::array consumer_items(const Api& api, const Figures& figures,
+                                  const std::function<bool(const broker::ConsumerStatistics&)>& wanted);
+boost::json::object channel_item(const Api& api, const broker::ConnectionStatistics& connection,
+                                 const broker::ChannelDetails& channel);
+std::string connection_name(const Api& api, const broker::ConnectionStatistics& connection);
+
+// Of its exclusive owner when `connection` is known.
+std::string binding_key(const broker::BindingSpec& binding);
+// The default exchange binds each queue by its name.
+std::vector<broker::BindingSpec> implicit_bindings(const broker::VhostDefinitions& vhost);
+// "2026-11-21T11:55:08.164+00:00"
+std::string time_text(std::int64_t wall_ms);
+std::string_view queue_type(const broker::QueueSpec& queue);
+
+}  // namespace millrace::management

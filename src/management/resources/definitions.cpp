@@ -1,0 +1,64 @@
+// /api/definitions
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+
+#include "management/definitions_export.hpp"
+#include "management/definitions_import.hpp"
+
+namespace millrace::management {
+namespace {
+
+namespace json = boost::json;
+
+void export_all(Api& api, const CallRef& call) {
+  reply(call, json_answer(export_definitions(api)));
+}
+
+void export_one(Api& api, const CallRef& call) {
+  reply(call, json_answer(export_vhost(api, *api.model().find_vhost(call->name("vhost")))));
+}
+
+void import(Api& api, const CallRef& call, const result<ImportedDefinitions>& imported) {
+  if (imported.has_error()) return reply(call, refusal(imported.error()));
+  api.core().change(call->subject, imported->changes, [call](result<void> outcome) {
+    if (outcome.has_error()) return reply(call, refusal(400, "bad_request", outcome.error().text));
+    reply_done(call, outcome);
+  });
+}
+
+void import_all(Api& api, const CallRef& call) {
+  import(api, call, import_definitions(call->body, api.options().random));
+}
+
+// A document of one vhost does not name it.
+void import_one(Api& api, const CallRef& call) {
+  auto body = json_body(*call);
+  if (body.has_error()) return reply(call, refusal(body.error()));
+  for (const std::string_view key : {"policies", "queues", "exchanges", "bindings", "parameters"}) {
+    json::value* list = body->if_contains(key);
+    if (list == nullptr || !list->is_array()) continue;
+    for (json::value& item : list->get_array()) {
+      if (item.is_object()) item.get_object()["vhost"] = call->name("vhost");
+    }
+  }
+  for (const std::string_view key : {"users", "vhosts", "permissions", "topic_permissions"}) body->erase(key);
+  import(api, call, import_definitions(json::serialize(*body), api.options().random));
+}
+
+constexpr Route kRoutes[] = {
+    {"GET", "/definitions", Door::administrator, export_all},
+    {"POST", "/definitions", Door::administrator, import_all},
+    {"GET", "/all-configuration", Door::administrator, export_all},
+    {"POST", "/all-configuration", Door::administrator, import_all},
+    {"GET", "/definitions/:vhost", Door::administrator_of, export_one},
+    {"POST", "/definitions/:vhost", Door::administrator_of, import_one},
+};
+
+}  // namespace
+
+std::span<const Route> definition_routes() {
+  return kRoutes;
+}
+
+}  // namespace millrace::management

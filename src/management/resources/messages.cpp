@@ -1,0 +1,218 @@
+// Publishing, getting, and the test that does both: /api/exchanges/…/publish, /api/queues/…/get,
+// /api/aliveness-test
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/value.hpp>
+
+#include "management/fields.hpp"
+#include "management/items.hpp"
+#include "management/json_values.hpp"
+
+namespace millrace::management {
+namespace {
+
+namespace json = boost::json;
+
+// Bodies of one answer together. A longer one is shown in part, by `truncate`, or not at all.
+constexpr std::uint64_t kMaxGotBytes = 16u << 20;
+constexpr std::int64_t kMaxGotMessages = 10'000;
+
+using Properties = broker::MessageProperties;
+
+struct TextProperty {
+  std::string_view name;
+  std::optional<std::string> Properties::*member;
+};
+constexpr TextProperty kTexts[] = {
+    {"content_type", &Properties::content_type},
+    {"content_encoding", &Properties::content_encoding},
+    {"correlation_id", &Properties::correlation_id},
+    {"reply_to", &Properties::reply_to},
+    {"expiration", &Properties::expiration},
+    {"message_id", &Properties::message_id},
+    {"type", &Properties::type},
+    {"user_id", &Properties::user_id},
+    {"app_id", &Properties::app_id},
+    {"cluster_id", &Properties::cluster_id},
+};
+
+json::object item_of(const Properties& properties) {
+  json::object item;
+  for (const TextProperty& text : kTexts) {
+    if (properties.*text.member) item[text.name] = as_utf8(*(properties.*text.member));
+  }
+  if (properties.timestamp) item["timestamp"] = *properties.timestamp;
+  if (properties.priority) item["priority"] = *properties.priority;
+  if (properties.delivery_mode) item["delivery_mode"] = *properties.delivery_mode;
+  if (properties.headers) item["headers"] = json_from_arguments(*properties.headers);
+  return item;
+}
+
+Properties read_properties(Fields& fields) {
+  Properties properties;
+  for (const TextProperty& text : kTexts) properties.*text.member = fields.optional_text(text.name);
+  const auto octet = [&](std::string_view name) -> std::optional<std::uint8_t> {
+    if (fields.find(name) == nullptr) return std::nullopt;
+    const std::int64_t number = fields.number(name, 0);
+    return static_cast<std::uint8_t>(std::clamp<std::int64_t>(number, 0, 255));
+  };
+  properties.delivery_mode = octet("delivery_mode");
+  properties.priority = octet("priority");
+  if (fields.find("timestamp") != nullptr) {
+    properties.timestamp =
+        static_cast<std::uint64_t>(std::max<std::int64_t>(0, fields.number("timestamp", 0)));
+  }
+  if (fields.find("headers") != nullptr) properties.headers = fields.arguments("headers");
+  return properties;
+}
+
+void publish(Api& api, const CallRef& call) {
+  auto body = json_body(*call);
+  if (body.has_error()) return reply(call, refusal(body.error()));
+  Fields fields(*body);
+  broker::Management::Publication publication;
+  publication.exchange = call->name("name") == "amq.default" ? "" : call->name("name");
+  publication.routing_key = fields.text("routing_key");
+  publication.body = fields.text("payload");
+  const std::string encoding = fields.text("payload_encoding");
+  const json::value* properties = fields.find("properties");
+  if (auto bad = fields.error()) return reply(call, refusal(*bad));
+  if (properties != nullptr && properties->is_object()) {
+    Fields inner(properties->get_object());
+    publication.properties = read_properties(inner);
+    if (auto bad = inner.error()) return reply(call, refusal(*bad));
+  }
+  if (encoding == "base64") {
+    auto decoded = decode_base64(publication.body);
+    if (!decoded) return reply(call, refusal(400, "bad_request", "payload is not base64"));
+    publication.body = std::move(*decoded);
+  } else if (encoding != "string") {
+    return reply(call, refusal(400, "bad_request", "unsupported_encoding: " + encoding));
+  }
+  api.core().publish(call->subject, call->name("vhost"), call->from, std::move(publication),
+                     [call](result<bool> routed) {
+                       if (routed.has_error()) return reply(call, refusal(routed.error()));
+                       json::object answer;
+                       answer["routed"] = *routed;
+                       reply(call, json_answer(answer));
+                     });
+}
+
+json::object got_item(const broker::Management::Taken& taken, std::uint64_t shown_max, bool base64) {
+  const broker::Message& message = *taken.delivery.message;
+  const std::string_view whole = as_text(message.body());
+  const std::string_view shown = whole.substr(0, shown_max);
+  // A character cut in the middle is no reason to show the rest in base64, but then it is not text either.
+  const bool as_text_is = !base64 && is_utf8(shown);
+  json::object item;
+  item["payload_bytes"] = whole.size();
+  item["redelivered"] = taken.delivery.redelivered;
+  item["exchange"] = as_utf8(message.exchange());
+  item["routing_key"] = as_utf8(message.routing_key());
+  item["message_count"] = taken.messages_left;
+  item["properties"] = item_of(taken.properties);
+  item["payload"] = as_text_is ? std::string(shown) : encode_base64(shown);
+  item["payload_encoding"] = as_text_is ? "string" : "base64";
+  return item;
+}
+
+std::optional<broker::Settlement> settlement_of(std::string_view mode) {
+  if (mode == "ack_requeue_true") return broker::Settlement::requeue;
+  if (mode == "ack_requeue_false") return broker::Settlement::ack;
+  if (mode == "reject_requeue_true") return broker::Settlement::requeue_failed;
+  if (mode == "reject_requeue_false") return broker::Settlement::reject;
+  return std::nullopt;
+}
+
+void get(Api& api, const CallRef& call) {
+  auto body = json_body(*call);
+  if (body.has_error()) return reply(call, refusal(body.error()));
+  Fields fields(*body);
+  const std::string encoding = fields.text("encoding");
+  if (fields.find("count") == nullptr) (void)fields.text("count");
+  const std::int64_t count = fields.number("count", 1);
+  const std::int64_t truncate = fields.number("truncate", -1);
+  // What came before ack modes: true gives back.
+  const bool requeue = fields.flag("requeue", true);
+  const auto mode =
+      fields.optional_text("ackmode").value_or(requeue ? "ack_requeue_true" : "ack_requeue_false");
+  if (auto bad = fields.error()) return reply(call, refusal(*bad));
+  if (api.model().find_queue(call->name("vhost"), call->name("name")) == nullptr) {
+    return reply(call, nothing_there());
+  }
+  const auto how = settlement_of(mode);
+  if (!how) return reply(call, refusal(400, "bad_request", "unknown ackmode: " + mode));
+  if (encoding != "auto" && encoding != "base64") {
+    return reply(call, refusal(400, "bad_request", "unsupported_encoding: " + encoding));
+  }
+  if (count < 0 || count > kMaxGotMessages) {
+    return reply(call,
+                 refusal(400, "bad_request", "count must be from 0 to " + std::to_string(kMaxGotMessages)));
+  }
+  broker::Management::TakeRequest request;
+  request.queue = call->name("name");
+  request.count = static_cast<std::size_t>(count);
+  request.bytes_max = kMaxGotBytes;
+  if (truncate >= 0) request.body_bytes_shown = static_cast<std::uint64_t>(truncate);
+  request.how = *how;
+  const std::uint64_t shown = request.body_bytes_shown;
+  api.core().take(
+      call->subject, call->name("vhost"), call->from, std::move(request),
+      [call, shown, base64 = encoding == "base64"](result<std::vector<broker::Management::Taken>> taken) {
+        if (taken.has_error()) return reply(call, refusal(taken.error()));
+        json::array items;
+        for (const auto& one : *taken) items.push_back(got_item(one, shown, base64));
+        reply(call, json_answer(items));
+      });
+}
+
+constexpr std::string_view kQueue = "aliveness-test";
+
+// Declares a queue, publishes to it and gets the message back, as RabbitMQ's.
+void test_alive(Api& api, const CallRef& call) {
+  const auto fine = [call](const result<void>& outcome) {
+    if (outcome.has_error()) return reply(call, refusal(outcome.error()));
+    json::object answer;
+    answer["status"] = "ok";
+    reply(call, json_answer(answer));
+  };
+  const auto take = [&api, call, fine](result<bool> routed) {
+    if (routed.has_error()) return fine(routed.error());
+    broker::Management::TakeRequest request{std::string(kQueue), 1, kMaxGotBytes, 0, broker::Settlement::ack};
+    api.core().take(call->subject, call->name("vhost"), call->from, std::move(request),
+                    [fine](result<std::vector<broker::Management::Taken>> taken) {
+                      if (taken.has_error()) return fine(taken.error());
+                      fine({});
+                    });
+  };
+  use_as(
+      api, call,
+      [](broker::Connection& connection, Done<void> finished) {
+        broker::QueueDeclare declare;
+        declare.name = kQueue;
+        connection.declare_queue(
+            declare, [finished = std::move(finished)](result<broker::QueueStatus> status) mutable {
+              if (status.has_error()) return finished(status.error());
+              finished({});
+            });
+      },
+      [&api, take](const CallRef& declared) {
+        broker::Management::Publication publication{"", std::string(kQueue), {}, "test_message"};
+        api.core().publish(declared->subject, declared->name("vhost"), declared->from, std::move(publication),
+                           take);
+      });
+}
+
+constexpr Route kRoutes[] = {
+    {"POST", "/exchanges/:vhost/:name/publish", Door::vhost, publish},
+    {"POST", "/queues/:vhost/:name/get", Door::vhost, get},
+    {"GET", "/aliveness-test/:vhost", Door::vhost, test_alive},
+};
+
+}  // namespace
+
+std::span<const Route> message_routes() {
+  return kRoutes;
+}
+
+}  // namespace millrace::management

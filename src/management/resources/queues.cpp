@@ -1,0 +1,165 @@
+// /api/queues
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/value.hpp>
+
+#include "management/fields.hpp"
+#include "management/items.hpp"
+#include "management/json_values.hpp"
+#include "management/listing.hpp"
+
+namespace millrace::management {
+namespace {
+
+namespace json = boost::json;
+
+void add_queues(const Api& api, const broker::VhostDefinitions& vhost, const Figures& figures,
+                std::vector<json::object>& items) {
+  std::vector<const broker::QueueSpec*> queues;
+  for (const auto& [name, queue] : vhost.queues) queues.push_back(&queue);
+  std::sort(queues.begin(), queues.end(), [](const auto* a, const auto* b) { return a->name < b->name; });
+  for (const broker::QueueSpec* queue : queues) items.push_back(queue_item(api, *queue, figures));
+}
+
+void list_all(Api& api, const CallRef& call) {
+  api.with_figures(call, [&api, call](const Figures& figures) {
+    std::vector<json::object> items;
+    for (const auto* vhost : api.model().vhosts_seen_by(call->subject)) {
+      add_queues(api, *vhost, figures, items);
+    }
+    reply(call, list_answer(*call, std::move(items)));
+  });
+}
+
+void list_vhost(Api& api, const CallRef& call) {
+  api.with_figures(call, [&api, call](const Figures& figures) {
+    std::vector<json::object> items;
+    if (const auto* vhost = api.model().find_vhost(call->name("vhost"))) {
+      add_queues(api, *vhost, figures, items);
+    }
+    reply(call, list_answer(*call, std::move(items)));
+  });
+}
+
+void show(Api& api, const CallRef& call) {
+  api.with_figures(call, [&api, call](const Figures& figures) {
+    const broker::QueueSpec* queue = api.model().find_queue(call->name("vhost"), call->name("name"));
+    if (queue == nullptr) return reply(call, nothing_there());
+    json::object item = queue_item(api, *queue, figures);
+    item["consumer_details"] = consumer_items(
+        api, figures,
+        [queue](const broker::ConsumerStatistics& consumer) { return consumer.queue == queue->address.id; });
+    item["deliveries"] = json::array();
+    item["incoming"] = json::array();
+    reply(call, object_answer(*call, item));
+  });
+}
+
+void put(Api& api, const CallRef& call) {
+  auto body = json_body(*call);
+  if (body.has_error()) return reply(call, refusal(body.error()));
+  Fields fields(*body);
+  const bool durable = fields.flag("durable", true);
+  const bool auto_delete = fields.flag("auto_delete", false);
+  auto arguments = fields.arguments("arguments");
+  // Clients of the API may name the type beside the arguments.
+  const auto type = fields.optional_text("type");
+  if (auto bad = fields.error()) return reply(call, refusal(*bad));
+  if (type && arguments.find("x-queue-type") == nullptr) {
+    arguments.set("x-queue-type", broker::Value::text(*type));
+  }
+  const bool is_new = api.model().find_queue(call->name("vhost"), call->name("name")) == nullptr;
+  use_as(
+      api, call,
+      [name = call->name("name"), durable, auto_delete, arguments = std::move(arguments)](
+          broker::Connection& connection, Done<void> finished) mutable {
+        broker::QueueDeclare declare;
+        declare.name = name;
+        declare.durable = durable;
+        declare.auto_delete = auto_delete;
+        declare.arguments = std::move(arguments);
+        connection.declare_queue(
+            declare, [finished = std::move(finished)](result<broker::QueueStatus> status) mutable {
+              if (status.has_error()) return finished(status.error());
+              finished({});
+            });
+      },
+      [is_new](const CallRef& answered) { reply(answered, put_answer(is_new)); });
+}
+
+void remove(Api& api, const CallRef& call) {
+  if (api.model().find_queue(call->name("vhost"), call->name("name")) == nullptr) {
+    return reply(call, nothing_there());
+  }
+  use_as(
+      api, call,
+      [name = call->name("name"), if_unused = call->target.is_true("if-unused"),
+       if_empty = call->target.is_true("if-empty")](broker::Connection& connection, Done<void> finished) {
+        connection.delete_queue(name, if_unused, if_empty,
+                                [finished = std::move(finished)](result<std::uint64_t> count) mutable {
+                                  if (count.has_error()) return finished(count.error());
+                                  finished({});
+                                });
+      },
+      [](const CallRef& answered) { reply(answered, put_answer(false)); });
+}
+
+void purge(Api& api, const CallRef& call) {
+  if (api.model().find_queue(call->name("vhost"), call->name("name")) == nullptr) {
+    return reply(call, nothing_there());
+  }
+  use_as(
+      api, call,
+      [name = call->name("name")](broker::Connection& connection, Done<void> finished) {
+        connection.purge_queue(name, [finished = std::move(finished)](result<std::uint64_t> count) mutable {
+          if (count.has_error()) return finished(count.error());
+          finished({});
+        });
+      },
+      [](const CallRef& answered) { reply(answered, put_answer(false)); });
+}
+
+// RabbitMQ's "sync" and "cancel_sync" were for mirrored queues: there is nothing to do.
+void act(Api& api, const CallRef& call) {
+  if (api.model().find_queue(call->name("vhost"), call->name("name")) == nullptr) {
+    return reply(call, nothing_there());
+  }
+  auto body = json_body(*call);
+  if (body.has_error()) return reply(call, refusal(body.error()));
+  Fields fields(*body);
+  const std::string action = fields.text("action");
+  if (auto bad = fields.error()) return reply(call, refusal(*bad));
+  if (action != "sync" && action != "cancel_sync") {
+    return reply(call, refusal(400, "bad_request", "unknown action"));
+  }
+  reply(call, put_answer(false));
+}
+
+void list_bindings(Api& api, const CallRef& call) {
+  const auto* vhost = api.model().find_vhost(call->name("vhost"));
+  const std::string& name = call->name("name");
+  if (vhost == nullptr || !vhost->queues.contains(name)) return reply(call, nothing_there());
+  std::vector<json::object> items;
+  items.push_back(binding_item({vhost->spec.name, "", name, false, name, {}}));
+  for (const auto& binding : vhost->bindings_to(name, false)) items.push_back(binding_item(binding));
+  reply(call, list_answer(*call, std::move(items)));
+}
+
+constexpr Route kRoutes[] = {
+    {"GET", "/queues", Door::anybody, list_all},
+    {"GET", "/queues/:vhost", Door::vhost_to_look, list_vhost},
+    {"GET", "/queues/:vhost/:name", Door::vhost_to_look, show},
+    {"PUT", "/queues/:vhost/:name", Door::vhost, put},
+    {"DELETE", "/queues/:vhost/:name", Door::vhost, remove},
+    {"DELETE", "/queues/:vhost/:name/contents", Door::vhost, purge},
+    {"POST", "/queues/:vhost/:name/actions", Door::vhost, act},
+    {"GET", "/queues/:vhost/:name/bindings", Door::vhost_to_look, list_bindings},
+};
+
+}  // namespace
+
+std::span<const Route> queue_routes() {
+  return kRoutes;
+}
+
+}  // namespace millrace::management

@@ -1,0 +1,39 @@
+// The target of a request: path segments and query, percent-decoded.
+//
+// An encoded slash is part of its segment: "/api/queues/%2F/q" is of "api", "queues", "/", "q". Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace millrace::management {
+
+struct Target {
+  std::vector<std::string> path;
+  std::vector<std::pair<std::string, std::string>> query;  // in the order given
+
+  // The first of that name; null when there is none.
+  const std::string* find(std::string_view name) const noexcept;
+  bool is_true(std::string_view name) const noexcept;
+};
+
+// None: a percent sign without two digits behind it, or a path that does not begin with a slash. A slash at
+// the end is ignored.
+std::optional<Target> parse_target(std::string_view target);
+
+// As a form encodes it: letters, digits and "._-" stay, a space becomes a plus sign, all else %XX; so does a
+// tilde, which separates the parts of a binding's properties_key.
+std::string quote(std::string_view text);
+
+// Base64 with padding, as Basic credentials and payloads have it. None: malformed.
+std::optional<std::string> decode_base64(std::string_view text);
+std::string encode_base64(std::string_view bytes);
+
+bool is_utf8(std::string_view text) noexcept;
+// With U+FFFD in place of what is not UTF-8, so that JSON can carry it.
+std::string as_utf8(std::string_view text);
+
+}  // namespace millrace::management

@@ -1,0 +1,74 @@
+#include "management/uri.hpp"
+
+#include <gtest/gtest.h>
+
+#include "base/prng.hpp"
+
+namespace millrace::management {
+namespace {
+
+using Segments = std::vector<std::string>;
+
+TEST(Target, keeps_an_encoded_slash_within_its_segment) {
+  const auto target = parse_target("/api/queues/%2F/a%2fb%20c+d");
+  ASSERT_TRUE(target);
+  EXPECT_EQ(target->path, (Segments{"api", "queues", "/", "a/b c+d"}));
+}
+
+TEST(Target, ignores_a_slash_at_the_end_and_keeps_empty_segments_between) {
+  EXPECT_EQ(parse_target("/api/")->path, (Segments{"api"}));
+  EXPECT_EQ(parse_target("/api//x")->path, (Segments{"api", "", "x"}));
+  EXPECT_TRUE(parse_target("/")->path.empty());
+}
+
+TEST(Target, reads_the_query_as_a_form) {
+  const auto target = parse_target("/q?name=a+b%26c&empty=&flag&page=1&page=2#x=y");
+  ASSERT_TRUE(target);
+  EXPECT_EQ(*target->find("name"), "a b&c");
+  EXPECT_EQ(*target->find("empty"), "");
+  EXPECT_EQ(*target->find("flag"), "");
+  EXPECT_EQ(*target->find("page"), "1");
+  EXPECT_EQ(target->find("x"), nullptr);
+}
+
+TEST(Target, refuses_what_is_malformed) {
+  for (const char* bad : {"", "api", "http://host/api", "/%", "/%4", "/%zz", "/a?x=%", "/a?%f=1", "*"}) {
+    EXPECT_FALSE(parse_target(bad)) << bad;
+  }
+}
+
+TEST(Quote, leaves_no_character_that_separates) {
+  EXPECT_EQ(quote("a.b_c-D9"), "a.b_c-D9");
+  EXPECT_EQ(quote("a b/~\xc3\xa9"), "a+b%2F%7E%C3%A9");
+}
+
+TEST(Base64, goes_there_and_back) {
+  Prng random(17);
+  for (std::size_t bytes = 0; bytes < 100; ++bytes) {
+    std::string text;
+    for (std::size_t i = 0; i < bytes; ++i) text += static_cast<char>(random.next());
+    EXPECT_EQ(decode_base64(encode_base64(text)), text);
+  }
+  EXPECT_EQ(encode_base64("guest:guest"), "Z3Vlc3Q6Z3Vlc3Q=");
+}
+
+TEST(Base64, refuses_what_is_malformed) {
+  for (const char* bad : {"a", "ab", "abc", "ab!=", "=abc", "a===", "abc=abcd", "Z3Vl c3Q"}) {
+    EXPECT_FALSE(decode_base64(bad)) << bad;
+  }
+}
+
+TEST(Utf8, replaces_what_is_not) {
+  EXPECT_EQ(as_utf8("gr\xc3\xbc\xc3\x9f \xf0\x9f\x90\xb0"), "gr\xc3\xbc\xc3\x9f \xf0\x9f\x90\xb0");
+  EXPECT_EQ(as_utf8("a\xff"
+                    "b"),
+            "a\xef\xbf\xbd"
+            "b");
+  for (const char* bad : {"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\x80"}) {
+    EXPECT_FALSE(is_utf8(bad)) << bad;
+    EXPECT_TRUE(is_utf8(as_utf8(bad))) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace millrace::management
