@@ -149,6 +149,16 @@ json::object export_definitions(const Api& api) {
     vhosts.push_back(std::move(vhost));
     lists.add(entry->second);
   }
+  std::string unreadable;
+  for (const auto& [name, user] : definitions.users()) {
+    if (user.password.empty() || broker::export_rabbitmq_hash(user.password)) continue;
+    unreadable += (unreadable.empty() ? "" : ", ") + as_utf8(name);
+  }
+  root["explanation"] =
+      unreadable.empty() ? "Definitions of cluster '" + api.options().cluster_name + "'"
+                         : "RabbitMQ cannot verify the passwords of these users, and lets them in once they "
+                           "are given new ones: " +
+                               unreadable;
   root["users"] = std::move(users);
   root["vhosts"] = std::move(vhosts);
   root["permissions"] = std::move(permissions);

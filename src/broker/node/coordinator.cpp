@@ -355,6 +355,8 @@ void Coordinator::import(std::vector<Change> changes, Done<void> done) {
           own.push_back(PutExchange{std::move(exchange)});
       }
     } else if (auto* queue = std::get_if<PutQueue>(&change)) {
+      const VhostDefinitions* in = definitions_.find_vhost(queue->queue.vhost);
+      if (in && in->queues.contains(queue->queue.name)) continue;
       // A refusal comes at once; only success waits.
       auto refused = std::make_shared<std::optional<Error>>();
       declare_queue(QueueSpec(*queue->queue), true, place(ShardId(0)),
