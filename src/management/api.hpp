@@ -41,6 +41,7 @@ struct Route {
   std::string_view pattern;  // "/queues/:vhost/:name", behind "/api"
   Door door;
   Handler handler;
+  bool large_body = false;  // may have HttpServer::kMaxBodyBytes, others kMaxSmallBodyBytes
 };
 
 // One function for each file of src/management/resources.

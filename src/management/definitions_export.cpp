@@ -64,7 +64,7 @@ class Lists {
       put(exchanges_, std::move(item));
     }
     for (const auto* entry : sorted(vhost.queues)) {
-      const broker::QueueSpec& queue = entry->second;
+      const broker::QueueSpec& queue = *entry->second;
       if (queue.exclusive_owner.value != 0) continue;
       json::object item;
       item["name"] = as_utf8(queue.name);
@@ -97,7 +97,7 @@ class Lists {
   static bool is_exclusive(const broker::VhostDefinitions& vhost, const broker::BindingSpec& binding) {
     if (binding.to_exchange) return false;
     const auto queue = vhost.queues.find(binding.destination);
-    return queue == vhost.queues.end() || queue->second.exclusive_owner.value != 0;
+    return queue == vhost.queues.end() || queue->second->exclusive_owner.value != 0;
   }
   void put(json::array& list, json::object item) {
     if (!name_vhost_) item.erase("vhost");

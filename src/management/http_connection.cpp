@@ -90,11 +90,7 @@ void HttpConnection::on_head(Error error) {
   if (error == http::error::header_limit || error == http::error::buffer_overflow) {
     return refuse(refusal(431, "bad_request", "the head of the request is too long"));
   }
-  if (error == http::error::body_limit) {
-    return refuse(refusal(
-        413, "content_too_large",
-        "the body of a request may have at most " + std::to_string(HttpServer::kMaxBodyBytes) + " bytes"));
-  }
+  if (error == http::error::body_limit) return refuse_body(HttpServer::kMaxBodyBytes);
   if (error && error.category() == http::make_error_code(http::error::end_of_stream).category() &&
       error != http::error::end_of_stream && error != http::error::partial_message) {
     return refuse(refusal(400, "bad_request", "not HTTP: " + error.message()));
@@ -123,32 +119,33 @@ void HttpConnection::on_head(Error error) {
   });
 }
 
+void HttpConnection::refuse_body(std::uint64_t bytes_max) {
+  refuse(refusal(413, "content_too_large",
+                 "the body of this request may have at most " + std::to_string(bytes_max) + " bytes"));
+}
+
 void HttpConnection::read_body(const CallRef& call) {
   if (parser_->is_done()) return take_body(call);
+  const std::uint64_t bytes_max =
+      call->route->large_body ? HttpServer::kMaxBodyBytes : HttpServer::kMaxSmallBodyBytes;
   // Without a length it may be as long as any.
   const auto length = parser_->content_length();
-  const std::uint64_t bytes = length ? *length : HttpServer::kMaxBodyBytes;
-  if (bytes > HttpServer::kMaxBodyBytes) {
-    return refuse(refusal(
-        413, "content_too_large",
-        "the body of a request may have at most " + std::to_string(HttpServer::kMaxBodyBytes) + " bytes"));
-  }
+  const std::uint64_t bytes = length ? *length : bytes_max;
+  if (bytes > bytes_max) return refuse_body(bytes_max);
   if (use_->bodies_bytes + bytes > HttpServer::kMaxBodiesBytes) {
     return refuse(refusal(503, "service_unavailable", "too many large requests at once; try again"));
   }
+  if (!length) parser_->body_limit(bytes_max);
   body_reserved_ = bytes;
   use_->bodies_bytes += bytes;
   if (beast::iequals(parser_->get()[http::field::expect], "100-continue")) return say_continue(call);
   stream_.expires_after(HttpServer::kBodyTimeout);
-  http::async_read(stream_, buffer_, *parser_, [self = shared_from_this(), call](Error error, std::size_t) {
-    self->stream_.expires_never();
-    if (error == http::error::body_limit) {
-      return self->refuse(refusal(
-          413, "content_too_large",
-          "the body of a request may have at most " + std::to_string(HttpServer::kMaxBodyBytes) + " bytes"));
-    }
-    if (!error) self->take_body(call);
-  });
+  http::async_read(stream_, buffer_, *parser_,
+                   [self = shared_from_this(), call, bytes_max](Error error, std::size_t) {
+                     self->stream_.expires_never();
+                     if (error == http::error::body_limit) return self->refuse_body(bytes_max);
+                     if (!error) self->take_body(call);
+                   });
 }
 
 void HttpConnection::say_continue(const CallRef& call) {
@@ -157,7 +154,7 @@ void HttpConnection::say_continue(const CallRef& call) {
   asio::async_write(stream_, asio::buffer(kContinue),
                     [self = shared_from_this(), call](Error error, std::size_t) {
                       if (error) return;
-                      self->use_->bodies_bytes -= std::exchange(self->body_reserved_, 0);
+                      self->give_back_body();
                       self->read_body(call);
                     });
 }

@@ -47,6 +47,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
     answer(std::move(given));
   }
   bool comes_from_elsewhere() const;
+  void refuse_body(std::uint64_t bytes_max);
   void give_back_body() noexcept;
 
   boost::beast::tcp_stream stream_;

@@ -32,6 +32,8 @@ class HttpServer {
   static constexpr std::uint32_t kMaxHeadBytes = 16 * 1024;
   // A longer body is answered 413. RabbitMQ's bound as well.
   static constexpr std::uint64_t kMaxBodyBytes = 20u << 20;
+  // Likewise where neither a message nor definitions are sent: JSON takes ten times its length in memory.
+  static constexpr std::uint64_t kMaxSmallBodyBytes = 1u << 20;
   // Bodies being read or worked on, all connections together: beyond, 503.
   static constexpr std::uint64_t kMaxBodiesBytes = 64u << 20;
   // Answers not yet taken by their readers, all connections together: beyond, 503.

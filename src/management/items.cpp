@@ -184,11 +184,11 @@ json::object vhost_item(const Api& api, const broker::VhostDefinitions& vhost, c
   std::uint64_t ready = 0, unacked = 0;
   QueueCounters now, before;
   for (const auto& [name, queue] : vhost.queues) {
-    const broker::QueueStatistics& one = figures.of(queue.address.id);
+    const broker::QueueStatistics& one = figures.of(queue->address.id);
     ready += one.ready;
     unacked += one.unacked;
     now += one.counters;
-    before += figures.before_of(queue.address.id).counters;
+    before += figures.before_of(queue->address.id).counters;
   }
   json::object item;
   item["name"] = text(vhost.spec.name);
@@ -365,7 +365,7 @@ json::array consumer_items(const Api& api, const Figures& figures,
                            const std::function<bool(const broker::ConsumerStatistics&)>& wanted) {
   std::unordered_map<std::uint64_t, const broker::QueueSpec*> queues;
   for (const auto& [vhost_name, vhost] : api.model().definitions().vhosts()) {
-    for (const auto& [name, queue] : vhost.queues) queues.emplace(queue.address.id.value, &queue);
+    for (const auto& [name, queue] : vhost.queues) queues.emplace(queue->address.id.value, queue.get());
   }
   struct Holder {
     const broker::ConnectionStatistics* connection;

@@ -29,7 +29,7 @@ const broker::QueueSpec* Model::find_queue(std::string_view vhost, std::string_v
   const auto* in = find_vhost(vhost);
   if (in == nullptr) return nullptr;
   const auto found = in->queues.find(name);
-  return found == in->queues.end() ? nullptr : &found->second;
+  return found == in->queues.end() ? nullptr : found->second.get();
 }
 
 const broker::ExchangeSpec* Model::find_exchange(std::string_view vhost, std::string_view name) const {

@@ -1,9 +1,11 @@
 """Who may do what by the HTTP API: the tags of users, their vhosts, their permissions."""
 
+import pika
 import pytest
 
 from harness.definitions import permission, policy, user
-from harness.http import Api
+from harness.http import Api, segment
+from harness.pika_tools import parameters, wait_until
 
 pytestmark = pytest.mark.millrace_only("RabbitMQ needs a plug-in for it")
 
@@ -200,6 +202,32 @@ def test_permissions_on_objects_hold_as_for_any_client(as_user):
     answer = limited("POST", "/exchanges/own/amq.default/publish", MESSAGE | {"routing_key": "mine.q"})
     assert answer.json == {"routed": True}
     limited.delete("/queues/own/mine.q")
+
+
+def test_connections_are_seen_and_closed_by_their_user_and_by_administrators(http_broker, as_user):
+    connections = {
+        "manager": pika.BlockingConnection(parameters(http_broker, "manager", "manager", "own")),
+        "guest": pika.BlockingConnection(parameters(http_broker, vhost="own")),
+    }
+
+    def seen_by(name):
+        return {c["user"]: c["name"] for c in as_user(name).get("/connections")}
+
+    wait_until(lambda: set(seen_by("watcher")) == {"manager", "guest"})
+    assert set(seen_by("manager")) == {"manager"} and seen_by("maker") == {}
+    others = "/connections/" + segment(seen_by("watcher")["guest"])
+    assert as_user("manager")("GET", others).status == 404
+    assert as_user("manager")("DELETE", others).status == 404
+    refused(as_user("watcher")("DELETE", others))
+    refused(as_user("watcher")("DELETE", "/connections/username/guest"))
+    refused(as_user("manager")("DELETE", "/connections/username/guest"))
+    connections["guest"].process_data_events(0)
+    as_user("manager").delete("/connections/" + segment(seen_by("manager")["manager"]))
+    with pytest.raises(pika.exceptions.ConnectionClosedByBroker):
+        connections["manager"].process_data_events(5)
+    as_user("admin").delete("/connections/username/guest")
+    with pytest.raises(pika.exceptions.ConnectionClosedByBroker):
+        connections["guest"].process_data_events(5)
 
 
 def test_logins_that_fail_all_look_the_same(as_user):

@@ -546,6 +546,33 @@ def test_what_was_declared_by_the_api_outlives_a_restart(own_broker):
     assert again.post("/queues/v/q/get", ask).json[0]["payload"] == "kept"
 
 
+def test_a_deleted_vhost_and_all_in_it_stay_gone(own_broker):
+    broker = own_broker(options=["--http", "127.0.0.1:0"])
+    api = Api(broker)
+    message = {"routing_key": "q", "payload": "m", "payload_encoding": "string", "properties": {"delivery_mode": 2}}
+    for round_number in range(2):
+        api.put("/vhosts/v", expect=201)
+        api.put("/queues/v/q", {"durable": True}, expect=201)
+        api.put("/exchanges/v/later", {"type": "x-delayed-message", "arguments": {"x-delayed-type": "direct"}})
+        connection = pika.BlockingConnection(parameters(broker, vhost="v"))
+        inbox = Inbox(connection.channel(), "q", auto_ack=False)
+        api.post("/exchanges/v/amq.default/publish", message)
+        inbox.wait(1)
+        api.post("/exchanges/v/amq.default/publish", message)
+        api.delete("/vhosts/v")
+        with pytest.raises(pika.exceptions.AMQPError):
+            for _ in range(50):
+                connection.process_data_events(0.1)
+        if round_number == 0:
+            broker.kill()
+            broker.start()
+    broker.stop()
+    broker.start()
+    assert [v["name"] for v in api.get("/vhosts")] == ["/"] and api.get("/queues") == []
+    api.put("/vhosts/v")
+    assert api.get("/queues/v") == []
+
+
 def test_the_api_can_be_off(own_broker):
     assert own_broker().http_port == 0
 

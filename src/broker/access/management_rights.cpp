@@ -48,7 +48,9 @@ result<void> authorize_role(const Subject& subject, ManagementRole role) {
 
 result<void> authorize_change(const Subject& subject, const Change& change, const AccessControl& access) {
   const std::string* vhost = policy_vhost(change);
-  if (vhost == nullptr) return authorize_role(subject, ManagementRole::administrator);
+  if (vhost == nullptr || has_role(subject, ManagementRole::administrator)) {
+    return authorize_role(subject, ManagementRole::administrator);
+  }
   if (auto ok = authorize_role(subject, ManagementRole::policymaker); ok.has_error()) return ok;
   if (access.authorize_vhost(subject, *vhost).has_value()) return {};
   return fail(Errc::access_refused, "User not authorised to access virtual host");

@@ -44,7 +44,7 @@ void ConnectionImpl::leave() noexcept {
       shared.shards[former.value]->forget_moved(id);
     });
   }
-  shard_->counters().connection_closed(counters_);
+  shard_->counters().connection_gone(counters_, !info_.is_management);
   shard_->remove_connection(*this);
   using Kind = UseCounts::Kind;
   UseCounts& uses = shard_->shared().uses;

@@ -355,8 +355,8 @@ void Coordinator::import(std::vector<Change> changes, Done<void> done) {
           own.push_back(PutExchange{std::move(exchange)});
       }
     } else if (auto* queue = std::get_if<PutQueue>(&change)) {
-      const VhostDefinitions* in = definitions_.find_vhost(queue->queue.vhost);
-      if (in && in->queues.contains(queue->queue.name)) continue;
+      const VhostDefinitions* in = definitions_.find_vhost(queue->queue->vhost);
+      if (in && in->queues.contains(queue->queue->name)) continue;
       // A refusal comes at once; only success waits.
       auto refused = std::make_shared<std::optional<Error>>();
       declare_queue(QueueSpec(*queue->queue), true, place(ShardId(0)),
@@ -381,7 +381,7 @@ void Coordinator::import(std::vector<Change> changes, Done<void> done) {
       if (auto ok = check_referents(change); ok.has_error()) return done(ok);
       if (const auto* gone = std::get_if<DeleteVhost>(&change)) {
         for (const auto& [name, queue_there] : definitions_.find_vhost(gone->name)->queues) {
-          --queues_of_shard_[queue_there.address.shard.value];
+          --queues_of_shard_[queue_there->address.shard.value];
           ++queues_deleted_;
         }
       }

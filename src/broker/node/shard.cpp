@@ -419,7 +419,7 @@ result<std::unique_ptr<Connection>> Shard::open(const Subject& subject, std::str
                                        ") is reached");
   }
   const ConnectionId id(shared_.next_connection.fetch_add(1, std::memory_order_relaxed));
-  ++counters_.connections_opened;
+  if (!info.is_management) ++counters_.connections_opened;
   // Gives back what was taken when it ends.
   auto connection = std::make_unique<ConnectionImpl>(*this, id, subject, std::string(vhost), info, listener);
   if (blocked()) listener.on_blocked(alarm_);

@@ -19,8 +19,8 @@ struct ShardCounters {
   std::uint64_t connections_opened = 0;
   std::uint64_t connections_closed = 0;
 
-  void connection_closed(const ConnectionCounters& had) noexcept {
-    ++connections_closed;
+  void connection_gone(const ConnectionCounters& had, bool is_client) noexcept {
+    if (is_client) ++connections_closed;
     connections_gone.published += had.published;
     connections_gone.wanting_confirm += had.wanting_confirm;
     connections_gone.unroutable += had.unroutable;

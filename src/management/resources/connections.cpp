@@ -17,7 +17,7 @@ bool is_shown(const Call& call, const ConnectionStatistics& connection) {
          connection.user == call.subject.user;
 }
 
-std::vector<const ConnectionStatistics*> shown(const Api& api, const Call& call, const Figures& figures) {
+std::vector<const ConnectionStatistics*> shown(const Call& call, const Figures& figures) {
   std::vector<const ConnectionStatistics*> found;
   for (const auto& connection : figures.now->connections) {
     if (is_shown(call, connection)) found.push_back(&connection);
@@ -31,7 +31,6 @@ std::vector<const ConnectionStatistics*> shown(const Api& api, const Call& call,
   if (const std::string* user = call.find_name("user")) {
     std::erase_if(found, [&](const auto* connection) { return connection->user != *user; });
   }
-  (void)api;
   return found;
 }
 
@@ -46,8 +45,7 @@ const ConnectionStatistics* find(const Api& api, const Call& call, const Figures
 void list(Api& api, const CallRef& call) {
   api.with_figures(call, [&api, call](const Figures& figures) {
     std::vector<json::object> items;
-    for (const auto* connection : shown(api, *call, figures))
-      items.push_back(connection_item(api, *connection));
+    for (const auto* connection : shown(*call, figures)) items.push_back(connection_item(api, *connection));
     reply(call, list_answer(*call, std::move(items)));
   });
 }
@@ -75,8 +73,12 @@ void close(Api& api, const CallRef& call) {
 }
 
 void close_of_user(Api& api, const CallRef& call) {
+  if (call->name("user") != call->subject.user) {
+    const auto allowed = authorize_role(call->subject, broker::ManagementRole::administrator);
+    if (allowed.has_error()) return reply_done(call, allowed);
+  }
   api.with_figures(call, [&api, call](const Figures& figures) {
-    for (const auto* connection : shown(api, *call, figures)) {
+    for (const auto* connection : shown(*call, figures)) {
       api.core().close_connection(call->subject, connection->id, close_reason(*call), [](result<void>) {});
     }
     reply_done(call, {});
@@ -98,7 +100,7 @@ void list_channels_of(Api& api, const CallRef& call) {
 void list_channels(Api& api, const CallRef& call) {
   api.with_figures(call, [&api, call](const Figures& figures) {
     std::vector<json::object> items;
-    for (const auto* connection : shown(api, *call, figures)) {
+    for (const auto* connection : shown(*call, figures)) {
       for (const auto& channel : connection->session.channels) {
         items.push_back(channel_item(api, *connection, channel));
       }
@@ -109,7 +111,7 @@ void list_channels(Api& api, const CallRef& call) {
 
 void show_channel(Api& api, const CallRef& call) {
   api.with_figures(call, [&api, call](const Figures& figures) {
-    for (const auto* connection : shown(api, *call, figures)) {
+    for (const auto* connection : shown(*call, figures)) {
       for (const auto& channel : connection->session.channels) {
         json::object item = channel_item(api, *connection, channel);
         if (item["name"].get_string() != call->name("name")) continue;

@@ -48,11 +48,11 @@ void import_one(Api& api, const CallRef& call) {
 
 constexpr Route kRoutes[] = {
     {"GET", "/definitions", Door::administrator, export_all},
-    {"POST", "/definitions", Door::administrator, import_all},
+    {"POST", "/definitions", Door::administrator, import_all, true},
     {"GET", "/all-configuration", Door::administrator, export_all},
-    {"POST", "/all-configuration", Door::administrator, import_all},
+    {"POST", "/all-configuration", Door::administrator, import_all, true},
     {"GET", "/definitions/:vhost", Door::administrator_of, export_one},
-    {"POST", "/definitions/:vhost", Door::administrator_of, import_one},
+    {"POST", "/definitions/:vhost", Door::administrator_of, import_one, true},
 };
 
 }  // namespace

@@ -204,7 +204,7 @@ void test_alive(Api& api, const CallRef& call) {
 }
 
 constexpr Route kRoutes[] = {
-    {"POST", "/exchanges/:vhost/:name/publish", Door::vhost, publish},
+    {"POST", "/exchanges/:vhost/:name/publish", Door::vhost, publish, true},
     {"POST", "/queues/:vhost/:name/get", Door::vhost, get},
     {"GET", "/aliveness-test/:vhost", Door::vhost, test_alive},
 };

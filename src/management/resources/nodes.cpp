@@ -64,7 +64,7 @@ Depth depth_of(const broker::NodeStatistics* statistics, const Api& api, const b
   if (statistics == nullptr) return depth;
   for (const auto* vhost : api.model().vhosts_seen_by(subject)) {
     for (const auto& [name, queue] : vhost->queues) {
-      const auto found = statistics->queues.find(queue.address.id.value);
+      const auto found = statistics->queues.find(queue->address.id.value);
       if (found == statistics->queues.end()) continue;
       depth.ready += found->second.ready;
       depth.unacked += found->second.unacked;
@@ -93,7 +93,7 @@ json::object object_totals(const Api& api, const Call& call, const Figures& figu
   for (const auto* vhost : api.model().vhosts_seen_by(call.subject)) {
     queues += vhost->queues.size();
     exchanges += vhost->exchanges.size();
-    for (const auto& [name, queue] : vhost->queues) consumers += figures.of(queue.address.id).consumers;
+    for (const auto& [name, queue] : vhost->queues) consumers += figures.of(queue->address.id).consumers;
   }
   for (const auto& connection : figures.now->connections) {
     if (!all && connection.user != call.subject.user) continue;

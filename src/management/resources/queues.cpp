@@ -16,7 +16,7 @@ namespace json = boost::json;
 void add_queues(const Api& api, const broker::VhostDefinitions& vhost, const Figures& figures,
                 std::vector<json::object>& items) {
   std::vector<const broker::QueueSpec*> queues;
-  for (const auto& [name, queue] : vhost.queues) queues.push_back(&queue);
+  for (const auto& [name, queue] : vhost.queues) queues.push_back(queue.get());
   std::sort(queues.begin(), queues.end(), [](const auto* a, const auto* b) { return a->name < b->name; });
   for (const broker::QueueSpec* queue : queues) items.push_back(queue_item(api, *queue, figures));
 }
