@@ -641,11 +641,18 @@ def test_an_import_keeps_what_is_there_and_names_what_is_wrong(own_broker):
     queue = {"name": "q", "vhost": "/", "durable": True, "auto_delete": False, "arguments": {}}
     api.post("/definitions", {"queues": [queue, queue | {"name": "r"}]}, expect=204)
     assert api.get("/queues/%2F/q")["arguments"]["x-max-length"] == 5 and api.get("/queues/%2F/r")
+    exchange = {"name": "hash", "vhost": "/", "type": "x-consistent-hash", "durable": True}
+    binding = {"source": "amq.direct", "vhost": "/", "destination": "q", "destination_type": "queue"}
+    binding |= {"routing_key": "k", "arguments": {}}
     for wrong, word in (
         ({"queues": [queue | {"durable": 5}]}, "queues[0]"),
         ({"queues": [queue | {"name": "s", "vhost": "none"}]}, "vhost 'none'"),
         ({"permissions": [{"user": "no", "vhost": "/", "configure": "", "write": "", "read": ""}]}, "user 'no'"),
         ({"users": [{"name": "x"}]}, "password"),
+        ({"bindings": [binding | {"source": "none"}]}, "exchange 'none'"),
+        ({"bindings": [binding | {"destination": "none"}]}, "queue 'none'"),
+        ({"bindings": [binding | {"vhost": "none"}]}, "vhost 'none'"),
+        ({"exchanges": [exchange], "bindings": [binding | {"source": "hash", "routing_key": "heavy"}]}, "heavy"),
         ([], "object"),
     ):
         refused = api("POST", "/definitions", wrong)

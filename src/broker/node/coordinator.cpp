@@ -316,6 +316,19 @@ void Coordinator::unbind(BindingSpec binding, Done<void> done) {
   commit(std::move(changes), [done = std::move(done)]() mutable { done({}); });
 }
 
+result<void> Coordinator::check_ends(const BindingSpec& binding) const {
+  const VhostDefinitions& vhost = *definitions_.find_vhost(binding.vhost);
+  const auto source = vhost.exchanges.find(binding.source);
+  if (source == vhost.exchanges.end()) return no_exchange(binding.vhost, binding.source);
+  if (binding.to_exchange && !vhost.exchanges.contains(binding.destination)) {
+    return no_exchange(binding.vhost, binding.destination);
+  }
+  if (!binding.to_exchange && !vhost.queues.contains(binding.destination)) {
+    return no_queue(binding.vhost, binding.destination);
+  }
+  return make_exchange(source->second)->check_binding(binding);
+}
+
 result<void> Coordinator::check_referents(const Change& change) const {
   const auto user = [this](const std::string& name) -> result<void> {
     if (definitions_.users().contains(name)) return {};
@@ -334,6 +347,7 @@ result<void> Coordinator::check_referents(const Change& change) const {
   if (const auto* c = std::get_if<PutTopicPermission>(&change)) {
     return both(c->permission.user, c->permission.vhost);
   }
+  if (const auto* c = std::get_if<PutBinding>(&change)) return check_ends(c->binding);
   if (const auto* c = std::get_if<PutPolicy>(&change)) return vhost(c->policy.vhost);
   if (const auto* c = std::get_if<DeleteVhost>(&change)) return vhost(c->name);
   if (const auto* c = std::get_if<PutLimit>(&change)) {
@@ -376,6 +390,7 @@ void Coordinator::import(std::vector<Change> changes, Done<void> done) {
       const VhostDefinitions* vhost = definitions_.find_vhost(binding->binding.vhost);
       if (!vhost) return done(no_vhost(binding->binding.vhost));
       if (vhost->has_binding(binding->binding)) continue;
+      if (auto ok = check_referents(change); ok.has_error()) return done(ok);
       own.push_back(std::move(change));
     } else {
       if (auto ok = check_referents(change); ok.has_error()) return done(ok);

@@ -84,7 +84,9 @@ class Coordinator {
   void add_unused_exchanges(const VhostDefinitions& vhost, std::vector<BindingSpec> going,
                             std::vector<Change>& changes) const;
   void assign(ExchangeSpec& exchange, ShardId near);
-  // not_found: the change refers to a user or a vhost that does not exist.
+  // Source and destination are there, and the exchange takes such a binding. The vhost exists.
+  result<void> check_ends(const BindingSpec& binding) const;
+  // not_found: the change refers to what does not exist.
   result<void> check_referents(const Change& change) const;
 
   NodeShared& shared_;
