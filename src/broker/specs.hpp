@@ -85,6 +85,14 @@ struct PolicySpec {
   bool is_operator = false;  // an operator policy: only limits, and the stricter value wins
 };
 
+// What only plug-ins and tools read: kept, exported and given back as it came.
+struct ParameterSpec {
+  std::string vhost;      // empty: a global parameter
+  std::string component;  // of a global one: empty
+  std::string name;
+  std::string value;  // JSON
+};
+
 struct LimitSpec {
   bool of_user = false;     // else of a vhost
   std::string subject;      // the user's or vhost's name

@@ -3,7 +3,7 @@
 namespace millrace::broker {
 namespace {
 
-// The vhost whose policies the change is about; null for all other changes.
+// The vhost whose policies or parameters the change is about; null for all other changes.
 const std::string* policy_vhost(const Change& change) noexcept {
   if (const auto* put = std::get_if<PutPolicy>(&change)) {
     return put->policy.is_operator ? nullptr : &put->policy.vhost;
@@ -11,6 +11,8 @@ const std::string* policy_vhost(const Change& change) noexcept {
   if (const auto* gone = std::get_if<DeletePolicy>(&change)) {
     return gone->is_operator ? nullptr : &gone->vhost;
   }
+  if (const auto* put = std::get_if<PutParameter>(&change)) return &put->parameter.vhost;
+  if (const auto* gone = std::get_if<DeleteParameter>(&change)) return &gone->vhost;
   return nullptr;
 }
 
@@ -52,7 +54,7 @@ result<void> authorize_change(const Subject& subject, const Change& change, cons
     return authorize_role(subject, ManagementRole::administrator);
   }
   if (auto ok = authorize_role(subject, ManagementRole::policymaker); ok.has_error()) return ok;
-  if (access.authorize_vhost(subject, *vhost).has_value()) return {};
+  if (vhost->empty() || access.authorize_vhost(subject, *vhost).has_value()) return {};
   return fail(Errc::access_refused, "User not authorised to access virtual host");
 }
 

@@ -16,8 +16,8 @@ bool has_role(const Subject& subject, ManagementRole role) noexcept;
 // access_refused with RabbitMQ's word for it ("Not administrator user").
 result<void> authorize_role(const Subject& subject, ManagementRole role);
 
-// Policies: a policymaker with access to the vhost, or an administrator, who may import them for a vhost that
-// the same import makes. All else: an administrator.
+// Policies and parameters: a policymaker with access to the vhost, if there is one, or an administrator, who
+// may import them for a vhost that the same import makes. All else: an administrator.
 result<void> authorize_change(const Subject& subject, const Change& change, const AccessControl& access);
 
 }  // namespace millrace::broker

@@ -50,6 +50,20 @@ TEST_F(ManagementRights, several_tags_give_the_roles_of_each) {
   EXPECT_FALSE(has_role(both, ManagementRole::administrator));
 }
 
+TEST_F(ManagementRights, a_policymaker_changes_parameters_of_its_vhosts_and_global_ones) {
+  for (const char* tag : {"policymaker", "administrator"}) {
+    EXPECT_TRUE(may(tag, PutParameter{{"own", "shovel", "s", "1"}})) << tag;
+    EXPECT_TRUE(may(tag, DeleteParameter{"own", "shovel", "s"})) << tag;
+    EXPECT_TRUE(may(tag, PutParameter{{"", "", "g", "1"}})) << tag;
+  }
+  EXPECT_FALSE(may("policymaker", PutParameter{{"other", "shovel", "s", "1"}}));
+  EXPECT_FALSE(may("policymaker", DeleteParameter{"other", "shovel", "s"}));
+  for (const char* tag : {"management", "monitoring", ""}) {
+    EXPECT_FALSE(may(tag, PutParameter{{"own", "shovel", "s", "1"}})) << tag;
+    EXPECT_FALSE(may(tag, PutParameter{{"", "", "g", "1"}})) << tag;
+  }
+}
+
 TEST_F(ManagementRights, only_an_administrator_changes_users_vhosts_permissions_and_limits) {
   std::vector<Change> changes;
   changes.push_back(PutUser{{"x", "", {"administrator"}}});

@@ -121,6 +121,18 @@ std::string hash_password(std::string_view password, std::span<const std::uint8_
   return stored;
 }
 
+std::string hash_for_rabbitmq(std::string_view password, std::span<const std::uint8_t, 4> salt) {
+  Octets salted(salt.begin(), salt.end());
+  salted.insert(salted.end(), password.begin(), password.end());
+  Octets stored(salt.begin(), salt.end());
+  stored.resize(kSaltedDigestSalt + 32);
+  const int done = EVP_Digest(salted.data(), salted.size(), stored.data() + kSaltedDigestSalt, nullptr,
+                              EVP_sha256(), nullptr);
+  OPENSSL_cleanse(salted.data(), salted.size());
+  MILLRACE_ASSERT(done == 1, "SHA-256 is always there");
+  return "{rabbitmq-sha256}" + to_base64(stored);
+}
+
 bool verify_password(std::string_view stored, std::string_view password) {
   if (password.size() > kMaxPasswordBytes) return false;
   if (stored.starts_with(kPbkdf2)) return verify_pbkdf2(stored.substr(kPbkdf2.size()), password);

@@ -30,6 +30,10 @@ bool verify_password(std::string_view stored, std::string_view password);
 // a user that has no password, stays empty. invalid_argument otherwise.
 result<std::string> import_rabbitmq_hash(std::string_view algorithm, std::string_view base64);
 
+// rabbit_password_hashing_sha256: quick to guess, so for passwords that everybody knows and for those who ask
+// for it.
+std::string hash_for_rabbitmq(std::string_view password, std::span<const std::uint8_t, 4> salt);
+
 // The way back; none for a form that RabbitMQ does not have.
 struct RabbitmqHash {
   std::string algorithm;

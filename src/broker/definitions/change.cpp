@@ -103,6 +103,11 @@ void fields(Io& io, C& c) {
     all(io, c.vhost, c.name, c.is_operator);
   } else if constexpr (std::is_same_v<T, PutLimit>) {
     all(io, c.limit.of_user, c.limit.subject, c.limit.limit, c.limit.value);
+  } else if constexpr (std::is_same_v<T, PutParameter>) {
+    auto& p = c.parameter;
+    all(io, p.vhost, p.component, p.name, p.value);
+  } else if constexpr (std::is_same_v<T, DeleteParameter>) {
+    all(io, c.vhost, c.component, c.name);
   } else {
     static_assert(std::is_same_v<T, NextQueueId>);
     all(io, c.value);

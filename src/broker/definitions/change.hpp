@@ -74,11 +74,18 @@ struct NextQueueId {
   std::uint64_t value = 1;
 };
 
+struct PutParameter {
+  ParameterSpec parameter;
+};
+struct DeleteParameter {
+  std::string vhost, component, name;
+};
+
 // Stored on disk by index: new alternatives go at the end.
-using Change =
-    std::variant<PutVhost, DeleteVhost, PutExchange, DeleteExchange, PutQueue, DeleteQueue, PutBinding,
-                 DeleteBinding, PutUser, DeleteUser, PutPermission, DeletePermission, PutTopicPermission,
-                 DeleteTopicPermission, PutPolicy, DeletePolicy, PutLimit, NextQueueId>;
+using Change = std::variant<PutVhost, DeleteVhost, PutExchange, DeleteExchange, PutQueue, DeleteQueue,
+                            PutBinding, DeleteBinding, PutUser, DeleteUser, PutPermission, DeletePermission,
+                            PutTopicPermission, DeleteTopicPermission, PutPolicy, DeletePolicy, PutLimit,
+                            NextQueueId, PutParameter, DeleteParameter>;
 
 void put_change(Buffer& out, const Change& change);
 // Latches failure in the reader when malformed.

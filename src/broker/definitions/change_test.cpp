@@ -57,6 +57,8 @@ std::vector<Change> one_of_each() {
       DeletePolicy{"v", "p", true},
       PutLimit{{true, "u", "max-connections", 12}},
       NextQueueId{1234567},
+      PutParameter{{"v", "shovel", "s", "{\"a\":1}"}},
+      DeleteParameter{"v", "shovel", "s"},
   };
 }
 

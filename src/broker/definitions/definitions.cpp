@@ -115,6 +115,7 @@ void Definitions::apply(const Change& change) {
                    std::erase_if(permissions_, [&](const auto& p) { return p.vhost == c.name; });
                    std::erase_if(topic_permissions_, [&](const auto& p) { return p.vhost == c.name; });
                    std::erase_if(limits_, [&](const auto& l) { return !l.of_user && l.subject == c.name; });
+                   std::erase_if(parameters_, [&](const auto& p) { return p.vhost == c.name; });
                  },
                  [&](const PutExchange& c) {
                    next_queue_id_ = std::max(next_queue_id_, c.exchange.store.value + 1);
@@ -194,6 +195,17 @@ void Definitions::apply(const Change& change) {
                      put_unique(limits_, n, same);
                    }
                  },
+                 [&](const PutParameter& c) {
+                   const auto& n = c.parameter;
+                   put_unique(parameters_, n, [&](const auto& p) {
+                     return p.vhost == n.vhost && p.component == n.component && p.name == n.name;
+                   });
+                 },
+                 [&](const DeleteParameter& c) {
+                   std::erase_if(parameters_, [&](const auto& p) {
+                     return p.vhost == c.vhost && p.component == c.component && p.name == c.name;
+                   });
+                 },
                  [&](const NextQueueId& c) { next_queue_id_ = std::max(next_queue_id_, c.value); },
              },
              change);
@@ -239,6 +251,7 @@ std::vector<Change> Definitions::make_snapshot(bool durable_only) const {
   for (const auto& p : permissions_) changes.push_back(PutPermission{p});
   for (const auto& p : topic_permissions_) changes.push_back(PutTopicPermission{p});
   for (const auto& l : limits_) changes.push_back(PutLimit{l});
+  for (const auto& p : parameters_) changes.push_back(PutParameter{p});
   const auto add = [&](Change change) {
     if (!durable_only || is_durable(change)) changes.push_back(std::move(change));
   };

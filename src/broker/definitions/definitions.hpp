@@ -46,6 +46,7 @@ class Definitions {
   const std::vector<PermissionSpec>& permissions() const noexcept { return permissions_; }
   const std::vector<TopicPermissionSpec>& topic_permissions() const noexcept { return topic_permissions_; }
   const std::vector<LimitSpec>& limits() const noexcept { return limits_; }
+  const std::vector<ParameterSpec>& parameters() const noexcept { return parameters_; }
   std::uint64_t next_queue_id() const noexcept { return next_queue_id_; }
 
   // Whether the change must survive a restart: all but those of transient or exclusive queues and transient
@@ -65,6 +66,7 @@ class Definitions {
   std::vector<PermissionSpec> permissions_;
   std::vector<TopicPermissionSpec> topic_permissions_;
   std::vector<LimitSpec> limits_;
+  std::vector<ParameterSpec> parameters_;
   std::uint64_t next_queue_id_ = 1;
 };
 

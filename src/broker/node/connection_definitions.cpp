@@ -2,6 +2,7 @@
 // the coordinator's.
 #include <algorithm>
 
+#include "broker/definitions/check_change.hpp"
 #include "broker/node/connection_impl.hpp"
 #include "broker/node/connection_waits.hpp"
 #include "broker/node/coordinator.hpp"
@@ -54,6 +55,7 @@ void ConnectionImpl::declare_exchange(const ExchangeDeclare& declare, Done<void>
   done = in_order(std::move(done));
   AccessControl& access = shard_->replica().access();
   if (auto ok = not_the_default(declare.name); ok.has_error()) return done(ok);
+  if (auto ok = check_name_length("exchange", declare.name); ok.has_error()) return done(ok);
   if (auto ok =
           access.authorize(subject_, vhost_, ResourceKind::exchange, declare.name, Permission::configure);
       ok.has_error()) {
@@ -147,6 +149,7 @@ result<BindingSpec> ConnectionImpl::make_binding(std::string_view source, std::s
                                                  Arguments arguments) {
   const auto vhost = find_vhost();
   if (vhost.has_error()) return vhost.error();
+  if (auto ok = check_name_length("routing key", routing_key); ok.has_error()) return ok.error();
   if (auto ok = check_binding_rights(**vhost, source, destination, to_exchange, routing_key);
       ok.has_error()) {
     return ok.error();
@@ -204,6 +207,7 @@ void ConnectionImpl::declare_queue(const QueueDeclare& declare, Done<QueueStatus
   done = in_order(std::move(done));
   const auto vhost = find_vhost();
   if (vhost.has_error()) return done(vhost.error());
+  if (auto ok = check_name_length("queue", declare.name); ok.has_error()) return done(ok.error());
   QueueSpec spec;
   spec.vhost = vhost_;
   const bool server_named = declare.name.empty();

@@ -4,6 +4,7 @@
 
 #include "base/assert.hpp"
 #include "broker/access/password.hpp"
+#include "broker/definitions/check_change.hpp"
 #include "broker/exchange/exchange.hpp"
 #include "broker/node/shard.hpp"
 #include "broker/queue/arguments.hpp"
@@ -52,10 +53,10 @@ std::vector<Change> Coordinator::first_definitions() const {
   changes.push_back(PutVhost{VhostSpec{"/", "The default virtual host", {}, {}}});
   for (ExchangeSpec& exchange : predeclared_exchanges("/"))
     changes.push_back(PutExchange{std::move(exchange)});
-  std::array<std::uint8_t, 16> salt{};
+  std::array<std::uint8_t, 4> salt{};
   shared_.options.random(salt);
-  // Everybody knows this password: deriving its key at length would only make the first start slow.
-  changes.push_back(PutUser{UserSpec{"guest", hash_password("guest", salt, 1000), {"administrator"}}});
+  // Everybody knows this password: nothing is lost by a form that RabbitMQ can read in an export.
+  changes.push_back(PutUser{UserSpec{"guest", hash_for_rabbitmq("guest", salt), {"administrator"}}});
   changes.push_back(PutPermission{PermissionSpec{"guest", "/", ".*", ".*", ".*"}});
   changes.push_back(NextQueueId{kFirstQueueId});  // the last, so that is_fresh() knows that all are there
   return changes;
@@ -154,6 +155,7 @@ void Coordinator::declare_queue(QueueSpec asked, bool server_named, ShardId near
   if (auto checked = check_queue_arguments(asked, vhost->spec.default_queue_type); checked.has_error()) {
     return done(checked.error());
   }
+  ++queues_declared_;
   if (const auto it = vhost->queues.find(asked.name); it != vhost->queues.end()) {
     const QueueSpec& existing = *it->second;
     if (existing.exclusive_owner != asked.exclusive_owner) {
@@ -349,6 +351,9 @@ result<void> Coordinator::check_referents(const Change& change) const {
   }
   if (const auto* c = std::get_if<PutBinding>(&change)) return check_ends(c->binding);
   if (const auto* c = std::get_if<PutPolicy>(&change)) return vhost(c->policy.vhost);
+  if (const auto* c = std::get_if<PutParameter>(&change)) {
+    return c->parameter.vhost.empty() ? result<void>() : vhost(c->parameter.vhost);
+  }
   if (const auto* c = std::get_if<DeleteVhost>(&change)) return vhost(c->name);
   if (const auto* c = std::get_if<PutLimit>(&change)) {
     return c->limit.of_user ? user(c->limit.subject) : vhost(c->limit.subject);
@@ -357,8 +362,13 @@ result<void> Coordinator::check_referents(const Change& change) const {
 }
 
 void Coordinator::import(std::vector<Change> changes, Done<void> done) {
+  // What was made before a refusal is there when that is answered.
+  const auto refuse = [&](Error why) {
+    commit({}, [why = std::move(why), done = std::move(done)]() mutable { done(std::move(why)); });
+  };
   // One at a time, so that each sees what the ones before it made.
   for (Change& change : changes) {
+    if (auto ok = check_change(change); ok.has_error()) return refuse(ok.error());
     std::vector<Change> own;
     if (auto* put = std::get_if<PutVhost>(&change)) {
       const bool fresh = definitions_.find_vhost(put->vhost.name) == nullptr;
@@ -377,23 +387,24 @@ void Coordinator::import(std::vector<Change> changes, Done<void> done) {
                     [refused](result<DeclaredQueue> declared) {
                       if (declared.has_error()) *refused = declared.error();
                     });
-      if (*refused) return done(**refused);
+      if (*refused) return refuse(**refused);
       continue;
     } else if (auto* exchange = std::get_if<PutExchange>(&change)) {
       const VhostDefinitions* vhost = definitions_.find_vhost(exchange->exchange.vhost);
-      if (!vhost) return done(no_vhost(exchange->exchange.vhost));
-      if (auto known = check_exchange_type(exchange->exchange); known.has_error()) return done(known);
+      if (!vhost) return refuse(no_vhost(exchange->exchange.vhost));
+      if (auto known = check_exchange_type(exchange->exchange); known.has_error())
+        return refuse(known.error());
       if (vhost->exchanges.contains(exchange->exchange.name)) continue;
       if (exchange_remembers(exchange->exchange)) assign(exchange->exchange, place(ShardId(0)));
       own.push_back(std::move(change));
     } else if (auto* binding = std::get_if<PutBinding>(&change)) {
       const VhostDefinitions* vhost = definitions_.find_vhost(binding->binding.vhost);
-      if (!vhost) return done(no_vhost(binding->binding.vhost));
+      if (!vhost) return refuse(no_vhost(binding->binding.vhost));
       if (vhost->has_binding(binding->binding)) continue;
-      if (auto ok = check_referents(change); ok.has_error()) return done(ok);
+      if (auto ok = check_referents(change); ok.has_error()) return refuse(ok.error());
       own.push_back(std::move(change));
     } else {
-      if (auto ok = check_referents(change); ok.has_error()) return done(ok);
+      if (auto ok = check_referents(change); ok.has_error()) return refuse(ok.error());
       if (const auto* gone = std::get_if<DeleteVhost>(&change)) {
         for (const auto& [name, queue_there] : definitions_.find_vhost(gone->name)->queues) {
           --queues_of_shard_[queue_there->address.shard.value];

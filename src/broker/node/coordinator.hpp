@@ -62,6 +62,7 @@ class Coordinator {
   using ChangeListener = std::function<void(const std::shared_ptr<const std::vector<Change>>&)>;
   void listen(ChangeListener listener) { listener_ = std::move(listener); }
 
+  std::uint64_t queues_declared() const noexcept { return queues_declared_; }
   std::uint64_t queues_created() const noexcept { return queues_created_; }
   std::uint64_t queues_deleted() const noexcept { return queues_deleted_; }
 
@@ -98,6 +99,7 @@ class Coordinator {
   std::size_t sent_ = 0;            // of commits_, those the shards have been told
   bool advancing_ = false;
   ChangeListener listener_;
+  std::uint64_t queues_declared_ = 0;  // those that were there, too
   std::uint64_t queues_created_ = 0;
   std::uint64_t queues_deleted_ = 0;
 };

@@ -137,6 +137,8 @@ void Replica::apply(const Change& change) {
                    });
                  },
                  [&](const PutLimit& c) { access_.put_limit(c.limit); },
+                 [&](const PutParameter&) {},
+                 [&](const DeleteParameter&) {},
                  [&](const NextQueueId&) {},
              },
              change);
