@@ -25,6 +25,7 @@ std::size_t OutputQueue::gather(std::span<iovec> out) const {
 }
 
 void OutputQueue::consume(std::size_t bytes) {
+  consumed_bytes_ += bytes;
   while (bytes != 0 && !pieces_.empty()) {
     Piece& piece = pieces_.front();
     const std::size_t from_copied = std::min(bytes, piece.copied.size());

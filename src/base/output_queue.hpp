@@ -5,6 +5,7 @@
 #include <sys/uio.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <span>
 
@@ -30,6 +31,8 @@ class OutputQueue {
   // The first `bytes` have been sent.
   void consume(std::size_t bytes);
 
+  std::uint64_t consumed_bytes() const noexcept { return consumed_bytes_; }  // ever
+
   std::size_t size() const noexcept { return shared_bytes_ + tail_.size(); }
   bool empty() const noexcept { return size() == 0; }
   void clear();
@@ -42,7 +45,8 @@ class OutputQueue {
   };
   std::deque<Piece> pieces_;
   std::size_t shared_bytes_ = 0;  // all of pieces_
-  Buffer tail_;                   // behind the pieces
+  std::uint64_t consumed_bytes_ = 0;
+  Buffer tail_;  // behind the pieces
 };
 
 }  // namespace millrace

@@ -49,6 +49,21 @@ struct ConnectionInfo {
   bool is_management = false;  // made by Management::use: not a client of its own
 };
 
+// What has gone through a channel. Counted by its session with plain additions.
+struct ChannelCounters {
+  std::uint64_t published = 0;
+  std::uint64_t confirmed = 0;
+  std::uint64_t returned = 0;
+  std::uint64_t unroutable = 0;  // and not to be returned
+  std::uint64_t delivered = 0;   // an acknowledgement is to come
+  std::uint64_t delivered_no_ack = 0;
+  std::uint64_t got = 0;
+  std::uint64_t got_no_ack = 0;
+  std::uint64_t got_nothing = 0;
+  std::uint64_t redelivered = 0;
+  std::uint64_t acked = 0;
+};
+
 // A session as its client set it up, for people: lists of connections, channels and consumers.
 struct ChannelDetails {
   std::uint16_t number = 0;
@@ -57,7 +72,9 @@ struct ChannelDetails {
   std::uint32_t prefetch = 0;          // of each consumer to come; 0: none
   std::uint32_t channel_prefetch = 0;  // of all its consumers together; 0: none
   std::uint64_t unacked = 0;
+  std::uint64_t unconfirmed = 0;
   std::uint32_t consumers = 0;
+  ChannelCounters counters;
 };
 struct ConsumerDetails {
   ConsumerId id;
@@ -68,6 +85,8 @@ struct SessionDetails {
   std::uint32_t frame_max = 0;
   std::uint16_t channel_max = 0;
   std::uint32_t heartbeat_s = 0;
+  std::uint64_t bytes_received = 0;
+  std::uint64_t bytes_sent = 0;
   std::string mechanism;
   std::vector<ChannelDetails> channels;
   std::vector<ConsumerDetails> consumers;
@@ -105,6 +124,7 @@ struct Publish {
   std::span<const std::string_view> extra_keys;  // CC and BCC
   Ref<Message> message;
   PublishToken token = 0;
+  bool mandatory = false;  // for the figures alone: the session returns what was not routed
 };
 
 struct PublishOutcome {

@@ -26,8 +26,11 @@ class Management {
  public:
   // Figures younger than this are given again.
   static constexpr runtime::Milliseconds kStatisticsInterval{1000};
-  // Queues that a shard looks at before it does something else.
-  static constexpr std::size_t kQueuesPerSlice = 1024;
+  // What a shard looks at before it does something else: a fraction of a millisecond.
+  static constexpr std::size_t kQueuesPerSlice = 512;
+  static constexpr std::size_t kConnectionsPerSlice = 64;
+  // Changes of one call that are worked on at once; the next ones follow when these are committed.
+  static constexpr std::size_t kChangesPerSlice = 256;
 
   using Changes = std::shared_ptr<const std::vector<Change>>;
   using ChangeListener = std::function<void(const Changes&)>;

@@ -233,6 +233,12 @@ Exchange* RoutingTable::find_exchange(std::string_view name) noexcept {
   return entry == nullptr ? nullptr : entry->exchange.get();
 }
 
+void RoutingTable::for_each_exchange(const std::function<void(const Exchange&)>& look) const {
+  for (const auto& entry : state_->entries) {
+    if (entry) look(*entry->exchange);
+  }
+}
+
 void RoutingTable::add_queue(std::string_view name, QueueAddress address) {
   const auto found = state_->queues.find(name);
   if (found != state_->queues.end()) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/container/small_vector.hpp>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -25,6 +26,7 @@ class RoutingTable {
   void add_exchange(ExchangeSpec spec);
   void remove_exchange(std::string_view name);  // with its bindings in both directions
   Exchange* find_exchange(std::string_view name) noexcept;
+  void for_each_exchange(const std::function<void(const Exchange&)>& look) const;
 
   void add_queue(std::string_view name, QueueAddress address);
   void remove_queue(std::string_view name);  // with its bindings

@@ -4,7 +4,9 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "broker/connection.hpp"
@@ -39,6 +41,26 @@ struct ConnectionCounters {
   std::uint64_t published = 0;
   std::uint64_t wanting_confirm = 0;  // of those
   std::uint64_t unroutable = 0;       // of those
+  std::uint64_t returned = 0;         // likewise, and given back to their publishers
+
+  ConnectionCounters& operator+=(const ConnectionCounters& other) noexcept {
+    published += other.published;
+    wanting_confirm += other.wanting_confirm;
+    unroutable += other.unroutable;
+    returned += other.returned;
+    return *this;
+  }
+};
+
+// By the name of the protocol, since the start.
+struct LoginCounters {
+  std::uint64_t accepted = 0;
+  std::uint64_t refused = 0;
+};
+
+struct ExchangeCounters {
+  std::uint64_t in = 0;   // messages published to it
+  std::uint64_t out = 0;  // queues they went to
 };
 
 struct ConnectionStatistics {
@@ -58,11 +80,17 @@ struct NodeStatistics {
   boost::unordered_flat_map<std::uint64_t, QueueStatistics> queues;  // by QueueId
   std::vector<ConsumerStatistics> consumers;
   std::vector<ConnectionStatistics> connections;
+  // By vhost and name; those that nothing was published to are left out.
+  std::map<std::pair<std::string, std::string>, ExchangeCounters> exchanges;
   // Since the start, of what is gone too.
   QueueCounters queue_totals;
   ConnectionCounters connection_totals;
   std::uint64_t connections_opened = 0;
   std::uint64_t connections_closed = 0;
+  std::uint64_t channels_opened = 0;
+  std::uint64_t channels_closed = 0;
+  std::map<std::string, LoginCounters> logins;
+  std::uint64_t queues_declared = 0;
   std::uint64_t queues_created = 0;
   std::uint64_t queues_deleted = 0;
   std::int64_t message_memory_bytes = 0;

@@ -69,6 +69,13 @@ class Exchange {
   // remember is with the owner shard, which works it before or after it routes; route() only routes.
   virtual bool remembers() const noexcept { return false; }
 
+  // Since the shard knows it: messages published to it here, and the queues they went to.
+  struct Counters {
+    std::uint64_t in = 0;
+    std::uint64_t out = 0;
+  };
+  Counters counters;
+
   std::uint32_t table_slot = 0;  // RoutingTable's, to find its own notes on this exchange
 
  private:

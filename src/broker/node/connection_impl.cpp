@@ -50,6 +50,7 @@ void ConnectionImpl::leave() noexcept {
   UseCounts& uses = shard_->shared().uses;
   uses.of(Kind::vhost_connections, vhost_).give_back();
   uses.of(Kind::user_connections, subject_.user).give_back();
+  shard_->counters().channels_closed += static_cast<std::uint64_t>(channels_);
   if (channels_ != 0) uses.of(Kind::user_channels, subject_.user).give_back(std::exchange(channels_, 0));
 }
 
@@ -61,12 +62,14 @@ result<void> ConnectionImpl::take_channel() {
                                        std::to_string(limit) + ")");
   }
   ++channels_;
+  ++shard_->counters().channels_opened;
   return {};
 }
 
 void ConnectionImpl::give_back_channel() noexcept {
   if (closed_) return;
   --channels_;
+  ++shard_->counters().channels_closed;
   shard_->shared().uses.of(UseCounts::Kind::user_channels, subject_.user).give_back();
 }
 

@@ -39,6 +39,7 @@ result<PublishOutcome> ConnectionImpl::publish(const Publish& publish) {
     if (auto ok = refresh_cache(publish.exchange); ok.has_error()) return ok.error();
   }
   ++counters_.published;
+  ++cache_.exchange->counters.in;
   if (publish.token != 0) ++counters_.wanting_confirm;
   const bool one_key = publish.extra_keys.empty();
   if (one_key && cache_.has_route && cache_.routing_key == publish.routing_key) {
@@ -103,10 +104,11 @@ result<PublishOutcome> ConnectionImpl::send_to(const Publish& publish,
                                                std::span<const QueueAddress> targets) {
   PublishOutcome outcome;
   if (targets.empty()) {
-    ++counters_.unroutable;
+    ++(publish.mandatory ? counters_.returned : counters_.unroutable);
     return outcome;
   }
   outcome.routed = true;
+  cache_.exchange->counters.out += targets.size();
   const ShardId home = shard_->id();
   ConfirmTo to{home, id_, publish.token, false};
   if (targets.size() == 1) {

@@ -64,43 +64,70 @@ void ManagementImpl::authenticate(Credentials credentials, ConnectionInfo info, 
   });
 }
 
+struct ManagementImpl::Changing {
+  Subject subject;
+  std::vector<Change> changes;
+  std::size_t next = 0;
+  Done<void> done;
+};
+
 void ManagementImpl::change(Subject subject, std::vector<Change> changes, Done<void> done) {
-  on_shard0([this, subject = std::move(subject), changes = std::move(changes),
-             done = at_home(std::move(done))]() mutable {
-    for (const Change& change : changes) {
-      if (auto ok = authorize_change(subject, change, shared_.shards[0]->replica().access());
-          ok.has_error()) {
-        return done(ok);
-      }
+  auto changing = std::make_shared<Changing>(
+      Changing{std::move(subject), std::move(changes), 0, at_home(std::move(done))});
+  on_shard0([this, changing = std::move(changing)] {
+    // All are judged before any is made, and each again when its turn comes: rights may have gone meanwhile.
+    if (auto ok = may_change(*changing, 0, changing->changes.size()); ok.has_error()) {
+      return changing->done(ok);
     }
-    shared_.coordinator->import(std::move(changes), std::move(done));
+    change_slice(changing);
   });
 }
 
-// Statistics.
+result<void> ManagementImpl::may_change(const Changing& changing, std::size_t begin, std::size_t end) const {
+  for (std::size_t i = begin; i < end; ++i) {
+    auto ok = authorize_change(changing.subject, changing.changes[i], shared_.shards[0]->replica().access());
+    if (ok.has_error()) return ok;
+  }
+  return {};
+}
+
+void ManagementImpl::change_slice(const std::shared_ptr<Changing>& changing) {
+  const std::size_t begin = changing->next;
+  const std::size_t end = std::min(changing->changes.size(), begin + kChangesPerSlice);
+  changing->next = end;
+  if (auto ok = may_change(*changing, begin, end); ok.has_error()) return changing->done(ok);
+  const auto at = [&](std::size_t i) { return changing->changes.begin() + static_cast<std::ptrdiff_t>(i); };
+  std::vector<Change> slice(std::make_move_iterator(at(begin)), std::make_move_iterator(at(end)));
+  shared_.coordinator->import(std::move(slice), [this, changing](result<void> outcome) {
+    if (outcome.has_error() || changing->next == changing->changes.size()) return changing->done(outcome);
+    on_shard0([this, changing] { change_slice(changing); });
+  });
+}
+
+// Statistics: put together where they are asked for, so that shards do no more than look at what is theirs.
 
 void ManagementImpl::statistics(Done<std::shared_ptr<const NodeStatistics>> done) {
-  on_shard0([this, done = at_home(std::move(done))]() mutable {
+  home_->post([this, done = std::move(done)]() mutable {
     const runtime::Nanoseconds now = shared_.shards[0]->runtime().clock.steady();
     if (last_ && now - last_->taken < kStatisticsInterval) return done(last_);
     askers_.push_back(std::move(done));
-    if (!making_) survey_shards();
+    if (!making_) survey_shards(now);
   });
 }
 
-void ManagementImpl::survey_shards() {
-  Shard& own = *shared_.shards[0];
+void ManagementImpl::survey_shards(runtime::Nanoseconds now) {
   making_ = std::make_shared<NodeStatistics>();
-  making_->taken = own.runtime().clock.steady();
-  making_->taken_ms = own.runtime().clock.wall().count();
+  making_->taken = now;
+  making_->taken_ms = shared_.shards[0]->runtime().clock.wall().count();
   making_->busy_permille.resize(shared_.shards.size());
   waiting_ = shared_.shards.size();
-  for (std::size_t i = shared_.shards.size(); i-- > 0;) {
-    own.call(ShardId(static_cast<std::uint16_t>(i)), [this, i] {
-      Shard& shard = *shared_.shards[i];
-      survey(shard, [this, &shard, i](ShardStatistics&& found) {
+  for (std::size_t i = 0; i < shared_.shards.size(); ++i) {
+    Shard& shard = *shared_.shards[i];
+    shard.runtime().executor.post([this, &shard, i] {
+      survey(shard, [this, i](ShardStatistics&& found) {
         auto shared_found = std::make_shared<ShardStatistics>(std::move(found));
-        shard.call(ShardId(0), [this, i, shared_found] {
+        if (i == 0) add_coordinator(*shared_found);
+        home_->post([this, i, shared_found] {
           making_->busy_permille[i] = shared_found->busy_permille;
           add(std::move(*shared_found));
         });
@@ -109,36 +136,52 @@ void ManagementImpl::survey_shards() {
   }
 }
 
+// On shard 0, which is the coordinator's.
+void ManagementImpl::add_coordinator(ShardStatistics& found) const {
+  found.queues_declared = shared_.coordinator->queues_declared();
+  found.queues_created = shared_.coordinator->queues_created();
+  found.queues_deleted = shared_.coordinator->queues_deleted();
+  found.disk_alarm = disk_alarm_;
+}
+
 void ManagementImpl::add(ShardStatistics&& found) {
   NodeStatistics& all = *making_;
-  all.queue_totals += found.counters.queues_gone;
+  const ShardCounters& counters = found.counters;
+  all.queue_totals += counters.queues_gone;
   for (auto& [id, queue] : found.queues) {
     all.queue_totals += queue.counters;
     all.queues.emplace(id, queue);
   }
-  const auto add_totals = [&all](const ConnectionCounters& counters) {
-    all.connection_totals.published += counters.published;
-    all.connection_totals.wanting_confirm += counters.wanting_confirm;
-    all.connection_totals.unroutable += counters.unroutable;
-  };
-  add_totals(found.counters.connections_gone);
+  all.connection_totals += counters.connections_gone;
   for (ConnectionStatistics& connection : found.connections) {
-    add_totals(connection.counters);
+    all.connection_totals += connection.counters;
     all.connections.push_back(std::move(connection));
+  }
+  for (ExchangeStatistics& exchange : found.exchanges) {
+    ExchangeCounters& sum = all.exchanges[{std::move(exchange.vhost), std::move(exchange.name)}];
+    sum.in += exchange.counters.in;
+    sum.out += exchange.counters.out;
+  }
+  for (const auto& [protocol, logins] : counters.logins) {
+    all.logins[protocol].accepted += logins.accepted;
+    all.logins[protocol].refused += logins.refused;
   }
   all.consumers.insert(all.consumers.end(), std::make_move_iterator(found.consumers.begin()),
                        std::make_move_iterator(found.consumers.end()));
-  all.connections_opened += found.counters.connections_opened;
-  all.connections_closed += found.counters.connections_closed;
+  all.connections_opened += counters.connections_opened;
+  all.connections_closed += counters.connections_closed;
+  all.channels_opened += counters.channels_opened;
+  all.channels_closed += counters.channels_closed;
+  all.queues_declared += found.queues_declared;
+  all.queues_created += found.queues_created;
+  all.queues_deleted += found.queues_deleted;
+  all.disk_alarm = all.disk_alarm || found.disk_alarm;
   if (--waiting_ == 0) finish_survey();
 }
 
 void ManagementImpl::finish_survey() {
-  making_->queues_created = shared_.coordinator->queues_created();
-  making_->queues_deleted = shared_.coordinator->queues_deleted();
   making_->message_memory_bytes = shared_.memory_bytes.load(std::memory_order_relaxed);
   making_->memory_alarm = shared_.memory_alarm.load(std::memory_order_relaxed);
-  making_->disk_alarm = disk_alarm_;
   last_ = std::move(making_);
   making_ = nullptr;
   std::vector<Done<std::shared_ptr<const NodeStatistics>>> askers = std::move(askers_);

@@ -1,6 +1,7 @@
 // Management over the node: takes each call to shard 0, and its answer back to where it was asked.
 //
-// Thread: shard 0's, but for the interface itself.
+// Thread: shard 0's, but for the interface itself, and for statistics, which are put together where the
+// completions run.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -34,13 +35,17 @@ class ManagementImpl final : public Management {
 
  private:
   struct Visit;
+  struct Changing;
   struct Taking;
 
   void on_shard0(Task task);
   // The completion, called where all of them are.
   template <class T>
   Done<T> at_home(Done<T> done);
-  void survey_shards();
+  result<void> may_change(const Changing& changing, std::size_t begin, std::size_t end) const;
+  void change_slice(const std::shared_ptr<Changing>& changing);
+  void survey_shards(runtime::Nanoseconds now);
+  void add_coordinator(ShardStatistics& found) const;
   void add(ShardStatistics&& found);
   void finish_survey();
   void end_visit(std::uint64_t id, result<void> outcome);
@@ -54,6 +59,7 @@ class ManagementImpl final : public Management {
   runtime::Executor* home_ = nullptr;
   bool disk_alarm_ = false;
 
+  // At home.
   std::shared_ptr<const NodeStatistics> last_;
   std::shared_ptr<NodeStatistics> making_;
   std::size_t waiting_ = 0;  // shards that have not told theirs

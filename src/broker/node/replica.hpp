@@ -46,6 +46,7 @@ class Replica {
   void apply(const Change& change);
 
   VhostReplica* find_vhost(std::string_view name) noexcept;
+  const TextMap<VhostReplica>& vhosts() const noexcept { return vhosts_; }
   const QueueSpec* find_queue(const VhostReplica& vhost, std::string_view name) const noexcept;
   const QueueSpec* find_queue(QueueId queue) const noexcept {
     const auto it = queues_by_id_.find(queue.value);

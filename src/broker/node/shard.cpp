@@ -344,6 +344,11 @@ void Shard::finish_transfers(Task done) {
 // The gate.
 
 void Shard::authenticate(Credentials credentials, const ConnectionInfo& info, Done<Subject> done) {
+  done = [this, protocol = info.protocol, done = std::move(done)](result<Subject> outcome) mutable {
+    LoginCounters& logins = counters_.logins[protocol];
+    ++(outcome.has_value() ? logins.accepted : logins.refused);
+    done(std::move(outcome));
+  };
   // One text for every cause: what is wrong is not the stranger's business.
   const auto refuse = [&] {
     return fail(Errc::access_refused, "user '" + credentials.user + "' - invalid credentials");

@@ -6,28 +6,27 @@
 namespace millrace::broker {
 namespace {
 
+// Looks at a part of what is left, a turn each.
 struct Survey {
   Shard& shard;
-  std::vector<std::uint64_t> ids;
-  std::size_t next = 0;
+  std::vector<ConnectionId> connections;
+  std::vector<std::uint64_t> queues;
+  std::vector<std::string> vhosts;
   ShardStatistics found;
   std::function<void(ShardStatistics&&)> done;
 };
 
-void look_at_connections(Survey& survey) {
-  for (const auto& [id, connection] : survey.shard.connections()) {
-    if (connection->info().is_management) continue;
-    ConnectionStatistics one;
-    one.id = connection->id();
-    one.user = connection->subject().user;
-    one.vhost = connection->vhost();
-    one.info = connection->info();
-    one.connected_ms = connection->connected_ms();
-    one.counters = connection->counters();
-    one.blocked = survey.shard.blocked() && one.counters.published != 0;
-    one.session = connection->listener().describe();
-    survey.found.connections.push_back(std::move(one));
-  }
+void look_at_connection(Shard& shard, ConnectionImpl& connection, ShardStatistics& found) {
+  ConnectionStatistics one;
+  one.id = connection.id();
+  one.user = connection.subject().user;
+  one.vhost = connection.vhost();
+  one.info = connection.info();
+  one.connected_ms = connection.connected_ms();
+  one.counters = connection.counters();
+  one.blocked = shard.blocked() && one.counters.published != 0;
+  one.session = connection.listener().describe();
+  found.connections.push_back(std::move(one));
 }
 
 void look_at_queue(const Queue& queue, ShardStatistics& found) {
@@ -55,32 +54,60 @@ void look_at_queue(const Queue& queue, ShardStatistics& found) {
   });
 }
 
-// Queues may come and go between slices: those that went are passed over.
-void look_on(const std::shared_ptr<Survey>& survey) {
-  const std::size_t end = std::min(survey->ids.size(), survey->next + Management::kQueuesPerSlice);
-  for (; survey->next < end; ++survey->next) {
-    if (const Queue* queue = survey->shard.find_queue(QueueId(survey->ids[survey->next]))) {
-      look_at_queue(*queue, survey->found);
-    }
+void look_at_exchanges(Shard& shard, std::string_view name, ShardStatistics& found, std::size_t& looked) {
+  const VhostReplica* vhost = shard.replica().find_vhost(name);
+  if (vhost == nullptr) return;
+  vhost->table->for_each_exchange([&](const Exchange& exchange) {
+    ++looked;
+    if (exchange.counters.in == 0) return;
+    found.exchanges.push_back(
+        {std::string(name), exchange.spec().name, {exchange.counters.in, exchange.counters.out}});
+  });
+}
+
+// What went between slices is passed over; what came is not seen.
+bool look_on(Survey& survey) {
+  Shard& shard = survey.shard;
+  for (std::size_t n = 0; n < Management::kConnectionsPerSlice && !survey.connections.empty(); ++n) {
+    ConnectionImpl* connection = shard.find_connection(survey.connections.back());
+    survey.connections.pop_back();
+    if (connection != nullptr) look_at_connection(shard, *connection, survey.found);
   }
-  if (survey->next < survey->ids.size()) {
-    survey->shard.runtime().executor.post([survey] { look_on(survey); });
-    return;
+  if (!survey.connections.empty()) return true;
+  for (std::size_t n = 0; n < Management::kQueuesPerSlice && !survey.queues.empty(); ++n) {
+    const Queue* queue = shard.find_queue(QueueId(survey.queues.back()));
+    survey.queues.pop_back();
+    if (queue != nullptr) look_at_queue(*queue, survey.found);
   }
-  survey->done(std::move(survey->found));
+  if (!survey.queues.empty()) return true;
+  for (std::size_t looked = 0; looked < Management::kQueuesPerSlice && !survey.vhosts.empty();) {
+    look_at_exchanges(shard, survey.vhosts.back(), survey.found, looked);
+    survey.vhosts.pop_back();
+  }
+  return !survey.vhosts.empty();
+}
+
+void go_on(const std::shared_ptr<Survey>& survey) {
+  if (!look_on(*survey)) return survey->done(std::move(survey->found));
+  survey->shard.runtime().executor.post([survey] { go_on(survey); });
 }
 
 }  // namespace
 
 void survey(Shard& shard, std::function<void(ShardStatistics&&)> done) {
-  auto begun = std::make_shared<Survey>(Survey{shard, {}, 0, {}, std::move(done)});
-  begun->ids.reserve(shard.queues().size());
-  for (const auto& [id, queue] : shard.queues()) begun->ids.push_back(id);
-  begun->found.queues.reserve(begun->ids.size());
+  auto begun = std::make_shared<Survey>(Survey{shard, {}, {}, {}, {}, std::move(done)});
+  begun->connections.reserve(shard.connections().size());
+  for (const auto& [id, connection] : shard.connections()) {
+    if (!connection->info().is_management) begun->connections.push_back(connection->id());
+  }
+  begun->queues.reserve(shard.queues().size());
+  for (const auto& [id, queue] : shard.queues()) begun->queues.push_back(id);
+  for (const auto& [name, vhost] : shard.replica().vhosts()) begun->vhosts.push_back(name);
+  begun->found.queues.reserve(begun->queues.size());
+  begun->found.connections.reserve(begun->connections.size());
   begun->found.counters = shard.counters();
   begun->found.busy_permille = shard.runtime().executor.busy_permille();
-  look_at_connections(*begun);
-  look_on(begun);
+  go_on(begun);
 }
 
 }  // namespace millrace::broker

@@ -18,25 +18,38 @@ struct ShardCounters {
   ConnectionCounters connections_gone;
   std::uint64_t connections_opened = 0;
   std::uint64_t connections_closed = 0;
+  std::uint64_t channels_opened = 0;
+  std::uint64_t channels_closed = 0;
+  std::map<std::string, LoginCounters> logins;
 
   void connection_gone(const ConnectionCounters& had, bool is_client) noexcept {
     if (is_client) ++connections_closed;
-    connections_gone.published += had.published;
-    connections_gone.wanting_confirm += had.wanting_confirm;
-    connections_gone.unroutable += had.unroutable;
+    connections_gone += had;
   }
+};
+
+struct ExchangeStatistics {
+  std::string vhost;
+  std::string name;
+  ExchangeCounters counters;
 };
 
 struct ShardStatistics {
   std::vector<std::pair<std::uint64_t, QueueStatistics>> queues;
   std::vector<ConsumerStatistics> consumers;
   std::vector<ConnectionStatistics> connections;
+  std::vector<ExchangeStatistics> exchanges;
   ShardCounters counters;
   unsigned busy_permille = 0;
+  // From shard 0 alone.
+  std::uint64_t queues_declared = 0;
+  std::uint64_t queues_created = 0;
+  std::uint64_t queues_deleted = 0;
+  bool disk_alarm = false;
 };
 
-// Connections at once, queues in slices, a turn each. On the shard's thread; `done` is called there, now or
-// in a later turn. Connections of the management itself are left out.
+// Queues, connections and exchanges in slices, a turn each. On the shard's thread; `done` is called there,
+// now or in a later turn. Connections of the management itself are left out.
 void survey(Shard& shard, std::function<void(ShardStatistics&&)> done);
 
 }  // namespace millrace::broker

@@ -135,6 +135,7 @@ struct Channel {
 
   Confirms confirms;
   std::unique_ptr<Transaction> tx;
+  broker::ChannelCounters counters;
 
   bool open() const noexcept { return state == State::open; }
 };

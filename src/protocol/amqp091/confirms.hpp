@@ -28,6 +28,7 @@ class Confirms {
     MILLRACE_ASSERT(number >= settled_end_ && number < next_ && at(number) == State::pending,
                     "a publish was confirmed twice");
     at(number) = accepted ? State::acked : State::nacked;
+    ++settled_;
     if (number != settled_end_) {
       beyond_.push_back(number);
       return;
@@ -36,6 +37,7 @@ class Confirms {
   }
 
   bool anything_to_flush() const noexcept { return first_ != settled_end_ || !beyond_.empty(); }
+  std::uint64_t unsettled() const noexcept { return next_ - 1 - settled_; }
   bool all_settled() const noexcept { return settled_end_ == next_; }
 
   // Calls write(number, multiple, accepted) for each frame to send.
@@ -82,6 +84,7 @@ class Confirms {
   std::uint64_t first_ = 1;        // the first not yet covered by a `multiple`
   std::uint64_t settled_end_ = 1;  // everything below is settled
   std::uint64_t next_ = 1;
+  std::uint64_t settled_ = 0;
   std::vector<std::uint64_t> beyond_;  // settled since the last flush, behind an unsettled one
 };
 

@@ -143,7 +143,10 @@ void Session::on(Channel& channel, const basic::Get& method) {
       queue, method.no_ack,
       answer<std::optional<broker::GotMessage>>(
           channel, [this, &channel, no_ack = method.no_ack](std::optional<broker::GotMessage> got) {
-            if (!got) return send(channel.number, basic::GetEmpty{});
+            if (!got) {
+              ++channel.counters.got_nothing;
+              return send(channel.number, basic::GetEmpty{});
+            }
             send_got(channel, *got, no_ack);
           }));
 }

@@ -44,9 +44,12 @@ void Session::on_deliver(broker::ConsumerId id, broker::Delivery&& delivery) {
 
 void Session::deliver(Channel& channel, Consumer& consumer, const broker::Delivery& delivery) {
   const std::uint64_t tag = ++channel.delivery_tag;
+  if (delivery.redelivered) ++channel.counters.redelivered;
   if (consumer.no_ack) {
+    ++channel.counters.delivered_no_ack;
     look_at_credit(consumer);
   } else {
+    ++channel.counters.delivered;
     channel.unacked.push(tag, consumer.source, delivery.seq);
     ++channel.sources[consumer.source].entries;
     ++channel.channel_in_use;
@@ -61,6 +64,8 @@ void Session::deliver(Channel& channel, Consumer& consumer, const broker::Delive
 
 void Session::send_got(Channel& channel, const broker::GotMessage& got, bool no_ack) {
   const std::uint64_t tag = ++channel.delivery_tag;
+  if (got.delivery.redelivered) ++channel.counters.redelivered;
+  ++(no_ack ? channel.counters.got_no_ack : channel.counters.got);
   if (!no_ack) {
     const std::uint32_t source = got_source(channel, got.queue);
     channel.unacked.push(tag, source, got.delivery.seq);

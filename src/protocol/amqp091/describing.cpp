@@ -148,6 +148,8 @@ broker::SessionDetails Session::describe() const {
   details.channel_max = channel_max_;
   details.heartbeat_s = heartbeat_tick_ms_ * 2 / 1000;
   details.mechanism = mechanism_;
+  details.bytes_received = bytes_received_;
+  details.bytes_sent = output_.consumed_bytes();
   for (const auto& channel : channels_) {
     if (channel == nullptr || !channel->open()) continue;
     broker::ChannelDetails one;
@@ -157,6 +159,8 @@ broker::SessionDetails Session::describe() const {
     one.prefetch = channel->prefetch;
     one.channel_prefetch = channel->channel_limit;
     one.unacked = channel->unacked.size();
+    one.unconfirmed = one.confirm ? channel->confirms.unsettled() : 0;
+    one.counters = channel->counters;
     one.consumers = static_cast<std::uint32_t>(channel->consumers.size());
     details.channels.push_back(one);
   }

@@ -326,7 +326,8 @@ bool Session::route(Channel& channel, Ref<broker::Message> message, bool mandato
   Ref<broker::Message> to_return;
   if (mandatory) to_return = message;
   std::uint64_t number = 0;
-  broker::Publish request{message->exchange(), message->routing_key(), key_views_, std::move(message), 0};
+  broker::Publish request{
+      message->exchange(), message->routing_key(), key_views_, std::move(message), 0, mandatory};
   if (channel.mode != Channel::Mode::plain) {
     number = channel.confirms.add();
     request.token = (std::uint64_t{channel.slot} << kNumberBits) | number;
@@ -339,9 +340,14 @@ bool Session::route(Channel& channel, Ref<broker::Message> message, bool mandato
   }
   if (number != 0 && !outcome->pending) {
     channel.confirms.settle(number, true);
+    ++channel.counters.confirmed;
     confirm_later(channel);
   }
-  if (mandatory && !outcome->routed) send_return(channel, *to_return);
+  ++channel.counters.published;
+  if (!outcome->routed) [[unlikely]] {
+    ++(mandatory ? channel.counters.returned : channel.counters.unroutable);
+    if (mandatory) send_return(channel, *to_return);
+  }
   return true;
 }
 
@@ -360,6 +366,7 @@ void Session::on_confirm(std::span<const broker::Confirmation> confirmations) {
     Channel& channel = *channels_[slot];
     channel.confirms.settle(confirmation.token & ((std::uint64_t{1} << kNumberBits) - 1),
                             confirmation.accepted);
+    if (confirmation.accepted) ++channel.counters.confirmed;
     if (channel.mode == Channel::Mode::tx) {
       if (!confirmation.accepted && channel.tx) channel.tx->refused = true;
       commit_progress(channel);

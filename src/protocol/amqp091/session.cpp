@@ -60,6 +60,7 @@ std::size_t Session::on_bytes(ByteView received) {
     if (taken == 0) break;
     used += taken;
   }
+  bytes_received_ += used;
   in_turn_ = false;
   finish_turn();
   return used;

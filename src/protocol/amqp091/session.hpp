@@ -317,6 +317,7 @@ class Session final : public broker::ConnectionListener, private broker::BodyBud
   std::uint32_t frame_max_ = kHandshakeFrameMax - kFrameOverhead;
   std::uint16_t channel_max_ = 0;
   std::uint64_t max_message_bytes_ = 0;
+  std::uint64_t bytes_received_ = 0;
   std::int64_t now_ms_ = 0;  // wall clock of the turn
   std::string mechanism_;
   std::string challenged_user_;

@@ -69,6 +69,7 @@ void Session::flush_source(Channel& channel, std::uint32_t index) {
   }
   source.dirty = false;
   connection_->settle(source.queue, source.consumer, source.seqs, source.how);
+  if (source.how == Settlement::ack) channel.counters.acked += source.seqs.size();
   source.entries -= static_cast<std::uint32_t>(source.seqs.size());
   source.seqs.clear();
   free_source_if_done(channel, index);
