@@ -10,9 +10,9 @@ namespace {
 using broker::ManagementRole;
 
 // A pattern without its slashes, and what stands in the path where it has words.
-bool match(std::string_view pattern, const std::vector<std::string>& path, Call& call) {
+bool match(std::string_view pattern, const std::vector<std::string>& path, std::size_t from, Call& call) {
   call.names.clear();
-  std::size_t i = 1;  // "api" came before
+  std::size_t i = from;
   while (!pattern.empty()) {
     pattern.remove_prefix(1);
     const std::size_t end = std::min(pattern.find('/'), pattern.size());
@@ -53,7 +53,7 @@ Answer login_failed(std::string_view reason) {
 }  // namespace
 
 Api::Api(broker::Management& core, runtime::Executor& home, runtime::Timers& timers, ApiOptions options)
-    : core_(core), timers_(timers), options_(std::move(options)) {
+    : core_(core), home_(home), timers_(timers), options_(std::move(options)) {
   for (const auto routes :
        {node_routes(), vhost_routes(), user_routes(), permission_routes(), exchange_routes(), queue_routes(),
         binding_routes(), message_routes(), policy_routes(), parameter_routes(), definition_routes(),
@@ -64,10 +64,14 @@ Api::Api(broker::Management& core, runtime::Executor& home, runtime::Timers& tim
 }
 
 const Route* Api::find_route(Call& call, std::string& allow) {
-  if (call.target.path.empty() || call.target.path[0] != "api") return nullptr;
+  const std::vector<std::string>& path = call.target.path;
+  if (path.empty()) return nullptr;
+  const bool is_metrics = path[0] == "metrics";
+  if (call.is_scrape ? !is_metrics : !is_metrics && path[0] != "api") return nullptr;
   const std::string_view method = call.method == "HEAD" ? std::string_view("GET") : call.method;
-  for (const Route& route : routes_) {
-    if (!match(route.pattern, call.target.path, call)) continue;
+  const std::span<const Route> routes = is_metrics ? metric_routes() : std::span<const Route>(routes_);
+  for (const Route& route : routes) {
+    if (!match(route.pattern, path, is_metrics ? 0 : 1, call)) continue;
     if (route.method == method) return &route;
     allow += (allow.empty() ? "" : ", ") + std::string(route.method);
     if (route.method == "GET") allow += ", HEAD";
@@ -76,6 +80,7 @@ const Route* Api::find_route(Call& call, std::string& allow) {
 }
 
 std::optional<Answer> Api::check_door(const Call& call) const {
+  if (call.is_scrape) return std::nullopt;
   if (auto ok = authorize_role(call.subject, ManagementRole::management); ok.has_error()) {
     return refusal(ok.error());
   }
@@ -126,30 +131,29 @@ void Api::admit(const CallRef& call, UniqueFunction<void(std::optional<Answer>)>
     return done(std::move(answer));
   }
   if (call->route == nullptr) return done(nothing_there());
+  if (call->is_scrape) return done(std::nullopt);
   auto credentials = basic_credentials(call->authorization);
   if (!credentials) return done(login_failed("Login failed"));
   if (logins_ == kMaxLogins) {
     return done(refusal(503, "service_unavailable", "too many logins are being verified; try again"));
   }
   ++logins_;
-  core_.authenticate(std::move(*credentials), call->from,
-                     [this, call, done = std::move(done)](result<broker::Subject> subject) mutable {
-                       if (subject.has_value()) {
-                         --logins_;
-                         call->subject = std::move(*subject);
-                         return done(check_door(*call));
-                       }
-                       // What is wrong with a guess is not the stranger's business, but for where guest may
-                       // come from.
-                       const bool remote_guest = subject.error().text.find("localhost") != std::string::npos;
-                       Answer answer =
-                           login_failed(remote_guest ? "User can only log in via localhost" : "Login failed");
-                       timers_.start(kFailedLoginDelay,
-                                     [this, answer = std::move(answer), done = std::move(done)]() mutable {
-                                       --logins_;
-                                       done(std::move(answer));
-                                     });
-                     });
+  core_.authenticate(
+      std::move(*credentials), call->from,
+      [this, call, done = std::move(done)](result<broker::Subject> subject) mutable {
+        --logins_;
+        if (subject.has_value()) {
+          call->subject = std::move(*subject);
+          return done(check_door(*call));
+        }
+        // What is wrong with a guess is not the stranger's business, but for where guest may
+        // come from.
+        const bool remote_guest = subject.error().text.find("localhost") != std::string::npos;
+        Answer answer = login_failed(remote_guest ? "User can only log in via localhost" : "Login failed");
+        timers_.start(kFailedLoginDelay, [answer = std::move(answer), done = std::move(done)]() mutable {
+          done(std::move(answer));
+        });
+      });
 }
 
 void Api::handle(const CallRef& call) {
@@ -165,6 +169,12 @@ void Api::with_figures(const CallRef& call, Look look) {
     if (got.has_error()) return reply(call, refusal(got.error()));
     if (figures_.now != *got) {
       figures_.before = std::move(figures_.now);
+      auto by_id = std::make_shared<Figures::ById>();
+      if (figures_.before) {
+        for (const auto& connection : figures_.before->connections)
+          by_id->emplace(connection.id.value, &connection);
+      }
+      figures_.before_by_id = std::move(by_id);
       figures_.now = std::move(*got);
     }
     look(figures_);

@@ -58,6 +58,8 @@ std::span<const Route> parameter_routes();
 std::span<const Route> definition_routes();
 std::span<const Route> connection_routes();
 std::span<const Route> health_routes();
+// Not behind "/api".
+std::span<const Route> metric_routes();
 
 // What the operating system says of the process. Asked for on the API's thread.
 struct ProcessFigures {
@@ -103,10 +105,24 @@ class Api {
   void admit(const CallRef& call, UniqueFunction<void(std::optional<Answer>)> done);
   void handle(const CallRef& call);
 
+  // Long lists that are being written, all calls together: false, and the call is to be refused, beyond
+  // kMaxListBytes. `before` bytes are given back.
+  static constexpr std::size_t kMaxListBytes = 128u << 20;
+  bool hold_list_bytes(std::size_t before, std::size_t now) noexcept {
+    list_bytes_ += now;
+    list_bytes_ -= before;
+    return list_bytes_ <= kMaxListBytes;
+  }
+  runtime::Executor& home() noexcept { return home_; }
+
   // For resources.
   broker::Management& core() noexcept { return core_; }
   const Model& model() const noexcept { return model_; }
   const ApiOptions& options() const noexcept { return options_; }
+  std::string cluster_name() const {
+    std::string given = model_.cluster_name();
+    return given.empty() ? options_.cluster_name : given;
+  }
   const std::vector<ListeningOn>& listeners() const noexcept { return listeners_; }
   using Look = UniqueFunction<void(const Figures& figures)>;
   // Calls `look` with figures, or refuses the call.
@@ -117,6 +133,7 @@ class Api {
   std::optional<Answer> check_door(const Call& call) const;
 
   broker::Management& core_;
+  runtime::Executor& home_;
   runtime::Timers& timers_;
   ApiOptions options_;
   std::vector<ListeningOn> listeners_;
@@ -124,6 +141,7 @@ class Api {
   Model model_;
   Figures figures_;
   std::size_t logins_ = 0;
+  std::size_t list_bytes_ = 0;
 };
 
 // For resources: runs `work` with a connection of the caller's to the vhost of the path; `then` answers what

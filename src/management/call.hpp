@@ -25,6 +25,7 @@ struct Answer {
   std::string location;
   std::string allow;           // of 405
   bool ask_for_login = false;  // of 401
+  std::string_view content_type = "application/json";
 };
 
 struct Route;
@@ -35,7 +36,8 @@ struct Call {
   std::string authorization;  // the header
   broker::ConnectionInfo from;
   std::string body;
-  std::string reason;  // the header X-Reason
+  std::string reason;      // the header X-Reason
+  bool is_scrape = false;  // came to a socket that serves metrics alone, and logs nobody in
 
   // Found out by Api::admit.
   const Route* route = nullptr;

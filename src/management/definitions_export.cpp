@@ -20,16 +20,24 @@ json::object head(const Api& api, std::string_view format) {
   root["product_name"] = api.options().product;
   root["product_version"] = api.options().version;
   root["rabbitmq_definition_format"] = format;
-  root["original_cluster_name"] = api.options().cluster_name;
+  root["original_cluster_name"] = api.cluster_name();
   return root;
+}
+
+// By RabbitMQ. A user without a password is one there, too.
+bool is_readable(const broker::UserSpec& user) {
+  return user.password.empty() || broker::export_rabbitmq_hash(user.password).has_value();
 }
 
 json::object export_user(const broker::UserSpec& user, const broker::Definitions& definitions) {
   json::object item = user_item(user, definitions);
   const auto hash = broker::export_rabbitmq_hash(user.password);
+  if (!hash && !user.password.empty()) {
+    item["millrace_password_hash"] = user.password;
+    return item;
+  }
   item["password_hash"] = hash ? hash->base64 : std::string();
   item["hashing_algorithm"] = hash ? hash->algorithm : std::string("rabbit_password_hashing_sha256");
-  if (!hash && !user.password.empty()) item["millrace_password_hash"] = user.password;
   return item;
 }
 
@@ -56,10 +64,13 @@ class Lists {
     }
     json::object limits = limit_values(api_.model().definitions(), false, vhost.spec.name);
     if (!limits.empty()) parameter("vhost-limits", vhost.spec.name, "limits", std::move(limits));
+    for (const auto& kept : api_.model().definitions().parameters()) {
+      if (!kept.vhost.empty() && kept.vhost == vhost.spec.name) put(parameters_, parameter_item(kept));
+    }
     for (const auto* entry : sorted(vhost.exchanges)) {
       const broker::ExchangeSpec& exchange = entry->second;
       if (exchange.name.empty() || exchange.name.starts_with("amq.")) continue;
-      json::object item = exchange_item(api_, exchange);
+      json::object item = exchange_definition(api_, exchange);
       item.erase("policy");
       put(exchanges_, std::move(item));
     }
@@ -124,7 +135,13 @@ json::object export_definitions(const Api& api) {
   const broker::Definitions& definitions = api.model().definitions();
   json::object root = head(api, "cluster");
   json::array users, vhosts, permissions, topic_permissions;
-  for (const auto& [name, user] : definitions.users()) users.push_back(export_user(user, definitions));
+  json::array own_users;
+  for (const auto& [name, user] : definitions.users()) {
+    // RabbitMQ takes the password of a user that comes without one. Every RabbitMQ has a guest, who may be
+    // the only one that can give passwords there: it is not told of ours.
+    const bool would_be_locked_out = name == "guest" && !is_readable(user);
+    (would_be_locked_out ? own_users : users).push_back(export_user(user, definitions));
+  }
   for (const auto& permission : definitions.permissions()) permissions.push_back(permission_item(permission));
   for (const auto& permission : definitions.topic_permissions()) {
     topic_permissions.push_back(topic_permission_item(permission));
@@ -150,20 +167,28 @@ json::object export_definitions(const Api& api) {
     lists.add(entry->second);
   }
   std::string unreadable;
+  json::array without_hash;
   for (const auto& [name, user] : definitions.users()) {
-    if (user.password.empty() || broker::export_rabbitmq_hash(user.password)) continue;
+    if (is_readable(user)) continue;
     unreadable += (unreadable.empty() ? "" : ", ") + as_utf8(name);
+    without_hash.push_back(json::string(as_utf8(name)));
   }
+  root["users_without_password_hash"] = std::move(without_hash);
   root["explanation"] =
-      unreadable.empty() ? "Definitions of cluster '" + api.options().cluster_name + "'"
+      unreadable.empty() ? "Definitions of cluster '" + api.cluster_name() + "'"
                          : "RabbitMQ cannot verify the passwords of these users, and lets them in once they "
                            "are given new ones: " +
                                unreadable;
   root["users"] = std::move(users);
+  if (!own_users.empty()) root["millrace_users"] = std::move(own_users);
   root["vhosts"] = std::move(vhosts);
   root["permissions"] = std::move(permissions);
   root["topic_permissions"] = std::move(topic_permissions);
-  root["global_parameters"] = json::array();
+  json::array global_parameters;
+  for (const auto& parameter : definitions.parameters()) {
+    if (parameter.vhost.empty()) global_parameters.push_back(parameter_item(parameter));
+  }
+  root["global_parameters"] = std::move(global_parameters);
   std::move(lists).put_into(root);
   return root;
 }

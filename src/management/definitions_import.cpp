@@ -2,6 +2,7 @@
 
 #include <array>
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <cerrno>
 #include <cstring>
@@ -120,15 +121,16 @@ class Importer {
   // In the order in which one refers to another.
   ImportedDefinitions run() {
     each("users", &Importer::user);
+    each("millrace_users", &Importer::user);  // those that RabbitMQ is not to know of
     each("vhosts", &Importer::vhost);
     each("permissions", &Importer::permission);
     each("topic_permissions", &Importer::topic_permission);
+    each("global_parameters", &Importer::global_parameter);
     each("parameters", &Importer::parameter);
     each("policies", &Importer::policy);
     each("exchanges", &Importer::exchange);
     each("queues", &Importer::queue);
     each("bindings", &Importer::binding);
-    note_unknown();
     return std::move(imported_);
   }
 
@@ -226,7 +228,7 @@ class Importer {
     return policy;
   }
 
-  // Operator policies and vhost limits are parameters; others belong to plugins.
+  // Operator policies and vhost limits are parameters; others belong to plugins, and are kept as they came.
   void parameter(const Element& element) {
     const std::string component = element.text("component");
     const std::string vhost = element.text("vhost");
@@ -239,9 +241,18 @@ class Importer {
       const Element policy("operator policy '" + name + "'", *value);
       put(broker::PutPolicy{read_policy(policy, vhost, name, true)});
     } else {
+      const json::value* value = element.find("value");
+      if (value == nullptr) element.refuse("'value' is missing");
+      put(broker::PutParameter{{vhost, component, name, json::serialize(*value)}});
       imported_.notes.push_back("definitions: parameter '" + name + "' of component '" + component +
-                                "' in vhost '" + vhost + "' is not imported: there is no such component");
+                                "' in vhost '" + vhost + "' is kept, but nothing acts on it");
     }
+  }
+
+  void global_parameter(const Element& element) {
+    const json::value* value = element.find("value");
+    if (value == nullptr) element.refuse("'value' is missing");
+    put(broker::PutParameter{{"", "", element.text("name"), json::serialize(*value)}});
   }
 
   void exchange(const Element& element) {
@@ -285,16 +296,6 @@ class Importer {
     binding.arguments = element.arguments("arguments");
     if (binding.source.empty()) return;  // to the default exchange, by the queue's own name
     put(broker::PutBinding{std::move(binding)});
-  }
-
-  void note_unknown() {
-    if (const json::value* found = root_.if_contains("global_parameters"); found && found->is_array()) {
-      for (const json::value& value : found->get_array()) {
-        const Element element("global_parameters", value);
-        imported_.notes.push_back("definitions: global parameter '" + element.text("name") +
-                                  "' is not imported");
-      }
-    }
   }
 
   const json::object& root_;

@@ -59,7 +59,7 @@ TEST(DefinitionsImport, puts_everything_in_an_order_in_which_it_can_be_applied) 
     "users": [{"name": "u", "password": "secret", "tags": "administrator, monitoring",
                "limits": {"max-connections": 3}}]
   })");
-  ASSERT_EQ(imported.changes.size(), 11u);
+  ASSERT_EQ(imported.changes.size(), 12u);
   EXPECT_TRUE(std::holds_alternative<PutUser>(imported.changes.front()));
   EXPECT_TRUE(std::holds_alternative<PutBinding>(imported.changes.back()));
 

@@ -43,8 +43,8 @@ broker::ConnectionInfo info_of(const tcp::socket& socket) {
 
 }  // namespace
 
-HttpConnection::HttpConnection(tcp::socket socket, Api& api, std::shared_ptr<HttpUse> use)
-    : stream_(std::move(socket)), api_(api), use_(std::move(use)), buffer_(kBufferBytes) {
+HttpConnection::HttpConnection(tcp::socket socket, Api& api, std::shared_ptr<HttpUse> use, Offer offer)
+    : stream_(std::move(socket)), api_(api), use_(std::move(use)), buffer_(kBufferBytes), offer_(offer) {
   ++use_->connections;
   boost::system::error_code ignored;
   stream_.socket().set_option(tcp::no_delay(true), ignored);
@@ -62,15 +62,15 @@ void HttpConnection::give_back_body() noexcept {
 }
 
 void HttpConnection::begin() {
-  read_head();
+  read_head(HttpServer::kFirstHeadTimeout);
 }
 
-void HttpConnection::read_head() {
+void HttpConnection::read_head(runtime::Milliseconds timeout) {
   parser_.emplace();
   parser_->header_limit(HttpServer::kMaxHeadBytes);
   parser_->body_limit(HttpServer::kMaxBodyBytes);
   head_only_ = false;
-  stream_.expires_after(HttpServer::kHeadTimeout);
+  stream_.expires_after(timeout);
   http::async_read_header(stream_, buffer_, *parser_,
                           [self = shared_from_this()](Error error, std::size_t) { self->on_head(error); });
 }
@@ -110,6 +110,7 @@ void HttpConnection::on_head(Error error) {
   call->authorization = view(head[http::field::authorization]);
   call->reason = view(head["X-Reason"]);
   call->from = from_;
+  call->is_scrape = offer_ == Offer::metrics;
   call->reply = [self = shared_from_this()](Answer&& given) { self->answer(std::move(given)); };
   api_.admit(call, [self = shared_from_this(), call](std::optional<Answer> refused) {
     if (!refused) return self->read_body(call);
@@ -182,7 +183,7 @@ void HttpConnection::answer(Answer&& given) {
   if (given.ask_for_login) response.set(http::field::www_authenticate, "Basic realm=\"Millrace Management\"");
   if (!given.location.empty()) response.set(http::field::location, given.location);
   if (!given.allow.empty()) response.set(http::field::allow, given.allow);
-  if (!given.body.empty()) response.set(http::field::content_type, "application/json");
+  if (!given.body.empty()) response.set(http::field::content_type, given.content_type);
   if (given.status != 204) response.content_length(given.body.size());
   if (!head_only_ && given.status != 204) response.body() = std::move(given.body);
   stream_.expires_after(HttpServer::kAnswerTimeout);
@@ -194,7 +195,7 @@ void HttpConnection::on_answered(Error error) {
   use_->answers_bytes -= std::exchange(answer_reserved_, 0);
   response_.reset();
   if (error) return;
-  if (keep_) return read_head();
+  if (keep_) return read_head(HttpServer::kHeadTimeout);
   // Closing with unread bytes would reset the connection, and the peer might not see the answer.
   boost::system::error_code ignored;
   stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);

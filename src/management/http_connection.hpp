@@ -23,7 +23,7 @@ struct HttpUse {
 
 class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  public:
-  HttpConnection(boost::asio::ip::tcp::socket socket, Api& api, std::shared_ptr<HttpUse> use);
+  HttpConnection(boost::asio::ip::tcp::socket socket, Api& api, std::shared_ptr<HttpUse> use, Offer offer);
   ~HttpConnection();
 
   void begin();
@@ -33,7 +33,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
   using Response = boost::beast::http::response<boost::beast::http::string_body>;
 
-  void read_head();
+  void read_head(runtime::Milliseconds timeout);
   void on_head(Error error);
   void read_body(const CallRef& call);
   void say_continue(const CallRef& call);
@@ -60,6 +60,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   broker::ConnectionInfo from_;
   std::uint64_t body_reserved_ = 0;
   std::uint64_t answer_reserved_ = 0;
+  Offer offer_;
   bool keep_ = false;
   bool head_only_ = false;
 };

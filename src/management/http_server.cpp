@@ -15,21 +15,26 @@ struct HttpServer::State : std::enable_shared_from_this<State> {
   State(asio::io_context& on, Api& its_api, Log its_log)
       : context(on), api(its_api), log(std::move(its_log)), use(std::make_shared<HttpUse>()), pause(on) {}
 
-  void accept(tcp::acceptor& acceptor) {
-    acceptor.async_accept(
-        [self = shared_from_this(), &acceptor](const boost::system::error_code& error, tcp::socket socket) {
-          self->accepted(acceptor, error, std::move(socket));
+  struct Door {
+    tcp::acceptor acceptor;
+    Offer offer;
+  };
+
+  void accept(Door& door) {
+    door.acceptor.async_accept(
+        [self = shared_from_this(), &door](const boost::system::error_code& error, tcp::socket socket) {
+          self->accepted(door, error, std::move(socket));
         });
   }
 
-  void accepted(tcp::acceptor& acceptor, const boost::system::error_code& error, tcp::socket socket) {
-    if (!acceptor.is_open()) return;
+  void accepted(Door& door, const boost::system::error_code& error, tcp::socket socket) {
+    if (!door.acceptor.is_open()) return;
     if (error == asio::error::no_descriptors || error == asio::error::no_buffer_space ||
         error == asio::error::no_memory) {
       complain("cannot accept HTTP connections: " + error.message());
       pause.expires_after(kBackOff);
-      pause.async_wait([self = shared_from_this(), &acceptor](const boost::system::error_code& cancelled) {
-        if (!cancelled && acceptor.is_open()) self->accept(acceptor);
+      pause.async_wait([self = shared_from_this(), &door](const boost::system::error_code& cancelled) {
+        if (!cancelled && door.acceptor.is_open()) self->accept(door);
       });
       return;
     }
@@ -37,9 +42,9 @@ struct HttpServer::State : std::enable_shared_from_this<State> {
       complain("there are " + std::to_string(kMaxConnections) + " HTTP connections: new ones are closed");
     } else if (!error) {
       complained = false;
-      std::make_shared<HttpConnection>(std::move(socket), api, use)->begin();
+      std::make_shared<HttpConnection>(std::move(socket), api, use, door.offer)->begin();
     }
-    accept(acceptor);
+    accept(door);
   }
 
   void complain(const std::string& text) {
@@ -50,7 +55,7 @@ struct HttpServer::State : std::enable_shared_from_this<State> {
   Api& api;
   Log log;
   std::shared_ptr<HttpUse> use;
-  std::list<tcp::acceptor> acceptors;
+  std::list<Door> doors;
   asio::steady_timer pause;
   bool complained = false;  // once for each time that it was full
 };
@@ -60,19 +65,19 @@ HttpServer::HttpServer(asio::io_context& context, Api& api, Log log)
 
 HttpServer::~HttpServer() = default;
 
-result<void> HttpServer::listen(int socket, bool is_ipv6) {
+result<void> HttpServer::listen(int socket, bool is_ipv6, Offer offer) {
   boost::system::error_code error;
-  tcp::acceptor& acceptor = state_->acceptors.emplace_back(state_->context);
-  acceptor.assign(is_ipv6 ? tcp::v6() : tcp::v4(), socket, error);
-  if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+  State::Door& door = state_->doors.emplace_back(State::Door{tcp::acceptor(state_->context), offer});
+  door.acceptor.assign(is_ipv6 ? tcp::v6() : tcp::v4(), socket, error);
+  if (!error) door.acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (error) return fail(Errc::io_error, "cannot listen for HTTP: " + error.message());
-  state_->accept(acceptor);
+  state_->accept(door);
   return {};
 }
 
 void HttpServer::close() {
   boost::system::error_code ignored;
-  for (tcp::acceptor& acceptor : state_->acceptors) acceptor.close(ignored);
+  for (State::Door& door : state_->doors) door.acceptor.close(ignored);
   state_->pause.cancel();
 }
 

@@ -22,6 +22,12 @@ namespace millrace::management {
 
 class Api;
 
+// What a socket is for.
+enum class Offer : std::uint8_t {
+  api,      // all, to those who log in
+  metrics,  // /metrics alone, to anybody, as RabbitMQ's plug-in for Prometheus
+};
+
 class HttpServer {
  public:
   using Log = std::function<void(broker::LogLevel, std::string_view)>;
@@ -38,6 +44,8 @@ class HttpServer {
   static constexpr std::uint64_t kMaxBodiesBytes = 64u << 20;
   // Answers not yet taken by their readers, all connections together: beyond, 503.
   static constexpr std::uint64_t kMaxAnswersBytes = 128u << 20;
+  // For the first head of a connection to be complete: nobody holds one of the few places by saying nothing.
+  static constexpr runtime::Milliseconds kFirstHeadTimeout{10'000};
   // Between requests, and for a head to be complete.
   static constexpr runtime::Milliseconds kHeadTimeout{60'000};
   // For a body to come, and for an answer to be taken, whole; then the connection is closed.
@@ -52,8 +60,9 @@ class HttpServer {
   HttpServer(boost::asio::io_context& context, Api& api, Log log);
   ~HttpServer();
 
-  // A bound stream socket, which it owns from here on. Errors: io_error.
-  result<void> listen(int socket, bool is_ipv6);
+  // A bound stream socket, which it owns from here on. Whoever connects to it may ask for what is offered.
+  // Errors: io_error.
+  result<void> listen(int socket, bool is_ipv6, Offer offer);
   // Takes nobody in any more.
   void close();
 

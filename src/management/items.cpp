@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
-#include <unordered_map>
 
 #include "management/json_values.hpp"
 
@@ -95,6 +95,26 @@ json::array tag_list(const std::vector<std::string>& tags) {
 
 }  // namespace
 
+json::object queue_definition(const Api& api, const broker::QueueSpec& queue, const Figures& figures,
+                              bool with_totals) {
+  json::object item;
+  item["arguments"] = json_from_arguments(queue.arguments);
+  item["auto_delete"] = queue.auto_delete;
+  item["durable"] = queue.durable;
+  item["exclusive"] = queue.exclusive_owner.value != 0;
+  item["name"] = text(queue.name);
+  item["node"] = api.options().node_name;
+  item["state"] = "running";
+  item["type"] = text(queue_type(queue));
+  item["vhost"] = text(queue.vhost);
+  if (!with_totals) return item;
+  const broker::QueueStatistics& now = figures.of(queue.address.id);
+  item["messages"] = now.ready + now.unacked;
+  item["messages_ready"] = now.ready;
+  item["messages_unacknowledged"] = now.unacked;
+  return item;
+}
+
 json::object queue_item(const Api& api, const broker::QueueSpec& queue, const Figures& figures) {
   const broker::QueueStatistics& now = figures.of(queue.address.id);
   const broker::QueueStatistics& before = figures.before_of(queue.address.id);
@@ -121,8 +141,7 @@ json::object queue_item(const Api& api, const broker::QueueSpec& queue, const Fi
   const auto put_depth = [&](std::string_view name, std::string_view details, std::uint64_t a,
                              std::uint64_t b) {
     item[name] = a;
-    // Depth falls as well: its rate is signed.
-    item[details] = rate_details(a >= b ? figures.rate(a, b) : -figures.rate(b, a));
+    item[details] = rate_details(figures.change_rate(a, b));
   };
   put_depth("messages", "messages_details", now.ready + now.unacked, before.ready + before.unacked);
   put_depth("messages_ready", "messages_ready_details", now.ready, before.ready);
@@ -140,7 +159,20 @@ json::object queue_item(const Api& api, const broker::QueueSpec& queue, const Fi
   return item;
 }
 
-json::object exchange_item(const Api& api, const broker::ExchangeSpec& exchange) {
+json::object exchange_item(const Api& api, const broker::ExchangeSpec& exchange, const Figures& figures) {
+  json::object item = exchange_definition(api, exchange);
+  const broker::ExchangeCounters now = figures.of_exchange(exchange.vhost, exchange.name);
+  const broker::ExchangeCounters before = figures.before_of_exchange(exchange.vhost, exchange.name);
+  json::object stats;
+  stats["publish_in"] = now.in;
+  stats["publish_in_details"] = rate_details(figures.rate(now.in, before.in));
+  stats["publish_out"] = now.out;
+  stats["publish_out_details"] = rate_details(figures.rate(now.out, before.out));
+  item["message_stats"] = std::move(stats);
+  return item;
+}
+
+json::object exchange_definition(const Api& api, const broker::ExchangeSpec& exchange) {
   json::object item;
   item["arguments"] = json_from_arguments(exchange.arguments);
   item["auto_delete"] = exchange.auto_delete;
@@ -181,14 +213,17 @@ std::vector<broker::BindingSpec> implicit_bindings(const broker::VhostDefinition
 }
 
 json::object vhost_item(const Api& api, const broker::VhostDefinitions& vhost, const Figures& figures) {
-  std::uint64_t ready = 0, unacked = 0;
+  std::uint64_t ready = 0, unacked = 0, ready_before = 0, unacked_before = 0;
   QueueCounters now, before;
   for (const auto& [name, queue] : vhost.queues) {
     const broker::QueueStatistics& one = figures.of(queue->address.id);
+    const broker::QueueStatistics& was = figures.before_of(queue->address.id);
     ready += one.ready;
     unacked += one.unacked;
+    ready_before += was.ready;
+    unacked_before += was.unacked;
     now += one.counters;
-    before += figures.before_of(queue->address.id).counters;
+    before += was.counters;
   }
   json::object item;
   item["name"] = text(vhost.spec.name);
@@ -205,12 +240,25 @@ json::object vhost_item(const Api& api, const broker::VhostDefinitions& vhost, c
   state[api.options().node_name] = "running";
   item["cluster_state"] = std::move(state);
   item["messages"] = ready + unacked;
-  item["messages_details"] = rate_details(0);
+  item["messages_details"] =
+      rate_details(figures.change_rate(ready + unacked, ready_before + unacked_before));
   item["messages_ready"] = ready;
-  item["messages_ready_details"] = rate_details(0);
+  item["messages_ready_details"] = rate_details(figures.change_rate(ready, ready_before));
   item["messages_unacknowledged"] = unacked;
-  item["messages_unacknowledged_details"] = rate_details(0);
+  item["messages_unacknowledged_details"] = rate_details(figures.change_rate(unacked, unacked_before));
   item["message_stats"] = counter_fields(now, before, figures);
+  return item;
+}
+
+json::object parameter_item(const broker::ParameterSpec& parameter) {
+  json::object item;
+  if (!parameter.component.empty()) {
+    item["vhost"] = text(parameter.vhost);
+    item["component"] = text(parameter.component);
+  }
+  item["name"] = text(parameter.name);
+  boost::system::error_code malformed;
+  item["value"] = json::parse(parameter.value, malformed);
   return item;
 }
 
@@ -294,7 +342,8 @@ std::string connection_name(const Api& api, const broker::ConnectionStatistics& 
   return connection.info.peer + " -> " + listener.address + ":" + std::to_string(listener.port);
 }
 
-json::object connection_item(const Api& api, const broker::ConnectionStatistics& connection) {
+json::object connection_item(const Api& api, const broker::ConnectionStatistics& connection,
+                             const Figures& figures) {
   const HostAndPort peer = split_address(connection.info.peer);
   const ListeningOn listener = amqp_listener(api);
   const broker::SessionDetails& session = connection.session;
@@ -314,6 +363,14 @@ json::object connection_item(const Api& api, const broker::ConnectionStatistics&
   item["peer_port"] = peer.port;
   item["port"] = listener.port;
   item["protocol"] = connection.info.protocol;
+  const broker::ConnectionStatistics* was = figures.before_of(connection.id);
+  const auto put_bytes = [&](std::string_view name, std::string_view details,
+                             std::uint64_t broker::SessionDetails::*bytes) {
+    item[name] = session.*bytes;
+    item[details] = rate_details(figures.rate(session.*bytes, was == nullptr ? 0 : was->session.*bytes));
+  };
+  put_bytes("recv_oct", "recv_oct_details", &broker::SessionDetails::bytes_received);
+  put_bytes("send_oct", "send_oct_details", &broker::SessionDetails::bytes_sent);
   item["ssl"] = false;
   item["state"] = connection.blocked ? "blocked" : "running";
   item["timeout"] = session.heartbeat_s;
@@ -337,8 +394,50 @@ json::object connection_details(const Api& api, const broker::ConnectionStatisti
 
 }  // namespace
 
+namespace {
+
+json::object channel_stats(const broker::ChannelCounters& now, const broker::ChannelCounters& before,
+                           const Figures& figures) {
+  using Counters = broker::ChannelCounters;
+  json::object stats;
+  const auto put = [&](std::string_view name, std::uint64_t a, std::uint64_t b) {
+    stats[name] = a;
+    stats[std::string(name) + "_details"] = rate_details(figures.rate(a, b));
+  };
+  const auto given = [](const Counters& c) {
+    return c.delivered + c.delivered_no_ack + c.got + c.got_no_ack;
+  };
+  put("ack", now.acked, before.acked);
+  put("confirm", now.confirmed, before.confirmed);
+  put("deliver", now.delivered, before.delivered);
+  put("deliver_get", given(now), given(before));
+  put("deliver_no_ack", now.delivered_no_ack, before.delivered_no_ack);
+  put("drop_unroutable", now.unroutable, before.unroutable);
+  put("get", now.got, before.got);
+  put("get_empty", now.got_nothing, before.got_nothing);
+  put("get_no_ack", now.got_no_ack, before.got_no_ack);
+  put("publish", now.published, before.published);
+  put("redeliver", now.redelivered, before.redelivered);
+  put("return_unroutable", now.returned, before.returned);
+  return stats;
+}
+
+// As the channel of that number was, if it was there.
+broker::ChannelCounters counters_before(const Figures& figures,
+                                        const broker::ConnectionStatistics& connection,
+                                        std::uint16_t number) {
+  const broker::ConnectionStatistics* was = figures.before_of(connection.id);
+  if (was == nullptr) return {};
+  const auto& channels = was->session.channels;
+  const auto found = std::find_if(channels.begin(), channels.end(),
+                                  [&](const auto& channel) { return channel.number == number; });
+  return found == channels.end() ? broker::ChannelCounters{} : found->counters;
+}
+
+}  // namespace
+
 json::object channel_item(const Api& api, const broker::ConnectionStatistics& connection,
-                          const broker::ChannelDetails& channel) {
+                          const broker::ChannelDetails& channel, const Figures& figures) {
   json::object item;
   item["acks_uncommitted"] = 0;
   item["confirm"] = channel.confirm;
@@ -347,7 +446,9 @@ json::object channel_item(const Api& api, const broker::ConnectionStatistics& co
   item["global_prefetch_count"] = channel.channel_prefetch;
   item["messages_unacknowledged"] = channel.unacked;
   item["messages_uncommitted"] = 0;
-  item["messages_unconfirmed"] = 0;
+  item["message_stats"] =
+      channel_stats(channel.counters, counters_before(figures, connection, channel.number), figures);
+  item["messages_unconfirmed"] = channel.unconfirmed;
   item["name"] = connection_name(api, connection) + " (" + std::to_string(channel.number) + ")";
   item["node"] = api.options().node_name;
   item["number"] = channel.number;
@@ -360,62 +461,81 @@ json::object channel_item(const Api& api, const broker::ConnectionStatistics& co
   return item;
 }
 
-// A consumer's queue knows its credit, its session the channel; both are needed.
-json::array consumer_items(const Api& api, const Figures& figures,
-                           const std::function<bool(const broker::ConsumerStatistics&)>& wanted) {
-  std::unordered_map<std::uint64_t, const broker::QueueSpec*> queues;
-  for (const auto& [vhost_name, vhost] : api.model().definitions().vhosts()) {
-    for (const auto& [name, queue] : vhost.queues) queues.emplace(queue->address.id.value, queue.get());
-  }
-  struct Holder {
-    const broker::ConnectionStatistics* connection;
-    std::unordered_map<std::uint64_t, const broker::ConsumerDetails*> consumers;
-  };
-  std::unordered_map<std::uint64_t, Holder> holders;
-  for (const auto& connection : figures.now->connections) {
-    Holder holder{&connection, {}};
-    for (const auto& consumer : connection.session.consumers)
-      holder.consumers.emplace(consumer.id.value, &consumer);
-    holders.emplace(connection.id.value, std::move(holder));
-  }
-  json::array items;
-  for (const broker::ConsumerStatistics& consumer : figures.now->consumers) {
+// A consumer's queue knows its state, its session the channel; both are needed.
+ConsumerList::ConsumerList(const Api& api, const Figures& figures,
+                           const std::vector<const broker::VhostDefinitions*>& vhosts,
+                           const std::function<bool(const broker::ConsumerStatistics&)>& wanted)
+    : api_(api), figures_(figures) {
+  boost::unordered_flat_map<std::uint64_t, std::shared_ptr<const broker::QueueSpec>> queues;
+  std::vector<const broker::ConsumerStatistics*> found;
+  for (const auto& consumer : figures_.now->consumers) {
     if (!wanted(consumer)) continue;
-    const auto queue = queues.find(consumer.queue.value);
-    const auto holder = holders.find(consumer.connection.value);
-    if (queue == queues.end() || holder == holders.end()) continue;
-    const broker::ConnectionStatistics& connection = *holder->second.connection;
-    const auto found = holder->second.consumers.find(consumer.consumer.value);
-    const broker::ConsumerDetails* details =
-        found == holder->second.consumers.end() ? nullptr : found->second;
-    const std::uint16_t number = details == nullptr ? 0 : details->channel;
-    json::object channel;
-    channel["connection_name"] = connection_name(api, connection);
-    channel["name"] = connection_name(api, connection) + " (" + std::to_string(number) + ")";
-    channel["node"] = api.options().node_name;
-    channel["number"] = number;
-    const HostAndPort peer = split_address(connection.info.peer);
-    channel["peer_host"] = peer.host;
-    channel["peer_port"] = peer.port;
-    channel["user"] = text(connection.user);
-    json::object of;
-    of["name"] = text(queue->second->name);
-    of["vhost"] = text(queue->second->vhost);
-    json::object item;
-    item["ack_required"] = !consumer.no_ack;
-    item["active"] = consumer.active;
-    item["activity_status"] = consumer.active ? "up" : "waiting";
-    json::object arguments;
-    if (consumer.priority != 0) arguments["x-priority"] = consumer.priority;
-    item["arguments"] = std::move(arguments);
-    item["channel_details"] = std::move(channel);
-    item["consumer_tag"] = text(consumer.tag);
-    item["consumer_timeout"] = 0;
-    item["exclusive"] = consumer.exclusive;
-    item["prefetch_count"] = details == nullptr ? 0 : details->prefetch;
-    item["queue"] = std::move(of);
-    items.push_back(std::move(item));
+    found.push_back(&consumer);
+    queues.try_emplace(consumer.queue.value);
+    holders_.try_emplace(consumer.connection.value);
   }
+  if (found.empty()) return;
+  for (const auto* vhost : vhosts) {
+    if (vhost == nullptr) continue;
+    for (const auto& [name, queue] : vhost->queues) {
+      const auto place = queues.find(queue->address.id.value);
+      if (place != queues.end()) place->second = queue;
+    }
+  }
+  for (const auto& connection : figures_.now->connections) {
+    const auto place = holders_.find(connection.id.value);
+    if (place == holders_.end()) continue;
+    place->second.connection = &connection;
+    for (const auto& consumer : connection.session.consumers)
+      place->second.consumers.emplace(consumer.id.value, &consumer);
+  }
+  for (const auto* consumer : found) {
+    const auto& queue = queues[consumer->queue.value];
+    if (queue && holders_[consumer->connection.value].connection != nullptr) {
+      consumers_.emplace_back(consumer, queue);
+    }
+  }
+}
+
+json::object ConsumerList::make(std::size_t place) const {
+  const broker::ConsumerStatistics& consumer = *consumers_[place].first;
+  const broker::QueueSpec& queue = *consumers_[place].second;
+  const Holder& holder = holders_.find(consumer.connection.value)->second;
+  const broker::ConnectionStatistics& connection = *holder.connection;
+  const auto found = holder.consumers.find(consumer.consumer.value);
+  const broker::ConsumerDetails* details = found == holder.consumers.end() ? nullptr : found->second;
+  const std::uint16_t number = details == nullptr ? 0 : details->channel;
+  json::object channel;
+  channel["connection_name"] = connection_name(api_, connection);
+  channel["name"] = connection_name(api_, connection) + " (" + std::to_string(number) + ")";
+  channel["node"] = api_.options().node_name;
+  channel["number"] = number;
+  const HostAndPort peer = split_address(connection.info.peer);
+  channel["peer_host"] = peer.host;
+  channel["peer_port"] = peer.port;
+  channel["user"] = text(connection.user);
+  json::object of;
+  of["name"] = text(queue.name);
+  of["vhost"] = text(queue.vhost);
+  json::object item;
+  item["ack_required"] = !consumer.no_ack;
+  item["active"] = consumer.active;
+  item["activity_status"] = consumer.active ? "up" : "waiting";
+  json::object arguments;
+  if (consumer.priority != 0) arguments["x-priority"] = consumer.priority;
+  item["arguments"] = std::move(arguments);
+  item["channel_details"] = std::move(channel);
+  item["consumer_tag"] = text(consumer.tag);
+  item["consumer_timeout"] = 0;
+  item["exclusive"] = consumer.exclusive;
+  item["prefetch_count"] = details == nullptr ? 0 : details->prefetch;
+  item["queue"] = std::move(of);
+  return item;
+}
+
+json::array ConsumerList::make_all() const {
+  json::array items;
+  for (std::size_t i = 0; i < consumers_.size(); ++i) items.push_back(make(i));
   return items;
 }
 

@@ -4,6 +4,11 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
 
 #include "management/api.hpp"
 
@@ -15,25 +20,55 @@ boost::json::object counter_fields(const broker::QueueCounters& now, const broke
 boost::json::object rate_details(double rate);
 
 boost::json::object queue_item(const Api& api, const broker::QueueSpec& queue, const Figures& figures);
-boost::json::object exchange_item(const Api& api, const broker::ExchangeSpec& exchange);
+// What it is, and its depth if that is asked for, without the other figures.
+boost::json::object queue_definition(const Api& api, const broker::QueueSpec& queue, const Figures& figures,
+                                     bool with_totals);
+boost::json::object exchange_item(const Api& api, const broker::ExchangeSpec& exchange,
+                                  const Figures& figures);
+boost::json::object exchange_definition(const Api& api, const broker::ExchangeSpec& exchange);
 boost::json::object binding_item(const broker::BindingSpec& binding);
 boost::json::object vhost_item(const Api& api, const broker::VhostDefinitions& vhost, const Figures& figures);
 boost::json::object user_item(const broker::UserSpec& user, const broker::Definitions& definitions);
 boost::json::object permission_item(const broker::PermissionSpec& permission);
 boost::json::object topic_permission_item(const broker::TopicPermissionSpec& permission);
 boost::json::object policy_item(const broker::PolicySpec& policy);
+// Without a component or a vhost where it is global.
+boost::json::object parameter_item(const broker::ParameterSpec& parameter);
 // The limits of a vhost or a user: {"max-connections": 10}.
 boost::json::object limit_values(const broker::Definitions& definitions, bool of_user,
                                  std::string_view subject);
 
-boost::json::object connection_item(const Api& api, const broker::ConnectionStatistics& connection);
-boost::json::array consumer_items(const Api& api, const Figures& figures,
-                                  const std::function<bool(const broker::ConsumerStatistics&)>& wanted);
+boost::json::object connection_item(const Api& api, const broker::ConnectionStatistics& connection,
+                                    const Figures& figures);
 boost::json::object channel_item(const Api& api, const broker::ConnectionStatistics& connection,
-                                 const broker::ChannelDetails& channel);
+                                 const broker::ChannelDetails& channel, const Figures& figures);
+
+// The wanted consumers of queues of these vhosts.
+class ConsumerList {
+ public:
+  ConsumerList(const Api& api, const Figures& figures,
+               const std::vector<const broker::VhostDefinitions*>& vhosts,
+               const std::function<bool(const broker::ConsumerStatistics&)>& wanted);
+
+  std::size_t size() const noexcept { return consumers_.size(); }
+  boost::json::object make(std::size_t place) const;
+  boost::json::array make_all() const;
+
+ private:
+  struct Holder {
+    const broker::ConnectionStatistics* connection = nullptr;
+    boost::unordered_flat_map<std::uint64_t, const broker::ConsumerDetails*> consumers;
+  };
+
+  const Api& api_;
+  Figures figures_;  // holds what is pointed to
+  boost::unordered_flat_map<std::uint64_t, Holder> holders_;
+  std::vector<std::pair<const broker::ConsumerStatistics*, std::shared_ptr<const broker::QueueSpec>>>
+      consumers_;
+};
+
 std::string connection_name(const Api& api, const broker::ConnectionStatistics& connection);
 
-// Of its exclusive owner when `connection` is known.
 std::string binding_key(const broker::BindingSpec& binding);
 // The default exchange binds each queue by its name.
 std::vector<broker::BindingSpec> implicit_bindings(const broker::VhostDefinitions& vhost);

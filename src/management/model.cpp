@@ -1,6 +1,8 @@
 #include "management/model.hpp"
 
 #include <algorithm>
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
 
 #include "broker/access/management_rights.hpp"
 
@@ -42,6 +44,24 @@ const broker::ExchangeSpec* Model::find_exchange(std::string_view vhost, std::st
 const broker::UserSpec* Model::find_user(std::string_view name) const {
   const auto found = definitions_.users().find(name);
   return found == definitions_.users().end() ? nullptr : &found->second;
+}
+
+std::string Model::cluster_name() const {
+  const broker::ParameterSpec* parameter = find_parameter("", "", "cluster_name");
+  if (parameter == nullptr) return {};
+  boost::system::error_code malformed;
+  const boost::json::value name = boost::json::parse(parameter->value, malformed);
+  return !malformed && name.is_string() ? std::string(name.get_string()) : std::string();
+}
+
+const broker::ParameterSpec* Model::find_parameter(std::string_view vhost, std::string_view component,
+                                                   std::string_view name) const {
+  for (const auto& parameter : definitions_.parameters()) {
+    if (parameter.vhost == vhost && parameter.component == component && parameter.name == name) {
+      return &parameter;
+    }
+  }
+  return nullptr;
 }
 
 bool Model::may_enter(const broker::Subject& subject, std::string_view vhost) const {

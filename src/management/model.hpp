@@ -31,6 +31,12 @@ class Model {
   // That, or may see all of the node.
   bool may_see(const broker::Subject& subject, std::string_view vhost) const;
 
+  // A global one has neither vhost nor component. Null: there is none.
+  const broker::ParameterSpec* find_parameter(std::string_view vhost, std::string_view component,
+                                              std::string_view name) const;
+  // Empty: nobody gave it one.
+  std::string cluster_name() const;
+
   // Null: none applies.
   const broker::PolicySpec* policy_of(const broker::QueueSpec& queue, bool is_operator) const;
   const broker::PolicySpec* policy_of(const broker::ExchangeSpec& exchange) const;

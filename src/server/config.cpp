@@ -153,6 +153,9 @@ constexpr std::array kOptions{
                  Kind::list, [](Config& c, Values v) { return set_addresses(c.amqp, v); }},
     ConfigOption{"http", "HOST:PORT|off", "Likewise for the management HTTP API [*:15672]", Kind::list,
                  [](Config& c, Values v) { return set_addresses(c.http, v); }},
+    ConfigOption{"prometheus", "HOST:PORT|off",
+                 "Likewise for metrics alone, without a login; RabbitMQ's port is 15692 [off]", Kind::list,
+                 [](Config& c, Values v) { return set_addresses(c.prometheus, v); }},
     ConfigOption{"max-connections", "N", "Connections beyond are closed as they come [100000]", Kind::value,
                  [](Config& c, Values v) { return set_number(c.max_connections, v.back(), 1, 10'000'000); }},
     ConfigOption{

@@ -23,6 +23,7 @@ struct Config {
   unsigned shards = 0;  // 0: as many as there are cores
   std::vector<HostPort> amqp{{"", 5672}};
   std::vector<HostPort> http{{"", 15672}};
+  std::vector<HostPort> prometheus;  // metrics, to anybody
   std::size_t max_connections = 100'000;
   storage::SyncMode sync_mode = storage::SyncMode::sync;
   runtime::Milliseconds sync_interval{100};

@@ -89,18 +89,27 @@ class RunningProcess final : public Process {
     if (!sockets) return sockets.error();
     auto http_sockets = bind_all(config_.http);
     if (!http_sockets) return http_sockets.error();
+    auto metric_sockets = bind_all(config_.prometheus);
+    if (!metric_sockets) return metric_sockets.error();
     if (const auto opened = open_node(); !opened) return opened;
     make_pumps();
-    if (!http_sockets->empty()) make_api(*sockets, *http_sockets);
+    if (!http_sockets->empty() || !metric_sockets->empty())
+      make_api(*sockets, *http_sockets, *metric_sockets);
     for (BoundSocket& socket : *sockets) {
       listeners_.push_back(
           std::make_unique<Listener>(std::move(socket), pumps_, config_.max_connections, log_));
     }
     for (const auto& loop : loops_) loop->start();
-    http_loop_.start();
+    if (api_) http_loop_.start();
     if (const auto imported = import(std::move(definitions)); !imported) return imported;
     if (const auto listening = listen(); !listening) return listening;
-    return listen_for_http(std::move(*http_sockets));
+    http_addresses_ = addresses_of(*http_sockets);
+    prometheus_addresses_ = addresses_of(*metric_sockets);
+    if (const auto listening = listen_for_http(std::move(*http_sockets), management::Offer::api);
+        !listening) {
+      return listening;
+    }
+    return listen_for_http(std::move(*metric_sockets), management::Offer::metrics);
   }
 
   std::string ready_line() const override {
@@ -108,6 +117,7 @@ class RunningProcess final : public Process {
     for (const auto& listener : listeners_) amqp += (amqp.empty() ? "" : ",") + listener->address();
     return "ready amqp=" + (amqp.empty() ? "off" : amqp) +
            " http=" + (http_addresses_.empty() ? "off" : http_addresses_) +
+           (prometheus_addresses_.empty() ? "" : " prometheus=" + prometheus_addresses_) +
            " data=" + absolute(config_.data_dir);
   }
 
@@ -134,7 +144,14 @@ class RunningProcess final : public Process {
     return sockets;
   }
 
-  void make_api(const std::vector<BoundSocket>& amqp, const std::vector<BoundSocket>& http) {
+  static std::string addresses_of(const std::vector<BoundSocket>& sockets) {
+    std::string addresses;
+    for (const BoundSocket& socket : sockets) addresses += (addresses.empty() ? "" : ",") + socket.address;
+    return addresses;
+  }
+
+  void make_api(const std::vector<BoundSocket>& amqp, const std::vector<BoundSocket>& http,
+                const std::vector<BoundSocket>& prometheus) {
     management::ApiOptions options;
     options.node_name = node_name();
     options.cluster_name = session_options_.cluster_name;
@@ -149,7 +166,8 @@ class RunningProcess final : public Process {
     options.started_ms = clock_.wall().count();
     api_ = std::make_unique<management::Api>(node_->management(), http_loop_, http_loop_, std::move(options));
     std::vector<management::ListeningOn> listeners;
-    for (const auto& [protocol, sockets] : {std::pair("amqp", &amqp), std::pair("http", &http)}) {
+    for (const auto& [protocol, sockets] :
+         {std::pair("amqp", &amqp), std::pair("http", &http), std::pair("http/prometheus", &prometheus)}) {
       for (const BoundSocket& socket : *sockets) {
         const auto where = parse_host_port(socket.address);
         if (where) listeners.push_back({protocol, where->host, where->port});
@@ -159,15 +177,13 @@ class RunningProcess final : public Process {
     http_server_ = std::make_unique<management::HttpServer>(runtime::io_context_of(http_loop_), *api_, log_);
   }
 
-  result<void> listen_for_http(std::vector<BoundSocket> sockets) {
-    for (const BoundSocket& socket : sockets) {
-      http_addresses_ += (http_addresses_.empty() ? "" : ",") + socket.address;
-    }
+  result<void> listen_for_http(std::vector<BoundSocket> sockets, management::Offer offer) {
+    if (sockets.empty()) return {};
     std::promise<result<void>> listening;
     http_loop_.post([&] {
       result<void> outcome;
       for (BoundSocket& socket : sockets) {
-        if (outcome) outcome = http_server_->listen(socket.socket.release(), socket.is_ipv6);
+        if (outcome) outcome = http_server_->listen(socket.socket.release(), socket.is_ipv6, offer);
       }
       listening.set_value(std::move(outcome));
     });
@@ -272,6 +288,7 @@ class RunningProcess final : public Process {
   std::unique_ptr<management::Api> api_;
   std::unique_ptr<management::HttpServer> http_server_;
   std::string http_addresses_;
+  std::string prometheus_addresses_;
 };
 
 }  // namespace

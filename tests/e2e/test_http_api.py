@@ -429,10 +429,118 @@ def test_limits_are_set_hold_and_go(api, broker, connect, name):
     api.delete("/vhosts/" + segment(vhost))
 
 
-def test_parameters_of_plugins_are_refused(api):
-    assert api("PUT", "/parameters/shovel/%2F/s", {"value": {}}).status == 400
-    assert api("GET", "/parameters/shovel/%2F/s").status == 404
-    assert api.get("/parameters/shovel") == [] and api.get("/global-parameters") == []
+def test_parameters_of_plugins_are_kept_as_they_came(api, name):
+    name = name()
+    path = "/parameters/shovel/%2F/" + segment(name)
+    value = {"src-uri": "amqp://", "nested": [1, 2.5, None, {"a": True}], "n": -1}
+    assert api("GET", path).status == 404
+    assert api("PUT", path, {"value": value}).status == 201
+    assert api("PUT", path, {"value": value | {"n": 2}}).status == 204
+    item = {"vhost": "/", "component": "shovel", "name": name, "value": value | {"n": 2}}
+    assert api.get(path) == item
+    assert api.get("/parameters/shovel") == [item] == api.get("/parameters/shovel/%2F")
+    assert item in api.get("/parameters") and api.get("/parameters/other") == []
+    assert item in api.get("/definitions")["parameters"]
+    api.delete(path)
+    assert api("DELETE", path).status == 404
+    for component in ("vhost-limits", "policy", "operator_policy"):
+        assert api("PUT", f"/parameters/{component}/%2F/limits", {"value": {"max-queues": 0}}).status == 400
+    assert api("PUT", path, {}).status == 400
+    assert api("PUT", "/parameters/shovel/none/s", {"value": 1}).status == 404
+
+
+def test_global_parameters_are_kept_and_name_the_cluster(api):
+    before = api.get("/cluster-name")["name"]
+    assert api("PUT", "/global-parameters/g", {"value": ["a"]}).status == 201
+    assert api.get("/global-parameters/g") == {"name": "g", "value": ["a"]}
+    assert {"name": "g", "value": ["a"]} in api.get("/definitions")["global_parameters"]
+    assert "g" not in [p["name"] for p in api.get("/parameters")]
+    api.delete("/global-parameters/g")
+    assert api("GET", "/global-parameters/g").status == 404
+    api.put("/cluster-name", {"name": "other \u00fc"})
+    assert api.get("/cluster-name")["name"] == api.get("/overview")["cluster_name"] == "other \u00fc"
+    api.delete("/global-parameters/cluster_name")
+    assert api.get("/cluster-name")["name"] == before
+
+
+def test_logins_are_counted(api):
+    node = segment(api.get("/overview")["node"])
+
+    def http():
+        return [a for a in api.get(f"/auth/attempts/{node}") if a["protocol"] == "http"][0]
+
+    before = http()
+    assert Api(api.broker, "guest", "wrong")("GET", "/whoami").status == 401
+    eventually(lambda: http()["auth_attempts_failed"] > before["auth_attempts_failed"], True)
+    after = http()
+    assert after["auth_attempts"] == after["auth_attempts_failed"] + after["auth_attempts_succeeded"]
+    assert after["auth_attempts_succeeded"] > before["auth_attempts_succeeded"]
+    assert api.get(f"/auth/attempts/{node}/source") == []
+
+
+def test_a_hash_that_was_asked_for_lets_its_user_in(api, broker, name):
+    name = name()
+    hashed = api.get("/auth/hash_password/" + segment("pass/word"))["ok"]
+    api.put("/users/" + segment(name), {"password_hash": hashed, "tags": "management"})
+    assert Api(broker, name, "pass/word").get("/whoami")["name"] == name
+    api.delete("/users/" + segment(name))
+
+
+@pytest.mark.parametrize(
+    "path, body",
+    [
+        ("/queues/%2F/" + "q" * 256, {}),
+        ("/exchanges/%2F/" + "x" * 256, {"type": "direct"}),
+        ("/vhosts/" + "v" * 256, {}),
+        ("/users/" + "u" * 256, {"password": "x", "tags": ""}),
+        ("/policies/%2F/" + "p" * 256, {"pattern": ".", "definition": {"max-length": 1}}),
+        ("/policies/%2F/p", {"pattern": "(", "definition": {"max-length": 1}}),
+        ("/policies/%2F/p", {"pattern": ".", "apply-to": "nothing", "definition": {"max-length": 1}}),
+        ("/permissions/%2F/guest", {"configure": "(", "write": ".*", "read": ".*"}),
+        ("/topic-permissions/%2F/guest", {"exchange": "", "write": "[", "read": ".*"}),
+    ],
+)
+def test_what_no_protocol_can_say_and_no_pattern_can_mean_is_refused(api, path, body):
+    answer = api("PUT", path, body)
+    assert answer.status == 400 and answer.json["error"] == "bad_request", answer
+
+
+def test_exchanges_channels_and_connections_tell_what_went_through_them(api, channel, declare_queue, name):
+    name = name()
+    queue = declare_queue()
+    channel.exchange_declare(name, "fanout")
+    channel.queue_bind(queue, name)
+    channel.confirm_delivery()
+    for _ in range(3):
+        channel.basic_publish(name, "", b"x" * 1000)
+    with pytest.raises(pika.exceptions.UnroutableError):
+        channel.basic_publish("amq.direct", "nowhere", b"", mandatory=True)
+    got = channel.basic_get(queue, auto_ack=False)
+    channel.basic_ack(got[0].delivery_tag)
+
+    def exchange():
+        return api.get("/exchanges/%2F/" + segment(name))["message_stats"]["publish_out"]
+
+    eventually(exchange, 3)
+    assert api.get("/exchanges/%2F/" + segment(name))["message_stats"]["publish_in"] == 3
+    consumers = [c for c in api.get("/channels") if c["message_stats"]["publish"] == 4]
+    assert len(consumers) == 1
+    stats = consumers[0]["message_stats"]
+    assert (stats["confirm"], stats["return_unroutable"], stats["get"], stats["ack"]) == (4, 1, 1, 1)
+    assert consumers[0]["confirm"] and consumers[0]["messages_unconfirmed"] == 0
+    (connection,) = [c for c in api.get("/connections") if c["name"] == consumers[0]["connection_details"]["name"]]
+    assert connection["recv_oct"] > 3000 and connection["send_oct"] > 1000
+    assert isinstance(connection["recv_oct_details"]["rate"], float)
+    channel.exchange_delete(name)
+
+
+def test_queues_are_listed_without_their_figures(api, declare_queue):
+    queue = declare_queue()
+    short = [q for q in api.get("/queues?disable_stats=true") if q["name"] == queue][0]
+    assert "message_stats" not in short and "messages" not in short and short["type"] == "classic"
+    totals = [q for q in api.get("/queues/%2F?disable_stats=true&enable_queue_totals=true") if q["name"] == queue][0]
+    assert totals["messages"] == 0 and "memory" not in totals
+    assert queue in [q["name"] for q in api.get("/queues/detailed")]
 
 
 def test_connections_are_listed_and_closed_with_a_reason(api, broker, name):
@@ -613,7 +721,10 @@ def test_definitions_go_out_and_into_another_broker(own_broker):
     api = Api(own_broker(options=["--http", "127.0.0.1:0"]))
     declare_some_of_all(api)
     exported = api.get("/definitions")
-    assert exported["rabbitmq_definition_format"] == "cluster" and "guest, u" in exported["explanation"]
+    assert exported["rabbitmq_definition_format"] == "cluster" and exported["explanation"].endswith(" u")
+    users = {u["name"]: u for u in exported["users"]}
+    assert exported["users_without_password_hash"] == ["u"] and "password_hash" not in users["u"]
+    assert len(users["guest"]["password_hash"]) == 48 and "millrace_users" not in exported
     assert [q["type"] for q in exported["queues"]] == ["quorum"]
     assert not [x for x in exported["exchanges"] if x["name"] == "" or x["name"].startswith("amq.")]
 
@@ -625,6 +736,17 @@ def test_definitions_go_out_and_into_another_broker(own_broker):
     assert canonical(other.get("/definitions")) == canonical(exported)
     assert Api(other_broker, "u", "pw").get("/whoami")["name"] == "u"
     assert other.get("/queues/v1/q")["operator_policy"] is None
+
+    # RabbitMQ would lock out the only one who can let others in.
+    Api(other_broker).put("/users/guest", {"password": "changed", "tags": "administrator"})
+    other = Api(other_broker, "guest", "changed")
+    changed = other.get("/definitions")
+    assert changed["users_without_password_hash"] == ["guest", "u"]
+    assert [u["name"] for u in changed["users"]] == ["u"]
+    assert [u["name"] for u in changed["millrace_users"]] == ["guest"]
+    third = own_broker(options=["--http", "127.0.0.1:0"])
+    Api(third).post("/definitions", changed, expect=204)
+    assert Api(third, "guest", "changed").get("/whoami")["name"] == "guest"
 
     one = api.get("/definitions/v1")
     assert one["rabbitmq_definition_format"] == "single_virtual_host" and "users" not in one

@@ -219,7 +219,9 @@ def test_connections_beyond_the_bound_are_closed(dial, broker):
 
 
 def test_an_answer_does_not_wait_for_those_who_guess_passwords(dial, broker):
-    guess = b"GET /api/whoami HTTP/1.1\r\nHost: x\r\nAuthorization: Basic " + base64.b64encode(b"guest:no") + b"\r\n\r\n"
+    guess = (
+        b"GET /api/whoami HTTP/1.1\r\nHost: x\r\nAuthorization: Basic " + base64.b64encode(b"guest:no") + b"\r\n\r\n"
+    )
     guessers = [dial(guess) for _ in range(100)]
     statuses = [read_answer(opened)[0] for opened in guessers]
     assert set(statuses) <= {401, 503} and statuses.count(401) > 10
@@ -239,3 +241,38 @@ def test_messages_too_large_to_show_stay_where_they_are(broker):
     too_large = api("POST", "/exchanges/%2F/amq.default/publish", message | {"payload": "x" * (17 << 20)})
     assert too_large.status == 400
     api.delete("/queues/%2F/" + segment("big"))
+
+
+def test_long_lists_are_whole_and_so_are_their_pages(own_broker):
+    api = Api(own_broker(options=["--http", "127.0.0.1:0"]))
+    names = [f"queue {i:05}" for i in range(3000)]
+    queue = {"vhost": "/", "durable": True, "auto_delete": False, "arguments": {"x-max-length": 5}}
+    api.post("/definitions", {"queues": [queue | {"name": name} for name in names]}, expect=204)
+    api.get("/queues?page=1&page_size=10")
+    whole = api.get("/queues")
+    assert [q["name"] for q in whole] == names and all("message_stats" in q for q in whole)
+
+    page = api.get("/queues?page=30&page_size=100&sort=name&sort_reverse=true&columns=name")
+    assert [q["name"] for q in page["items"]] == names[99::-1]
+    assert page["filtered_count"] == page["total_count"] == 3000 and page["page_count"] == 30
+    some = api.get("/queues?page=1&name=queue%20000[0-4].&use_regex=true&sort=arguments.x-max-length")
+    assert [q["name"] for q in some["items"]] == names[:50] and some["filtered_count"] == 50
+    assert len(api.get("/bindings")) == 3000
+
+
+def test_an_import_of_many_things_is_whole_and_stops_at_what_is_wrong(own_broker):
+    api = Api(own_broker(options=["--http", "127.0.0.1:0"]))
+    queue = {"vhost": "/", "durable": True, "auto_delete": False, "arguments": {}}
+    queues = [queue | {"name": f"q{i}"} for i in range(1000)]
+    queues[700] = queue | {"name": "wrong", "vhost": "none"}
+    assert api("POST", "/definitions", {"queues": queues}).status == 400
+    assert {q["name"] for q in api.get("/queues?disable_stats=true")} == {f"q{i}" for i in range(700)}
+
+
+@pytest.mark.slow
+def test_a_stranger_who_says_nothing_is_closed(dial):
+    opened = dial(b"GET /api/whoami HT")
+    opened.settimeout(15)
+    began = time.monotonic()
+    assert opened.recv(100) == b""
+    assert 5 < time.monotonic() - began < 14

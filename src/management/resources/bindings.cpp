@@ -13,28 +13,29 @@ namespace {
 
 namespace json = boost::json;
 
-void add_bindings(const broker::VhostDefinitions& vhost, std::vector<json::object>& items) {
-  std::vector<broker::BindingSpec> bindings = implicit_bindings(vhost);
+void add_bindings(const broker::VhostDefinitions& vhost, std::vector<broker::BindingSpec>& bindings) {
+  const std::size_t first = bindings.size();
+  for (auto& binding : implicit_bindings(vhost)) bindings.push_back(std::move(binding));
   for (const auto& [source, own] : vhost.by_source) {
     for (auto& binding : vhost.bindings_from(source)) bindings.push_back(std::move(binding));
   }
-  std::sort(bindings.begin(), bindings.end(), [](const auto& a, const auto& b) {
-    return std::tie(a.source, a.destination, a.routing_key) <
-           std::tie(b.source, b.destination, b.routing_key);
-  });
-  for (const auto& binding : bindings) items.push_back(binding_item(binding));
+  std::sort(bindings.begin() + static_cast<std::ptrdiff_t>(first), bindings.end(),
+            [](const auto& a, const auto& b) {
+              return std::tie(a.source, a.destination, a.routing_key) <
+                     std::tie(b.source, b.destination, b.routing_key);
+            });
 }
 
 void list_all(Api& api, const CallRef& call) {
-  std::vector<json::object> items;
-  for (const auto* vhost : api.model().vhosts_seen_by(call->subject)) add_bindings(*vhost, items);
-  reply(call, list_answer(*call, std::move(items)));
+  std::vector<broker::BindingSpec> bindings;
+  for (const auto* vhost : api.model().vhosts_seen_by(call->subject)) add_bindings(*vhost, bindings);
+  reply_bindings(api, call, std::move(bindings));
 }
 
 void list_vhost(Api& api, const CallRef& call) {
-  std::vector<json::object> items;
-  add_bindings(*api.model().find_vhost(call->name("vhost")), items);
-  reply(call, list_answer(*call, std::move(items)));
+  std::vector<broker::BindingSpec> bindings;
+  add_bindings(*api.model().find_vhost(call->name("vhost")), bindings);
+  reply_bindings(api, call, std::move(bindings));
 }
 
 // The ends of the path: /bindings/:vhost/e/:source/(q|e)/:destination.
@@ -71,9 +72,7 @@ std::vector<broker::BindingSpec> between(const Api& api, const Call& call, const
 void list_between(Api& api, const CallRef& call) {
   const auto ends = find_ends(api, *call);
   if (!ends) return reply(call, nothing_there());
-  std::vector<json::object> items;
-  for (const auto& binding : between(api, *call, *ends)) items.push_back(binding_item(binding));
-  reply(call, list_answer(*call, std::move(items)));
+  reply_bindings(api, call, between(api, *call, *ends));
 }
 
 std::optional<broker::BindingSpec> find(const Api& api, const Call& call) {
@@ -140,6 +139,14 @@ constexpr Route kRoutes[] = {
 };
 
 }  // namespace
+
+void reply_bindings(Api& api, const CallRef& call, std::vector<broker::BindingSpec> found) {
+  auto bindings = std::make_shared<const std::vector<broker::BindingSpec>>(std::move(found));
+  ListSource source;
+  source.count = bindings->size();
+  source.make = [bindings](std::size_t i) { return binding_item((*bindings)[i]); };
+  reply_list(api, call, std::move(source));
+}
 
 std::span<const Route> binding_routes() {
   return kRoutes;

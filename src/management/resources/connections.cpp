@@ -44,9 +44,11 @@ const ConnectionStatistics* find(const Api& api, const Call& call, const Figures
 
 void list(Api& api, const CallRef& call) {
   api.with_figures(call, [&api, call](const Figures& figures) {
-    std::vector<json::object> items;
-    for (const auto* connection : shown(*call, figures)) items.push_back(connection_item(api, *connection));
-    reply(call, list_answer(*call, std::move(items)));
+    ListSource source;
+    const auto found = shown(*call, figures);
+    source.count = found.size();
+    source.make = [&api, figures, found](std::size_t i) { return connection_item(api, *found[i], figures); };
+    reply_list(api, call, std::move(source));
   });
 }
 
@@ -54,7 +56,7 @@ void show(Api& api, const CallRef& call) {
   api.with_figures(call, [&api, call](const Figures& figures) {
     const auto* connection = find(api, *call, figures);
     if (connection == nullptr) return reply(call, nothing_there());
-    reply(call, object_answer(*call, connection_item(api, *connection)));
+    reply(call, object_answer(*call, connection_item(api, *connection, figures)));
   });
 }
 
@@ -85,27 +87,32 @@ void close_of_user(Api& api, const CallRef& call) {
   });
 }
 
+void reply_channels(Api& api, const CallRef& call, const Figures& figures,
+                    const std::vector<const ConnectionStatistics*>& connections) {
+  std::vector<std::pair<const ConnectionStatistics*, const broker::ChannelDetails*>> found;
+  for (const auto* connection : connections) {
+    for (const auto& channel : connection->session.channels) found.emplace_back(connection, &channel);
+  }
+  ListSource source;
+  source.count = found.size();
+  // The figures hold what is pointed to.
+  source.make = [&api, figures, found](std::size_t i) {
+    return channel_item(api, *found[i].first, *found[i].second, figures);
+  };
+  reply_list(api, call, std::move(source));
+}
+
 void list_channels_of(Api& api, const CallRef& call) {
   api.with_figures(call, [&api, call](const Figures& figures) {
     const auto* connection = find(api, *call, figures);
     if (connection == nullptr) return reply(call, nothing_there());
-    std::vector<json::object> items;
-    for (const auto& channel : connection->session.channels) {
-      items.push_back(channel_item(api, *connection, channel));
-    }
-    reply(call, list_answer(*call, std::move(items)));
+    reply_channels(api, call, figures, {connection});
   });
 }
 
 void list_channels(Api& api, const CallRef& call) {
   api.with_figures(call, [&api, call](const Figures& figures) {
-    std::vector<json::object> items;
-    for (const auto* connection : shown(*call, figures)) {
-      for (const auto& channel : connection->session.channels) {
-        items.push_back(channel_item(api, *connection, channel));
-      }
-    }
-    reply(call, list_answer(*call, std::move(items)));
+    reply_channels(api, call, figures, shown(*call, figures));
   });
 }
 
@@ -113,16 +120,20 @@ void show_channel(Api& api, const CallRef& call) {
   api.with_figures(call, [&api, call](const Figures& figures) {
     for (const auto* connection : shown(*call, figures)) {
       for (const auto& channel : connection->session.channels) {
-        json::object item = channel_item(api, *connection, channel);
-        if (item["name"].get_string() != call->name("name")) continue;
-        item["consumer_details"] =
-            consumer_items(api, figures, [&](const broker::ConsumerStatistics& consumer) {
-              const auto& its = connection->session.consumers;
+        const std::string name =
+            connection_name(api, *connection) + " (" + std::to_string(channel.number) + ")";
+        if (name != call->name("name")) continue;
+        json::object item = channel_item(api, *connection, channel, figures);
+        const auto& its = connection->session.consumers;
+        const ConsumerList consumers(
+            api, figures, {api.model().find_vhost(connection->vhost)},
+            [&](const broker::ConsumerStatistics& consumer) {
               return consumer.connection == connection->id &&
                      std::any_of(its.begin(), its.end(), [&](const broker::ConsumerDetails& details) {
                        return details.id == consumer.consumer && details.channel == channel.number;
                      });
             });
+        item["consumer_details"] = consumers.make_all();
         return reply(call, object_answer(*call, item));
       }
     }
@@ -133,14 +144,14 @@ void show_channel(Api& api, const CallRef& call) {
 void list_consumers(Api& api, const CallRef& call) {
   api.with_figures(call, [&api, call](const Figures& figures) {
     const std::string* one = call->find_name("vhost");
-    std::vector<json::object> items;
-    for (json::value& item : consumer_items(api, figures, [](const auto&) { return true; })) {
-      const std::string_view vhost = item.at("queue").at("vhost").get_string();
-      if (one != nullptr && *one != vhost) continue;
-      if (one == nullptr && !api.model().may_see(call->subject, vhost)) continue;
-      items.push_back(std::move(item.get_object()));
-    }
-    reply(call, list_answer(*call, std::move(items)));
+    auto vhosts = api.model().vhosts_seen_by(call->subject);
+    if (one != nullptr) std::erase_if(vhosts, [&](const auto* vhost) { return vhost->spec.name != *one; });
+    const auto consumers =
+        std::make_shared<const ConsumerList>(api, figures, vhosts, [](const auto&) { return true; });
+    ListSource source;
+    source.count = consumers->size();
+    source.make = [consumers](std::size_t i) { return consumers->make(i); };
+    reply_list(api, call, std::move(source));
   });
 }
 

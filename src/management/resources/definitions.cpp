@@ -42,7 +42,8 @@ void import_one(Api& api, const CallRef& call) {
       if (item.is_object()) item.get_object()["vhost"] = call->name("vhost");
     }
   }
-  for (const std::string_view key : {"users", "vhosts", "permissions", "topic_permissions"}) body->erase(key);
+  for (const std::string_view key : {"users", "millrace_users", "vhosts", "permissions", "topic_permissions"})
+    body->erase(key);
   import(api, call, import_definitions(json::serialize(*body), api.options().random));
 }
 

@@ -1,5 +1,6 @@
 // /api/exchanges
 #include <algorithm>
+#include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 
 #include "management/fields.hpp"
@@ -19,30 +20,49 @@ std::string exchange_name(const Call& call) {
   return name == kDefaultExchange ? std::string() : name;
 }
 
-void add_exchanges(const Api& api, const broker::VhostDefinitions& vhost, std::vector<json::object>& items) {
-  std::vector<const broker::ExchangeSpec*> exchanges;
-  for (const auto& [name, exchange] : vhost.exchanges) exchanges.push_back(&exchange);
-  std::sort(exchanges.begin(), exchanges.end(),
-            [](const auto* a, const auto* b) { return a->name < b->name; });
-  for (const broker::ExchangeSpec* exchange : exchanges) items.push_back(exchange_item(api, *exchange));
+using Specs = std::vector<broker::ExchangeSpec>;
+
+void add_exchanges(const broker::VhostDefinitions& vhost, Specs& specs) {
+  const std::size_t first = specs.size();
+  for (const auto& [name, exchange] : vhost.exchanges) specs.push_back(exchange);
+  std::sort(specs.begin() + static_cast<std::ptrdiff_t>(first), specs.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
+}
+
+void reply_exchanges(Api& api, const CallRef& call, const Figures& figures, Specs&& found) {
+  auto specs = std::make_shared<const Specs>(std::move(found));
+  ListSource source;
+  source.count = specs->size();
+  source.name = [specs](std::size_t i) { return std::string_view((*specs)[i].name); };
+  source.make = [&api, specs, figures](std::size_t i) { return exchange_item(api, (*specs)[i], figures); };
+  reply_list(api, call, std::move(source));
 }
 
 void list_all(Api& api, const CallRef& call) {
-  std::vector<json::object> items;
-  for (const auto* vhost : api.model().vhosts_seen_by(call->subject)) add_exchanges(api, *vhost, items);
-  reply(call, list_answer(*call, std::move(items)));
+  api.with_figures(call, [&api, call](const Figures& figures) {
+    Specs specs;
+    for (const auto* vhost : api.model().vhosts_seen_by(call->subject)) add_exchanges(*vhost, specs);
+    reply_exchanges(api, call, figures, std::move(specs));
+  });
 }
 
 void list_vhost(Api& api, const CallRef& call) {
-  std::vector<json::object> items;
-  add_exchanges(api, *api.model().find_vhost(call->name("vhost")), items);
-  reply(call, list_answer(*call, std::move(items)));
+  api.with_figures(call, [&api, call](const Figures& figures) {
+    Specs specs;
+    if (const auto* vhost = api.model().find_vhost(call->name("vhost"))) add_exchanges(*vhost, specs);
+    reply_exchanges(api, call, figures, std::move(specs));
+  });
 }
 
 void show(Api& api, const CallRef& call) {
-  const auto* exchange = api.model().find_exchange(call->name("vhost"), exchange_name(*call));
-  if (exchange == nullptr) return reply(call, nothing_there());
-  reply(call, object_answer(*call, exchange_item(api, *exchange)));
+  api.with_figures(call, [&api, call](const Figures& figures) {
+    const auto* exchange = api.model().find_exchange(call->name("vhost"), exchange_name(*call));
+    if (exchange == nullptr) return reply(call, nothing_there());
+    json::object item = exchange_item(api, *exchange, figures);
+    item["incoming"] = json::array();
+    item["outgoing"] = json::array();
+    reply(call, object_answer(*call, item));
+  });
 }
 
 void put(Api& api, const CallRef& call) {
@@ -89,20 +109,14 @@ void list_bindings_from(Api& api, const CallRef& call) {
   const auto& vhost = *api.model().find_vhost(call->name("vhost"));
   const std::string name = exchange_name(*call);
   if (!vhost.exchanges.contains(name)) return reply(call, nothing_there());
-  std::vector<json::object> items;
-  for (const auto& binding : name.empty() ? implicit_bindings(vhost) : vhost.bindings_from(name)) {
-    items.push_back(binding_item(binding));
-  }
-  reply(call, list_answer(*call, std::move(items)));
+  reply_bindings(api, call, name.empty() ? implicit_bindings(vhost) : vhost.bindings_from(name));
 }
 
 void list_bindings_to(Api& api, const CallRef& call) {
   const auto& vhost = *api.model().find_vhost(call->name("vhost"));
   const std::string name = exchange_name(*call);
   if (!vhost.exchanges.contains(name)) return reply(call, nothing_there());
-  std::vector<json::object> items;
-  for (const auto& binding : vhost.bindings_to(name, true)) items.push_back(binding_item(binding));
-  reply(call, list_answer(*call, std::move(items)));
+  reply_bindings(api, call, vhost.bindings_to(name, true));
 }
 
 constexpr Route kRoutes[] = {

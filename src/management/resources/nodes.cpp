@@ -1,8 +1,12 @@
 // What there is of the node itself: /api/overview, /api/nodes, and small things that tools ask for.
 #include <algorithm>
+#include <array>
 #include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
+#include "broker/access/password.hpp"
+#include "management/fields.hpp"
 #include "management/items.hpp"
 #include "management/listing.hpp"
 
@@ -79,7 +83,7 @@ json::object queue_totals(const Api& api, const Call& call, const Figures& figur
   json::object totals;
   const auto put = [&](std::string_view name, std::string_view details, std::uint64_t a, std::uint64_t b) {
     totals[name] = a;
-    totals[details] = rate_details(a >= b ? figures.rate(a, b) : -figures.rate(b, a));
+    totals[details] = rate_details(figures.change_rate(a, b));
   };
   put("messages", "messages_details", now.ready + now.unacked, before.ready + before.unacked);
   put("messages_ready", "messages_ready_details", now.ready, before.ready);
@@ -118,12 +122,12 @@ json::object churn(const Figures& figures) {
     rates[name] = a;
     rates[details] = rate_details(figures.rate(a, b));
   };
-  put("channel_closed", "channel_closed_details", 0, 0);
-  put("channel_created", "channel_created_details", 0, 0);
+  put("channel_closed", "channel_closed_details", now.channels_closed, before.channels_closed);
+  put("channel_created", "channel_created_details", now.channels_opened, before.channels_opened);
   put("connection_closed", "connection_closed_details", now.connections_closed, before.connections_closed);
   put("connection_created", "connection_created_details", now.connections_opened, before.connections_opened);
   put("queue_created", "queue_created_details", now.queues_created, before.queues_created);
-  put("queue_declared", "queue_declared_details", now.queues_created, before.queues_created);
+  put("queue_declared", "queue_declared_details", now.queues_declared, before.queues_declared);
   put("queue_deleted", "queue_deleted_details", now.queues_deleted, before.queues_deleted);
   return rates;
 }
@@ -144,10 +148,23 @@ json::object message_stats(const Figures& figures) {
       before.connection_totals.wanting_confirm);
   put("drop_unroutable", "drop_unroutable_details", now.connection_totals.unroutable,
       before.connection_totals.unroutable);
-  put("return_unroutable", "return_unroutable_details", 0, 0);
+  put("return_unroutable", "return_unroutable_details", now.connection_totals.returned,
+      before.connection_totals.returned);
   put("disk_reads", "disk_reads_details", 0, 0);
   put("disk_writes", "disk_writes_details", 0, 0);
   return stats;
+}
+
+// Of the vhosts that the caller may see.
+json::object own_message_stats(const Api& api, const Call& call, const Figures& figures) {
+  broker::QueueCounters now, before;
+  for (const auto* vhost : api.model().vhosts_seen_by(call.subject)) {
+    for (const auto& [name, queue] : vhost->queues) {
+      now += figures.of(queue->address.id).counters;
+      before += figures.before_of(queue->address.id).counters;
+    }
+  }
+  return counter_fields(now, before, figures);
 }
 
 void overview(Api& api, const CallRef& call) {
@@ -162,20 +179,20 @@ void overview(Api& api, const CallRef& call) {
     item["product_version"] = options.version;
     item["product_name"] = options.product;
     item["rabbitmq_version"] = options.version;
-    item["cluster_name"] = options.cluster_name;
+    item["cluster_name"] = as_utf8(api.cluster_name());
     // There is no Erlang; tools want a text.
     item["erlang_version"] = "none";
     item["erlang_full_version"] = "none";
     item["release_series_support_status"] = "supported";
     item["disable_stats"] = false;
     item["enable_queue_totals"] = false;
-    item["message_stats"] = all ? message_stats(figures) : counter_fields({}, {}, figures);
+    item["message_stats"] = all ? message_stats(figures) : own_message_stats(api, *call, figures);
     item["churn_rates"] = churn(figures);
     item["queue_totals"] = queue_totals(api, *call, figures);
     item["object_totals"] = object_totals(api, *call, figures);
     item["statistics_db_event_queue"] = 0;
     item["node"] = options.node_name;
-    item["listeners"] = listener_items(api);
+    item["listeners"] = all ? listener_items(api) : json::array();
     item["contexts"] = json::array();
     reply(call, object_answer(*call, item));
   });
@@ -266,7 +283,57 @@ void show_memory(Api& api, const CallRef& call) {
 
 void cluster_name(Api& api, const CallRef& call) {
   json::object item;
-  item["name"] = api.options().cluster_name;
+  item["name"] = as_utf8(api.cluster_name());
+  reply(call, json_answer(item));
+}
+
+// A global parameter, as RabbitMQ keeps it.
+void name_cluster(Api& api, const CallRef& call) {
+  auto body = json_body(*call);
+  if (body.has_error()) return reply(call, refusal(body.error()));
+  Fields fields(*body);
+  const std::string name = fields.text("name");
+  if (auto bad = fields.error()) return reply(call, refusal(*bad));
+  if (name.empty()) return reply(call, refusal(400, "bad_request", "the name is empty"));
+  broker::ParameterSpec parameter{"", "", "cluster_name", json::serialize(json::string(name))};
+  api.core().change(call->subject, {broker::PutParameter{std::move(parameter)}},
+                    [call](result<void> outcome) { reply_done(call, outcome); });
+}
+
+json::object attempts_item(const std::string& protocol, const broker::LoginCounters& logins) {
+  json::object item;
+  item["protocol"] = protocol == "AMQP 0-9-1" ? "amqp091" : protocol == "HTTP" ? "http" : protocol;
+  item["auth_attempts"] = logins.accepted + logins.refused;
+  item["auth_attempts_failed"] = logins.refused;
+  item["auth_attempts_succeeded"] = logins.accepted;
+  return item;
+}
+
+void login_attempts(Api& api, const CallRef& call) {
+  if (call->name("node") != api.options().node_name) return reply(call, nothing_there());
+  api.with_figures(call, [call](const Figures& figures) {
+    std::vector<json::object> items;
+    for (const auto& [protocol, logins] : figures.now->logins)
+      items.push_back(attempts_item(protocol, logins));
+    reply(call, list_answer(*call, std::move(items)));
+  });
+}
+
+// Where attempts come from is not kept: strangers could fill memory with it.
+void login_attempts_by_source(Api& api, const CallRef& call) {
+  if (call->name("node") != api.options().node_name) return reply(call, nothing_there());
+  reply(call, list_answer(*call, {}));
+}
+
+void hash_password(Api& api, const CallRef& call) {
+  const std::string& password = call->name("password");
+  if (password.size() > broker::kMaxPasswordBytes) {
+    return reply(call, refusal(400, "bad_request", "the password is too long"));
+  }
+  std::array<std::uint8_t, 4> salt{};
+  api.options().random(salt);
+  json::object item;
+  item["ok"] = broker::export_rabbitmq_hash(broker::hash_for_rabbitmq(password, salt)).value().base64;
   reply(call, json_answer(item));
 }
 
@@ -299,9 +366,13 @@ constexpr Route kRoutes[] = {
     {"GET", "/nodes/:node", Door::monitoring, show},
     {"GET", "/nodes/:node/memory", Door::monitoring, show_memory},
     {"GET", "/cluster-name", Door::anybody, cluster_name},
+    {"PUT", "/cluster-name", Door::administrator, name_cluster},
     {"GET", "/version", Door::anybody, version},
     {"GET", "/extensions", Door::anybody, extensions},
     {"GET", "/auth", Door::anybody, auth},
+    {"GET", "/auth/attempts/:node", Door::monitoring, login_attempts},
+    {"GET", "/auth/attempts/:node/source", Door::monitoring, login_attempts_by_source},
+    {"GET", "/auth/hash_password/:password", Door::administrator, hash_password},
     {"GET", "/feature-flags", Door::anybody, list_nothing},
     {"GET", "/deprecated-features", Door::anybody, list_nothing},
     {"GET", "/deprecated-features/used", Door::anybody, list_nothing},

@@ -1,10 +1,12 @@
 // Limits, and what RabbitMQ calls parameters: /api/vhost-limits, /api/user-limits, /api/parameters,
 // /api/global-parameters
 //
-// Of the parameters this broker has one component, vhost-limits; all others belong to plug-ins of RabbitMQ's.
+// Of the parameters this broker acts on vhost-limits alone, which are limits here. All others belong to
+// plug-ins of RabbitMQ's, and are kept for the tools that read them.
 #include <boost/json/array.hpp>
-#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
+#include <optional>
 
 #include "management/fields.hpp"
 #include "management/items.hpp"
@@ -71,39 +73,97 @@ void remove_limit(Api& api, const CallRef& call) {
                     [call](result<void> outcome) { reply_done(call, outcome); });
 }
 
+// Those have routes of their own, with the rights and the checks that they need.
+bool has_own_routes(std::string_view component) {
+  return component == kVhostLimits || component == "policy" || component == "operator_policy";
+}
+
+std::optional<json::object> limits_parameter(const Api& api, const std::string& vhost) {
+  json::object values = limit_values(api.model().definitions(), false, vhost);
+  if (values.empty()) return std::nullopt;
+  json::object item;
+  item["vhost"] = as_utf8(vhost);
+  item["component"] = kVhostLimits;
+  item["name"] = "limits";
+  item["value"] = std::move(values);
+  return item;
+}
+
 void list_parameters(Api& api, const CallRef& call) {
   std::vector<json::object> items;
   const std::string* component = call->find_name("component");
   const std::string* one = call->find_name("vhost");
   for (const auto* vhost : api.model().vhosts_seen_by(call->subject)) {
-    if (component != nullptr && *component != kVhostLimits) break;
-    if (one != nullptr && *one != vhost->spec.name) continue;
-    json::object values = limit_values(api.model().definitions(), false, vhost->spec.name);
-    if (values.empty()) continue;
-    json::object item;
-    item["component"] = kVhostLimits;
-    item["name"] = "limits";
-    item["value"] = std::move(values);
-    item["vhost"] = as_utf8(vhost->spec.name);
-    items.push_back(std::move(item));
+    const std::string& name = vhost->spec.name;
+    if (one != nullptr && *one != name) continue;
+    for (const auto& parameter : api.model().definitions().parameters()) {
+      const bool wanted = component == nullptr || *component == parameter.component;
+      if (parameter.vhost == name && wanted) items.push_back(parameter_item(parameter));
+    }
+    if (component != nullptr && *component != kVhostLimits) continue;
+    if (auto limits = limits_parameter(api, name)) items.push_back(std::move(*limits));
   }
   reply(call, list_answer(*call, std::move(items)));
 }
 
-void no_parameter(Api&, const CallRef& call) {
-  reply(call, nothing_there());
+void list_global(Api& api, const CallRef& call) {
+  std::vector<json::object> items;
+  for (const auto& parameter : api.model().definitions().parameters()) {
+    if (parameter.vhost.empty()) items.push_back(parameter_item(parameter));
+  }
+  reply(call, list_answer(*call, std::move(items)));
 }
 
-void refuse_parameter(Api&, const CallRef& call) {
-  const std::string* component = call->find_name("component");
-  reply(call,
-        refusal(400, "bad_request",
-                component == nullptr ? "global parameters are not kept"
-                                     : "Validation failed\n\ncomponent " + *component + " not found\n"));
+std::string or_empty(const std::string* text) {
+  return text == nullptr ? std::string() : *text;
 }
 
-void list_nothing(Api&, const CallRef& call) {
-  reply(call, list_answer(*call, {}));
+const broker::ParameterSpec* find(const Api& api, const Call& call) {
+  return api.model().find_parameter(or_empty(call.find_name("vhost")), or_empty(call.find_name("component")),
+                                    call.name("name"));
+}
+
+void show_parameter(Api& api, const CallRef& call) {
+  if (or_empty(call->find_name("component")) == kVhostLimits && call->name("name") == "limits") {
+    const auto limits = limits_parameter(api, call->name("vhost"));
+    return reply(call, limits ? object_answer(*call, *limits) : nothing_there());
+  }
+  const broker::ParameterSpec* parameter = find(api, *call);
+  if (parameter == nullptr) return reply(call, nothing_there());
+  reply(call, object_answer(*call, parameter_item(*parameter)));
+}
+
+bool refuse_component(const CallRef& call) {
+  const std::string component = or_empty(call->find_name("component"));
+  if (!has_own_routes(component)) return false;
+  reply(call, refusal(400, "bad_request",
+                      "component " + component + " is not changed by this route: it has one of its own"));
+  return true;
+}
+
+void put_parameter(Api& api, const CallRef& call) {
+  if (refuse_component(call)) return;
+  auto body = json_body(*call);
+  if (body.has_error()) return reply(call, refusal(body.error()));
+  const json::value* value = body->if_contains("value");
+  if (value == nullptr) return reply(call, refusal(400, "bad_request", "key_missing: value"));
+  broker::ParameterSpec parameter{or_empty(call->find_name("vhost")), or_empty(call->find_name("component")),
+                                  call->name("name"), json::serialize(*value)};
+  const bool is_new = find(api, *call) == nullptr;
+  api.core().change(call->subject, {broker::PutParameter{std::move(parameter)}},
+                    [call, is_new](result<void> outcome) {
+                      if (outcome.has_error()) return reply(call, refusal(outcome.error()));
+                      reply(call, put_answer(is_new));
+                    });
+}
+
+void remove_parameter(Api& api, const CallRef& call) {
+  if (refuse_component(call)) return;
+  const broker::ParameterSpec* parameter = find(api, *call);
+  if (parameter == nullptr) return reply(call, nothing_there());
+  api.core().change(call->subject,
+                    {broker::DeleteParameter{parameter->vhost, parameter->component, parameter->name}},
+                    [call](result<void> outcome) { reply_done(call, outcome); });
 }
 
 constexpr Route kRoutes[] = {
@@ -118,13 +178,13 @@ constexpr Route kRoutes[] = {
     {"GET", "/parameters", Door::policymaker, list_parameters},
     {"GET", "/parameters/:component", Door::policymaker, list_parameters},
     {"GET", "/parameters/:component/:vhost", Door::policymaker, list_parameters},
-    {"GET", "/parameters/:component/:vhost/:name", Door::policymaker, no_parameter},
-    {"PUT", "/parameters/:component/:vhost/:name", Door::policymaker, refuse_parameter},
-    {"DELETE", "/parameters/:component/:vhost/:name", Door::policymaker, no_parameter},
-    {"GET", "/global-parameters", Door::policymaker, list_nothing},
-    {"GET", "/global-parameters/:name", Door::policymaker, no_parameter},
-    {"PUT", "/global-parameters/:name", Door::administrator, refuse_parameter},
-    {"DELETE", "/global-parameters/:name", Door::administrator, no_parameter},
+    {"GET", "/parameters/:component/:vhost/:name", Door::policymaker, show_parameter},
+    {"PUT", "/parameters/:component/:vhost/:name", Door::policymaker, put_parameter},
+    {"DELETE", "/parameters/:component/:vhost/:name", Door::policymaker, remove_parameter},
+    {"GET", "/global-parameters", Door::policymaker, list_global},
+    {"GET", "/global-parameters/:name", Door::policymaker, show_parameter},
+    {"PUT", "/global-parameters/:name", Door::policymaker, put_parameter},
+    {"DELETE", "/global-parameters/:name", Door::policymaker, remove_parameter},
 };
 
 }  // namespace

@@ -1,8 +1,6 @@
 // /api/policies and /api/operator-policies
-#include <algorithm>
 #include <boost/json/value.hpp>
 
-#include "broker/access/pattern.hpp"
 #include "management/fields.hpp"
 #include "management/items.hpp"
 #include "management/listing.hpp"
@@ -71,16 +69,6 @@ void put(Api& api, const CallRef& call) {
   if (auto bad = fields.error()) return reply(call, refusal(*bad));
   if (api.model().find_vhost(policy.vhost) == nullptr) {
     return reply(call, refusal(404, "not_found", "vhost_not_found"));
-  }
-  constexpr std::string_view kTargets[] = {"all",           "exchanges", "queues", "classic_queues",
-                                           "quorum_queues", "streams"};
-  if (std::find(std::begin(kTargets), std::end(kTargets), policy.apply_to) == std::end(kTargets)) {
-    return reply(call, refusal(400, "bad_request",
-                               "apply-to must be all, exchanges, queues, classic_queues, quorum_queues or "
-                               "streams"));
-  }
-  if (!broker::Pattern(policy.pattern).valid()) {
-    return reply(call, refusal(400, "bad_request", "pattern is not a valid regular expression"));
   }
   if (policy.definition.empty()) return reply(call, refusal(400, "bad_request", "no policy provided"));
   const bool is_new = find<kOperator>(api, *call) == nullptr;

@@ -13,31 +13,42 @@ namespace {
 
 namespace json = boost::json;
 
-void add_queues(const Api& api, const broker::VhostDefinitions& vhost, const Figures& figures,
-                std::vector<json::object>& items) {
-  std::vector<const broker::QueueSpec*> queues;
-  for (const auto& [name, queue] : vhost.queues) queues.push_back(queue.get());
-  std::sort(queues.begin(), queues.end(), [](const auto* a, const auto* b) { return a->name < b->name; });
-  for (const broker::QueueSpec* queue : queues) items.push_back(queue_item(api, *queue, figures));
+using Specs = std::vector<std::shared_ptr<const broker::QueueSpec>>;
+
+void add_queues(const broker::VhostDefinitions& vhost, Specs& specs) {
+  const std::size_t first = specs.size();
+  for (const auto& [name, queue] : vhost.queues) specs.push_back(queue);
+  std::sort(specs.begin() + static_cast<std::ptrdiff_t>(first), specs.end(),
+            [](const auto& a, const auto& b) { return a->name < b->name; });
+}
+
+void reply_queues(Api& api, const CallRef& call, const Figures& figures, Specs&& found) {
+  auto specs = std::make_shared<const Specs>(std::move(found));
+  const bool totals_alone = call->target.is_true("enable_queue_totals");
+  const bool short_items = totals_alone || call->target.is_true("disable_stats");
+  ListSource source;
+  source.count = specs->size();
+  source.name = [specs](std::size_t i) { return std::string_view((*specs)[i]->name); };
+  source.make = [&api, specs, figures, short_items, totals_alone](std::size_t i) {
+    const broker::QueueSpec& spec = *(*specs)[i];
+    return short_items ? queue_definition(api, spec, figures, totals_alone) : queue_item(api, spec, figures);
+  };
+  reply_list(api, call, std::move(source));
 }
 
 void list_all(Api& api, const CallRef& call) {
   api.with_figures(call, [&api, call](const Figures& figures) {
-    std::vector<json::object> items;
-    for (const auto* vhost : api.model().vhosts_seen_by(call->subject)) {
-      add_queues(api, *vhost, figures, items);
-    }
-    reply(call, list_answer(*call, std::move(items)));
+    Specs specs;
+    for (const auto* vhost : api.model().vhosts_seen_by(call->subject)) add_queues(*vhost, specs);
+    reply_queues(api, call, figures, std::move(specs));
   });
 }
 
 void list_vhost(Api& api, const CallRef& call) {
   api.with_figures(call, [&api, call](const Figures& figures) {
-    std::vector<json::object> items;
-    if (const auto* vhost = api.model().find_vhost(call->name("vhost"))) {
-      add_queues(api, *vhost, figures, items);
-    }
-    reply(call, list_answer(*call, std::move(items)));
+    Specs specs;
+    if (const auto* vhost = api.model().find_vhost(call->name("vhost"))) add_queues(*vhost, specs);
+    reply_queues(api, call, figures, std::move(specs));
   });
 }
 
@@ -46,9 +57,10 @@ void show(Api& api, const CallRef& call) {
     const broker::QueueSpec* queue = api.model().find_queue(call->name("vhost"), call->name("name"));
     if (queue == nullptr) return reply(call, nothing_there());
     json::object item = queue_item(api, *queue, figures);
-    item["consumer_details"] = consumer_items(
-        api, figures,
+    const ConsumerList consumers(
+        api, figures, {api.model().find_vhost(queue->vhost)},
         [queue](const broker::ConsumerStatistics& consumer) { return consumer.queue == queue->address.id; });
+    item["consumer_details"] = consumers.make_all();
     item["deliveries"] = json::array();
     item["incoming"] = json::array();
     reply(call, object_answer(*call, item));
@@ -139,14 +151,14 @@ void list_bindings(Api& api, const CallRef& call) {
   const auto* vhost = api.model().find_vhost(call->name("vhost"));
   const std::string& name = call->name("name");
   if (vhost == nullptr || !vhost->queues.contains(name)) return reply(call, nothing_there());
-  std::vector<json::object> items;
-  items.push_back(binding_item({vhost->spec.name, "", name, false, name, {}}));
-  for (const auto& binding : vhost->bindings_to(name, false)) items.push_back(binding_item(binding));
-  reply(call, list_answer(*call, std::move(items)));
+  std::vector<broker::BindingSpec> bindings{{vhost->spec.name, "", name, false, name, {}}};
+  for (auto& binding : vhost->bindings_to(name, false)) bindings.push_back(std::move(binding));
+  reply_bindings(api, call, std::move(bindings));
 }
 
 constexpr Route kRoutes[] = {
     {"GET", "/queues", Door::anybody, list_all},
+    {"GET", "/queues/detailed", Door::anybody, list_all},
     {"GET", "/queues/:vhost", Door::vhost_to_look, list_vhost},
     {"GET", "/queues/:vhost/:name", Door::vhost_to_look, show},
     {"PUT", "/queues/:vhost/:name", Door::vhost, put},

@@ -34,12 +34,15 @@ class Api:
         self.password = user if password is None else password
 
     def __call__(self, method, path, body=None, headers=(), expect=None):
+        return self.ask(method, "/api" + path, body, headers, expect)
+
+    def ask(self, method, path, body=None, headers=(), expect=None):
         connection = http.client.HTTPConnection(self.broker.host, self.broker.http_port, timeout=20)
         try:
             octets = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
             credentials = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
             all_headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
-            connection.request(method, "/api" + path, octets, all_headers | dict(headers))
+            connection.request(method, path, octets, all_headers | dict(headers))
             response = connection.getresponse()
             answer = Answer(response, response.read())
         finally:

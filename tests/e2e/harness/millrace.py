@@ -43,7 +43,12 @@ class Millrace(BrokerProcess):
             raise AssertionError(f"not a ready line: {line!r}\n{self.log_tail()}")
         self.port = int(ready[1])
         self.http_port = int(ready[2] or 0)
+        self.ready_line = line.decode()
         return self
+
+    def ready_port(self, option):
+        """Where it listens for what has an option of its own."""
+        return int(re.search(rf" {option}=127\.0\.0\.1:(\d+)", self.ready_line)[1])
 
     def _read_line(self, deadline):
         line = b""
