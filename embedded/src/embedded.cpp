@@ -78,6 +78,7 @@ std::string name_for(const embedded_options& options) {
 server::Config config_for(const embedded_options& options) {
   server::Config config;
   config.amqp.clear();
+  config.http.clear();
   config.data_dir = options.data_dir.empty() ? kMemoryDirectory : options.data_dir;
   if (options.shards < 1 || options.shards > storage::DataDirectory::kMaxShards)
     refuse("shards is a number from 1 to " + std::to_string(storage::DataDirectory::kMaxShards));
