@@ -19,6 +19,8 @@ namespace millrace::management {
 
 using broker::Done;
 
+struct PageFile;
+
 struct Answer {
   unsigned status = 200;
   std::string body;  // JSON, or empty
@@ -26,6 +28,7 @@ struct Answer {
   std::string allow;           // of 405
   bool ask_for_login = false;  // of 401
   std::string_view content_type = "application/json";
+  const PageFile* file = nullptr;  // of the web page, rather than JSON
 };
 
 struct Route;

@@ -7,6 +7,8 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
 
+#include "management/page.hpp"
+
 namespace millrace::management {
 
 namespace asio = boost::asio;
@@ -70,6 +72,7 @@ void HttpConnection::read_head(runtime::Milliseconds timeout) {
   parser_->header_limit(HttpServer::kMaxHeadBytes);
   parser_->body_limit(HttpServer::kMaxBodyBytes);
   head_only_ = false;
+  from_page_ = false;
   stream_.expires_after(timeout);
   http::async_read_header(stream_, buffer_, *parser_,
                           [self = shared_from_this()](Error error, std::size_t) { self->on_head(error); });
@@ -99,10 +102,15 @@ void HttpConnection::on_head(Error error) {
   const auto& head = parser_->get();
   keep_ = parser_->keep_alive();
   head_only_ = head.method() == http::verb::head;
+  from_page_ = !head["X-Requested-With"].empty();
   auto target = parse_target(view(head.target()));
   if (!target) return refuse(refusal(400, "bad_request", "the path of the request is malformed"));
   if (comes_from_elsewhere()) {
     return refuse(refusal(403, "forbidden", "requests of other origins are not answered"));
+  }
+  if (auto page = page_answer(view(head.method_string()), *target, view(head[http::field::if_none_match]))) {
+    if (parser_->is_done()) return answer(std::move(*page));
+    return refuse(std::move(*page));
   }
   auto call = std::make_shared<Call>();
   call->method = view(head.method_string());
@@ -177,15 +185,27 @@ void HttpConnection::answer(Answer&& given) {
   response_.emplace(static_cast<http::status>(given.status), 11);
   Response& response = *response_;
   response.keep_alive(keep_);
-  response.set(http::field::cache_control, "no-cache, no-store");
   response.set("X-Content-Type-Options", "nosniff");
-  response.set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
-  if (given.ask_for_login) response.set(http::field::www_authenticate, "Basic realm=\"Millrace Management\"");
+  response.set("Referrer-Policy", "no-referrer");
+  if (given.file != nullptr) {
+    // Kept, but asked about before each use: the page and the broker that it asks are of one version.
+    response.set(http::field::cache_control, "no-cache");
+    response.set(http::field::etag, given.file->etag);
+    response.set("Content-Security-Policy", kPagePolicy);
+  } else {
+    response.set(http::field::cache_control, "no-cache, no-store");
+    response.set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+  }
+  // A browser would ask for the password in a window of its own; the page has a form.
+  if (given.ask_for_login && !from_page_) {
+    response.set(http::field::www_authenticate, "Basic realm=\"Millrace Management\"");
+  }
   if (!given.location.empty()) response.set(http::field::location, given.location);
   if (!given.allow.empty()) response.set(http::field::allow, given.allow);
   if (!given.body.empty()) response.set(http::field::content_type, given.content_type);
-  if (given.status != 204) response.content_length(given.body.size());
-  if (!head_only_ && given.status != 204) response.body() = std::move(given.body);
+  const bool has_body = given.status != 204 && given.status != 304;
+  if (has_body) response.content_length(given.body.size());
+  if (!head_only_ && has_body) response.body() = std::move(given.body);
   stream_.expires_after(HttpServer::kAnswerTimeout);
   http::async_write(stream_, response,
                     [self = shared_from_this()](Error error, std::size_t) { self->on_answered(error); });

@@ -63,6 +63,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   Offer offer_;
   bool keep_ = false;
   bool head_only_ = false;
+  bool from_page_ = false;  // by a program that asks its user for the password itself
 };
 
 }  // namespace millrace::management

@@ -1,0 +1,63 @@
+// What holds a queue back, judged by its figures. Pure.
+
+export interface QueueFigures {
+  ready: number;
+  unacked: number;
+  consumers: number;
+  inRate: number;
+  outRate: number; // given to consumers
+  ackRate: number;
+  // How many messages its consumers may have unacknowledged, together; null: not known, or one of them has no limit.
+  prefetch: number | null;
+}
+
+export type Tone = "good" | "quiet" | "warn" | "bad";
+
+export interface Hold {
+  tone: Tone;
+  word: string; // for a table
+  why: string; // what to do about it
+}
+
+// `alarm`: the broker holds publishers back.
+export function holdOf(queue: QueueFigures, alarm: string | null): Hold {
+  if (queue.ready > 0 && queue.consumers === 0) {
+    return { tone: "bad", word: "no consumer", why: "Messages wait and nobody consumes them. Start a consumer." };
+  }
+  if (queue.ready > 0 && queue.prefetch !== null && queue.unacked >= queue.prefetch) {
+    return {
+      tone: "warn",
+      word: "slow consumer",
+      why:
+        "Its consumers have as many unacknowledged messages as their prefetch allows: they are what is slow. " +
+        "Add consumers, raise the prefetch, or look at what they wait for.",
+    };
+  }
+  if (queue.unacked > 0 && queue.ackRate === 0 && queue.outRate === 0) {
+    return {
+      tone: "warn",
+      word: "waits for acks",
+      why: "Messages are with consumers, and none is acknowledged at the moment. Look whether a consumer hangs.",
+    };
+  }
+  if (alarm !== null) {
+    return { tone: "bad", word: "alarm", why: `Publishers are held back: ${alarm}.` };
+  }
+  if (queue.ready > 0 && queue.inRate > queue.outRate * 1.05) {
+    return { tone: "warn", word: "growing", why: "More comes in than its consumers take. Add consumers." };
+  }
+  if (queue.ready > 0 && queue.outRate > 0) {
+    return { tone: "good", word: "draining", why: "Consumers take what waits." };
+  }
+  if (queue.ready > 0) {
+    return {
+      tone: "warn",
+      word: "not taken",
+      why: "There are consumers, and they take nothing at the moment: they may be waiting behind an active one, or busy.",
+    };
+  }
+  if (queue.inRate > 0 || queue.outRate > 0 || queue.unacked > 0) {
+    return { tone: "good", word: "keeps up", why: "What comes in is taken at once." };
+  }
+  return { tone: "quiet", word: "idle", why: "Nothing comes in and nothing waits." };
+}

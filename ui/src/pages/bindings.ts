@@ -1,0 +1,123 @@
+// The bindings of a queue or an exchange: what leads to it, and what it leads to.
+
+import { get, path, post, remove } from "../api.js";
+import { confirm } from "../dialog.js";
+import { add, h } from "../dom.js";
+import { area, button, choice, field, folded, form, jsonOf, text } from "../form.js";
+import { json, visible } from "../format.js";
+import { exchangeInAddress, link, nameOf } from "../names.js";
+import { Table } from "../table.js";
+import { Binding } from "../types.js";
+import { every, section, View } from "../view.js";
+
+function addressOf(binding: Binding): string {
+  const kind = binding.destination_type === "queue" ? "q" : "e";
+  return `bindings/${path(binding.vhost, "e", exchangeInAddress(binding.source), kind, binding.destination, binding.properties_key)}`;
+}
+
+function unbind(view: View, binding: Binding, then: () => Promise<void>): HTMLElement | string {
+  // Every queue is bound to the default exchange by its name, for good.
+  if (binding.source === "") return "always there";
+  return button(
+    view,
+    "Unbind",
+    async () => {
+      const sure = await confirm({
+        title: "Remove this binding?",
+        body: [
+          h("p", {}, "Messages from ", nameOf(binding.source), " no longer go to ", nameOf(binding.destination), " by the key ", h("bdi", { class: "name" }, visible(binding.routing_key)), "."),
+        ],
+        action: "Remove the binding",
+      });
+      if (!sure) return;
+      await remove(addressOf(binding));
+      view.say("The binding is gone.");
+      await then();
+    },
+    "danger",
+  );
+}
+
+function bindingTable(view: View, caption: string, which: "from" | "to", reload: () => Promise<void>): Table<Binding> {
+  const place = (kind: "queue" | "exchange", vhost: string, name: string) => link(name, kind === "queue" ? "queues" : "exchanges", vhost, name);
+  return new Table<Binding>(
+    caption,
+    [
+      which === "to"
+        ? { title: "From exchange", element: (binding) => (binding.source === "" ? nameOf("") : place("exchange", binding.vhost, binding.source)) }
+        : { title: "To", element: (binding) => place(binding.destination_type, binding.vhost, binding.destination) },
+      { title: "Routing key", text: (binding) => visible(binding.routing_key) },
+      { title: "Arguments", minor: true, text: (binding) => json(binding.arguments) },
+      { title: "Actions", element: (binding) => unbind(view, binding, reload) },
+    ],
+    (binding) => JSON.stringify([binding.source, binding.destination_type, binding.destination, binding.properties_key]),
+    "None.",
+  );
+}
+
+export function bindingsTo(view: View, vhost: string, kind: "queue" | "exchange", name: string): HTMLElement {
+  const address =
+    kind === "queue" ? `queues/${path(vhost, name)}/bindings` : `exchanges/${path(vhost, exchangeInAddress(name))}/bindings/destination`;
+  const load = async () => table.update(await get<Binding[]>(address, view.signal));
+  const table = bindingTable(view, `What leads to this ${kind}`, "to", load);
+  every(view, 3000, load);
+  const source = text("", { required: true });
+  const key = text();
+  const more = area("", 2);
+  const bind = form(
+    view,
+    "Bind",
+    async () => {
+      await post(`bindings/${path(vhost, "e", source.value, kind === "queue" ? "q" : "e", name)}`, {
+        routing_key: key.value,
+        arguments: jsonOf(more, "Arguments"),
+      });
+      view.say("Bound.");
+      await load();
+    },
+    field("From exchange", source),
+    field("Routing key", key),
+    field("Arguments", more, "JSON, for headers exchanges"),
+  );
+  const element = section(kind === "queue" ? "Bindings" : "Bindings to it", table.element);
+  add(element, folded("Add a binding", bind));
+  return element;
+}
+
+export function bindingsFrom(view: View, vhost: string, name: string, drawn: (bindings: Binding[]) => void): HTMLElement {
+  const address = `exchanges/${path(vhost, exchangeInAddress(name))}/bindings/source`;
+  const load = async () => {
+    const bindings = await get<Binding[]>(address, view.signal);
+    if (view.signal.aborted) return;
+    table.update(bindings);
+    drawn(bindings);
+  };
+  const table = bindingTable(view, "What this exchange leads to", "from", load);
+  every(view, 3000, load);
+  const kind = choice([
+    ["q", "queue"],
+    ["e", "exchange"],
+  ]);
+  const to = text("", { required: true });
+  const key = text();
+  const more = area("", 2);
+  const bind = form(
+    view,
+    "Bind",
+    async () => {
+      await post(`bindings/${path(vhost, "e", name, kind.value, to.value)}`, {
+        routing_key: key.value,
+        arguments: jsonOf(more, "Arguments"),
+      });
+      view.say("Bound.");
+      await load();
+    },
+    field("To a", kind),
+    field("Its name", to),
+    field("Routing key", key),
+    field("Arguments", more, "JSON, for headers exchanges"),
+  );
+  const element = section("Bindings from it", table.element);
+  if (name !== "") add(element, folded("Add a binding", bind));
+  return element;
+}
