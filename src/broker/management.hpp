@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -85,6 +86,23 @@ class Management {
   // first message alone is beyond it (it stays in the queue).
   virtual void take(Subject subject, std::string vhost, ConnectionInfo info, TakeRequest request,
                     Done<std::vector<Taken>> done) = 0;
+
+  struct MoveRequest {
+    std::string queue;
+    std::optional<std::string> destination;  // a queue; none: the queue where each message died last
+    std::size_t count = 1;                   // messages to look at
+  };
+  struct MoveOutcome {
+    std::uint64_t moved = 0;
+    std::uint64_t kept = 0;  // looked at, and still where they were
+    std::string reason;      // why the first of them was kept
+  };
+  // Moves messages from the front of a queue: each is published as it is, and acknowledged when that is
+  // confirmed, so that a crash may leave it in both queues and never in none. Exchange and routing key that
+  // consumers see are those that it had, or had when it died. What cannot be moved keeps its place. Errors:
+  // as get and Connection::publish, when nothing was moved.
+  virtual void move(Subject subject, std::string vhost, ConnectionInfo info, MoveRequest request,
+                    Done<MoveOutcome> done) = 0;
 
   // Asks the session to close. The subject must be its user or an administrator. not_found: no such one.
   virtual void close_connection(Subject subject, ConnectionId connection, std::string reason,

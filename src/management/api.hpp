@@ -53,6 +53,7 @@ std::span<const Route> exchange_routes();
 std::span<const Route> queue_routes();
 std::span<const Route> binding_routes();
 std::span<const Route> message_routes();
+std::span<const Route> move_routes();
 std::span<const Route> policy_routes();
 std::span<const Route> parameter_routes();
 std::span<const Route> definition_routes();

@@ -33,8 +33,8 @@ bool lists_tag(std::string_view header, std::string_view etag) {
 
 }  // namespace
 
-std::optional<Answer> page_answer(std::string_view method, const Target& target, std::string_view if_none_match,
-                                  std::span<const PageFile> files) {
+std::optional<Answer> page_answer(std::string_view method, const Target& target,
+                                  std::string_view if_none_match, std::span<const PageFile> files) {
   const PageFile* file = find_file(target, files);
   if (file == nullptr) return std::nullopt;
   if (method != "GET" && method != "HEAD") {

@@ -1,5 +1,5 @@
-// The web page: files that the build has put into the program (see ui/), answered at "/" to anybody. They hold
-// nothing secret; all that the page shows it asks the API for, as the user who has logged in there.
+// The web page: files that the build has put into the program (see ui/), answered at "/" to anybody. They
+// hold nothing secret; all that the page shows it asks the API for, as the user who has logged in there.
 #pragma once
 
 #include <optional>
@@ -27,7 +27,8 @@ inline constexpr std::string_view kPagePolicy =
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 // Nothing: it is no file of the page. `if_none_match` is the request's header, or empty.
-std::optional<Answer> page_answer(std::string_view method, const Target& target, std::string_view if_none_match,
+std::optional<Answer> page_answer(std::string_view method, const Target& target,
+                                  std::string_view if_none_match,
                                   std::span<const PageFile> files = page_files());
 
 }  // namespace millrace::management

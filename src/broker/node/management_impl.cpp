@@ -6,33 +6,10 @@
 #include <utility>
 
 #include "broker/node/coordinator.hpp"
+#include "broker/node/management_visit.hpp"
 #include "broker/node/shard.hpp"
 
 namespace millrace::broker {
-
-// One connection of use(): asks for nothing by itself.
-struct ManagementImpl::Visit final : ConnectionListener {
-  Visit(ManagementImpl& of, std::uint64_t own_id) : management(of), id(own_id) {}
-
-  void on_confirm(std::span<const Confirmation> confirmations) override {
-    for (const Confirmation& confirmation : confirmations) {
-      if (on_confirmed) std::exchange(on_confirmed, {})(confirmation.accepted);
-    }
-  }
-  void on_deliver(ConsumerId, Delivery&&) override {}
-  void on_consumer_cancelled(ConsumerId) override {}
-  void on_blocked(std::string_view) override {}
-  void on_unblocked() override {}
-  void on_close_requested(const Error& why) override { management.end_visit(id, why); }
-  void on_turn_end() override {}
-
-  ManagementImpl& management;
-  std::uint64_t id;
-  std::unique_ptr<Connection> connection;
-  UniqueFunction<void(bool accepted)> on_confirmed;
-  Done<void> done;
-  bool ending = false;
-};
 
 ManagementImpl::ManagementImpl(NodeShared& shared) : shared_(shared) {}
 ManagementImpl::~ManagementImpl() = default;

@@ -28,6 +28,8 @@ class ManagementImpl final : public Management {
                Done<bool> done) override;
   void take(Subject subject, std::string vhost, ConnectionInfo info, TakeRequest request,
             Done<std::vector<Taken>> done) override;
+  void move(Subject subject, std::string vhost, ConnectionInfo info, MoveRequest request,
+            Done<MoveOutcome> done) override;
   void close_connection(Subject subject, ConnectionId connection, std::string reason,
                         Done<void> done) override;
 
@@ -37,6 +39,7 @@ class ManagementImpl final : public Management {
   struct Visit;
   struct Changing;
   struct Taking;
+  struct Moving;
 
   void on_shard0(Task task);
   // The completion, called where all of them are.
@@ -54,6 +57,11 @@ class ManagementImpl final : public Management {
   result<PublishOutcome> publish_now(Connection& connection, Publication& publication);
   void take_next(std::uint64_t visit_id, const std::shared_ptr<Taking>& taking);
   static void give_back(Connection& connection, Taking& taking);
+  void move_next(const std::shared_ptr<Moving>& moving);
+  void send_on(Moving& moving, Connection& connection, const GotMessage& got);
+  void on_moved(const std::shared_ptr<Moving>& moving, PublishToken token, bool accepted);
+  // Null when it has ended.
+  Connection* connection_of(std::uint64_t visit_id);
 
   NodeShared& shared_;
   runtime::Executor* home_ = nullptr;
