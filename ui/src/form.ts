@@ -3,8 +3,17 @@
 import { Child, h } from "./dom.js";
 import { run, View } from "./view.js";
 
-export function field(label: string, input: HTMLElement, hint?: Child): HTMLElement {
-  return h("label", { class: "field" }, h("span", {}, label), input, hint !== undefined && h("small", {}, hint));
+let hints = 0;
+
+export function field(label: string, input: HTMLElement, hint?: string): HTMLElement {
+  const className = input instanceof HTMLTextAreaElement ? "field wide" : "field";
+  const element = h("div", { class: className }, h("label", {}, h("span", {}, label), input));
+  if (hint !== undefined) {
+    const id = `hint-${++hints}`;
+    input.setAttribute("aria-describedby", id);
+    element.appendChild(h("small", { id }, hint));
+  }
+  return element;
 }
 
 export function text(value = "", more: { required?: boolean; list?: string; type?: string } = {}): HTMLInputElement {

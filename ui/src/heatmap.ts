@@ -10,6 +10,7 @@ const kRowPixels = 14;
 
 export interface HeatRow {
   name: string;
+  to: string; // where its name leads
   samples: Sample[]; // of which values[0] is shown
 }
 
@@ -42,10 +43,10 @@ export class HeatMap {
   }
 
   update(rows: HeatRow[], now: number, format: (value: number) => string): void {
-    const shown = JSON.stringify(rows.map((row) => row.name));
+    const shown = JSON.stringify(rows.map((row) => row.to));
     if (shown !== this.shown) {
       this.shown = shown;
-      replace(this.names, ...rows.map((row) => h("li", {}, nameOf(row.name))));
+      replace(this.names, ...rows.map((row) => h("li", {}, h("a", { href: row.to }, nameOf(row.name)))));
     }
     this.canvas.width = kColumns;
     this.canvas.height = Math.max(1, rows.length * kRowPixels);

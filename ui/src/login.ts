@@ -2,6 +2,7 @@
 
 import { ApiError, get } from "./api.js";
 import { h, replace } from "./dom.js";
+import { field } from "./form.js";
 import { forget, recall, remember, setUser, useCredentials, User } from "./session.js";
 
 async function enter(): Promise<void> {
@@ -32,8 +33,8 @@ export function showLogin(place: HTMLElement, why: string, entered: () => void):
     "form",
     { class: "login" },
     h("h1", {}, "Millrace"),
-    h("label", { class: "field" }, h("span", {}, "User"), name),
-    h("label", { class: "field" }, h("span", {}, "Password"), password),
+    field("User", name),
+    field("Password", password),
     h("label", { class: "check" }, keep, h("span", {}, "Stay logged in when this tab is loaded again")),
     told,
     button,

@@ -41,10 +41,10 @@ export function picture(place: SVGSVGElement, vhost: string, exchange: string, b
   place.setAttribute("viewBox", `0 0 ${kWidth} ${height}`);
   place.setAttribute("height", String(height));
   const lines: SVGElement[] = [];
-  const boxes: SVGElement[] = [box(0, middle - kRow / 2, "exchange", exchange, null)];
+  const boxes: SVGElement[] = [box(1, middle - kRow / 2, "exchange", exchange, null)];
   shown.forEach(({ binding, keys }, row) => {
     const y = row * kRow;
-    const to = kWidth - kBox;
+    const to = kWidth - kBox - 1;
     lines.push(
       svg("path", {
         class: "binding",

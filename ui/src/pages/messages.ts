@@ -18,12 +18,17 @@ interface Death {
   exchange: string;
 }
 
+const times = (number: number) => (number === 1 ? "once" : `${count(number)} times`);
+
 // "died in jobs (rejected), 3 times"
 function deaths(headers: Record<string, unknown> | undefined): Child[] {
   const list = headers?.["x-death"];
-  if (!Array.isArray(list) || list.length === 0) return [];
-  const items = (list as Death[]).map((death) =>
-    h("li", {}, "in ", nameOf(String(death.queue)), ` (${visible(String(death.reason))}), ${count(Number(death.count))} times`),
+  if (!Array.isArray(list)) return [];
+  // A publisher may have written anything there.
+  const known = list.filter((death): death is Death => typeof death === "object" && death !== null && "queue" in death);
+  if (known.length === 0) return [];
+  const items = known.map((death) =>
+    h("li", {}, "in ", nameOf(String(death.queue)), ` (${visible(String(death.reason))}), ${times(Number(death.count))}`),
   );
   return [h("dt", {}, "Died"), h("dd", {}, h("ul", {}, ...items))];
 }

@@ -8,6 +8,7 @@ import { Figure } from "../figure.js";
 import { bytes, count, duration, rate } from "../format.js";
 import { HeatMap } from "../heatmap.js";
 import { record } from "../history.js";
+import { way } from "../names.js";
 import { has } from "../session.js";
 import { Node, Overview, Queue } from "../types.js";
 import { every, heading, section, View } from "../view.js";
@@ -26,7 +27,7 @@ export function overview(view: View): void {
   const node = new Figure("Node");
   const lengths = new Chart("Messages", ["ready", "unacknowledged"], count);
   const rates = new Chart("Rates", ["published", "delivered", "acknowledged"], rate);
-  const heat = new HeatMap(`The ${kHeatRows} longest queues, over time`);
+  const heat = new HeatMap("Their lengths over the last minutes");
   const alarms = h("p", {}, "");
   const ports = h("p", { class: "told" });
   add(
@@ -34,7 +35,7 @@ export function overview(view: View): void {
     h("div", { class: "figures" }, ...[messages, publishing, delivering, clients, things, memory, disk, node].map((f) => f.element)),
     alarms,
     h("div", { class: "charts" }, lengths.element, has("monitoring") && rates.element),
-    section("Longest queues", heat.element),
+    section(`The ${kHeatRows} longest queues`, heat.element),
     ports,
   );
 
@@ -55,7 +56,8 @@ export function overview(view: View): void {
     });
     const { items } = await get<{ items: Queue[] }>(`queues?${asked}`, view.signal);
     const rows = items.map((queue) => ({
-      name: queue.vhost === "/" ? queue.name : `${queue.vhost}: ${queue.name}`,
+      name: queue.name,
+      to: way("queues", queue.vhost, queue.name),
       samples: record(`messages ${JSON.stringify([queue.vhost, queue.name])}`, now, [queue.messages]),
     }));
     heat.update(rows, now, count);
@@ -77,7 +79,7 @@ export function overview(view: View): void {
     setText(alarms, alarm() === null ? "No alarm: publishers are not held back." : "");
     setText(
       ports,
-      `${told.product_name} ${told.product_version}, node ${told.node}, listening: ` +
+      `Node ${told.node}, answering as ${told.product_name} ${told.product_version}, listening: ` +
         told.listeners.map((one) => `${one.protocol} ${one.ip_address}:${one.port}`).join(", "),
     );
     await showQueues(now);

@@ -1,0 +1,110 @@
+"""The web page in a real browser: Debian's Chromium, without a window, driven by playwright-core.
+
+playwright-core rather than chromedriver: it sees every request, console message and policy violation of the page, which
+is what most of these tests are about, and comes by the npm that tests/e2e/node has anyway. The scenarios are in
+node/page/scenarios.mjs; what is done there by hand of a person, is checked there through the API as well.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pika
+import pytest
+
+from harness.pika_tools import parameters
+
+pytestmark = [pytest.mark.millrace_only("the page is Millrace's"), pytest.mark.timeout(120)]
+
+NODE = Path(__file__).parent / "node"
+CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+IMAGE = "<img src=x onerror=window.hacked=1>"
+
+WITH_A_CLIENT = ["takes_hostile_names_for_names", "closes_a_connection_and_tells_it_why"]
+SCENARIOS = [
+    scenario
+    for scenario in re.findall(r"^export async function (\w+)", (NODE / "page/scenarios.mjs").read_text(), re.MULTILINE)
+    if scenario not in WITH_A_CLIENT
+]
+
+
+@pytest.fixture(scope="module")
+def page_broker(request, tmp_path_factory):
+    from conftest import new_process
+
+    broker = new_process(request.config, tmp_path_factory.mktemp("broker"), ["--http", "127.0.0.1:0"])
+    try:
+        yield broker.start()
+        broker.stop()
+    finally:
+        broker.discard()
+
+
+@pytest.fixture
+def broker(page_broker, brokers_in_use):
+    brokers_in_use.append(page_broker)
+    return page_broker
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium on PATH (apt-get install chromium); the page is not tested")
+    if not (NODE / "node_modules/playwright-core").exists():
+        pytest.fail(f"run `npm ci` in {NODE} first (scripts/setup test does)")
+    command = ["node", str(NODE / "page/serve.mjs"), CHROMIUM]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            address = server.stdout.readline().strip()
+            assert address.startswith("ws://"), f"Chromium does not start: {address!r}"
+            yield address
+        finally:
+            server.stdin.close()
+            try:
+                server.wait(10)
+            except subprocess.TimeoutExpired:
+                server.kill()
+
+
+@pytest.fixture
+def run(browser, broker):
+    def run_scenario(name, **more):
+        at = f"http://127.0.0.1:{broker.http_port}"
+        command = ["node", str(NODE / "page/run.mjs"), browser, at, name, json.dumps(more)]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+
+    return run_scenario
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_the_page(run, scenario):
+    run(scenario)
+
+
+def named_connection(broker, name):
+    given = parameters(broker)
+    given.client_properties = {"connection_name": name}
+    return pika.BlockingConnection(given)
+
+
+def test_the_page_takes_hostile_names_for_names(run, broker):
+    connection = named_connection(broker, IMAGE)
+    try:
+        channel = connection.channel()
+        channel.queue_declare(f"idle {IMAGE}", exclusive=True)
+        channel.basic_consume(f"idle {IMAGE}", lambda *_: None, consumer_tag=IMAGE)
+        run("takes_hostile_names_for_names", connection=IMAGE, idle=f"idle {IMAGE}")
+    finally:
+        connection.close()
+
+
+def test_the_page_closes_a_connection_and_tells_it_why(run, broker):
+    connection = named_connection(broker, "page.to-be-closed")
+    run("closes_a_connection_and_tells_it_why", connection="page.to-be-closed")
+    with pytest.raises(pika.exceptions.ConnectionClosedByBroker) as told:
+        connection.process_data_events(5)
+    assert told.value.reply_code == 320
+    assert "maintenance tonight" in told.value.reply_text
