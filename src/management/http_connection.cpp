@@ -108,10 +108,12 @@ void HttpConnection::on_head(Error error) {
   if (comes_from_elsewhere()) {
     return refuse(refusal(403, "forbidden", "requests of other origins are not answered"));
   }
-  if (auto page = page_answer(view(head.method_string()), *target, view(head[http::field::if_none_match]))) {
-    if (parser_->is_done()) return answer(std::move(*page));
-    return refuse(std::move(*page));
+  std::optional<Answer> page;
+  if (offer_ == Offer::api) {
+    page = page_answer(view(head.method_string()), *target, view(head[http::field::if_none_match]));
   }
+  if (page && parser_->is_done()) return answer(std::move(*page));
+  if (page) return refuse(std::move(*page));
   auto call = std::make_shared<Call>();
   call->method = view(head.method_string());
   call->target = std::move(*target);

@@ -5,6 +5,7 @@ is what most of these tests are about, and comes by the npm that tests/e2e/node 
 node/page/scenarios.mjs; what is done there by hand of a person, is checked there through the API as well.
 """
 
+import http.client
 import json
 import re
 import shutil
@@ -66,6 +67,63 @@ def browser():
                 server.wait(10)
             except subprocess.TimeoutExpired:
                 server.kill()
+
+
+def ask(port, method, path, **headers):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request(method, path, headers={key.replace("_", "-"): value for key, value in headers.items()})
+        response = connection.getresponse()
+        return response.status, response.headers, response.read()
+    finally:
+        connection.close()
+
+
+def test_the_files_of_the_page_forbid_everything_that_is_not_theirs(broker):
+    status, headers, content = ask(broker.http_port, "GET", "/")
+    assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
+    assert policy == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self' data:",
+        "connect-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert re.findall(rb'(?:src|href)="(?!data:)([^"]*)"', content) == [b"style.css", b"page/main.js"]
+    for path, kind in (("/style.css", "text/css"), ("/page/main.js", "text/javascript")):
+        assert ask(broker.http_port, "GET", path)[1]["Content-Type"] == f"{kind}; charset=utf-8"
+
+
+def test_the_files_of_the_page_are_sent_once_to_who_keeps_them(broker):
+    _, headers, content = ask(broker.http_port, "GET", "/style.css")
+    assert headers["Cache-Control"] == "no-cache"
+    status, again, empty = ask(broker.http_port, "GET", "/style.css", If_None_Match=headers["ETag"])
+    assert (status, empty, again["ETag"]) == (304, b"", headers["ETag"])
+    status, head, empty = ask(broker.http_port, "HEAD", "/style.css")
+    assert (status, empty, int(head["Content-Length"])) == (200, b"", len(content))
+    assert ask(broker.http_port, "POST", "/style.css")[0] == 405
+    for path in ("/page/", "/page/main.ts", "/index.html", "/ui/style.css", "/page/../../etc/passwd"):
+        assert ask(broker.http_port, "GET", path)[0] == 404
+
+
+def test_a_refused_login_opens_no_window_of_the_browser_for_the_page(broker):
+    status, headers, _ = ask(broker.http_port, "GET", "/api/whoami", X_Requested_With="millrace-page")
+    assert (status, headers["WWW-Authenticate"]) == (401, None)
+    status, headers, _ = ask(broker.http_port, "GET", "/api/whoami")
+    assert (status, headers["WWW-Authenticate"]) == (401, 'Basic realm="Millrace Management"')
+
+
+def test_the_port_for_metrics_has_no_page(own_broker):
+    broker = own_broker(["--http", "127.0.0.1:0", "--prometheus", "127.0.0.1:0"])
+    for path in ("/", "/style.css", "/page/main.js"):
+        assert ask(broker.ready_port("prometheus"), "GET", path)[0] == 404
+        assert ask(broker.http_port, "GET", path)[0] == 200
 
 
 @pytest.fixture

@@ -69,6 +69,7 @@ export interface Exchange {
   internal: boolean;
   arguments: Record<string, unknown>;
   policy: string | null;
+  message_stats: { publish_in_details: Rate; publish_out_details: Rate };
 }
 
 export interface Connection {
@@ -84,6 +85,8 @@ export interface Connection {
   timeout: number;
   frame_max: number;
   auth_mechanism: string;
+  recv_oct_details: Rate;
+  send_oct_details: Rate;
 }
 
 export interface Channel {
@@ -97,6 +100,7 @@ export interface Channel {
   messages_unacknowledged: number;
   prefetch_count: number;
   global_prefetch_count: number;
+  message_stats: MessageStats;
 }
 
 export interface Overview {

@@ -2,7 +2,7 @@
 
 import { get, path } from "../api.js";
 import { add } from "../dom.js";
-import { count } from "../format.js";
+import { count, rate } from "../format.js";
 import { list } from "../list.js";
 import { nameOf } from "../names.js";
 import { Column, Table } from "../table.js";
@@ -23,6 +23,8 @@ const kColumns: Column<Channel>[] = [
     numeric: true,
     text: (channel) => count(channel.messages_unacknowledged),
   },
+  { title: "Published", numeric: true, text: (channel) => rate(channel.message_stats.publish_details.rate) },
+  { title: "Delivered", numeric: true, text: (channel) => rate(channel.message_stats.deliver_get_details.rate) },
   {
     title: "Prefetch",
     numeric: true,
@@ -46,6 +48,7 @@ const kAsk = [
   "messages_unacknowledged",
   "prefetch_count",
   "global_prefetch_count",
+  "message_stats",
 ];
 
 export function channels(view: View): void {

@@ -1,7 +1,7 @@
 // Who is connected.
 
 import { add } from "../dom.js";
-import { count, time, visible } from "../format.js";
+import { bytes, count, time, visible } from "../format.js";
 import { list } from "../list.js";
 import { link, nameOf } from "../names.js";
 import { Connection } from "../types.js";
@@ -12,7 +12,7 @@ export function connections(view: View): void {
   const shown = list<Connection>(view, {
     caption: "Connections",
     address: "connections",
-    ask: ["name", "user", "user_provided_name", "vhost", "state", "protocol", "channels", "connected_at"],
+    ask: ["name", "user", "user_provided_name", "vhost", "state", "protocol", "channels", "connected_at", "recv_oct_details", "send_oct_details"],
     key: (connection) => connection.name,
     sorting: { by: "name", reverse: false },
     whenEmpty: "Nobody is connected, or nobody whom you may see.",
@@ -27,6 +27,18 @@ export function connections(view: View): void {
         tone: (connection) => `badge ${connection.state === "blocked" ? "bad" : "good"}`,
       },
       { title: "Channels", sort: "channels", numeric: true, text: (connection) => count(connection.channels) },
+      {
+        title: "From client",
+        sort: "recv_oct_details.rate",
+        numeric: true,
+        text: (connection) => `${bytes(connection.recv_oct_details.rate)}/s`,
+      },
+      {
+        title: "To client",
+        sort: "send_oct_details.rate",
+        numeric: true,
+        text: (connection) => `${bytes(connection.send_oct_details.rate)}/s`,
+      },
       { title: "Vhost", minor: true, sort: "vhost", element: (connection) => nameOf(connection.vhost) },
       { title: "Protocol", minor: true, text: (connection) => visible(connection.protocol) },
       { title: "Since", minor: true, sort: "connected_at", text: (connection) => time(connection.connected_at) },

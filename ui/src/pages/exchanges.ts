@@ -3,7 +3,7 @@
 import { path, put } from "../api.js";
 import { add } from "../dom.js";
 import { area, check, choice, field, folded, form, jsonOf, text } from "../form.js";
-import { visible } from "../format.js";
+import { rate, visible } from "../format.js";
 import { list } from "../list.js";
 import { link, nameOf } from "../names.js";
 import { Exchange } from "../types.js";
@@ -28,14 +28,25 @@ export function exchanges(view: View): void {
   const shown = list<Exchange>(view, {
     caption: "Exchanges",
     address: "exchanges",
-    ask: ["name", "vhost", "type", "durable", "internal", "policy", "arguments"],
+    ask: ["name", "vhost", "type", "durable", "internal", "policy", "message_stats"],
     key: (exchange) => JSON.stringify([exchange.vhost, exchange.name]),
     sorting: { by: "name", reverse: false },
     whenEmpty: "There is no such exchange.",
-    everyMs: 3000,
     columns: [
       { title: "Name", sort: "name", element: (exchange) => link(exchange.name, "exchanges", exchange.vhost, exchange.name) },
       { title: "Type", sort: "type", text: (exchange) => visible(exchange.type) },
+      {
+        title: "In",
+        sort: "message_stats.publish_in_details.rate",
+        numeric: true,
+        text: (exchange) => rate(exchange.message_stats.publish_in_details.rate),
+      },
+      {
+        title: "Out",
+        sort: "message_stats.publish_out_details.rate",
+        numeric: true,
+        text: (exchange) => rate(exchange.message_stats.publish_out_details.rate),
+      },
       { title: "Vhost", sort: "vhost", element: (exchange) => nameOf(exchange.vhost) },
       {
         title: "Features",
