@@ -15,7 +15,7 @@ from pathlib import Path
 import pika
 import pytest
 
-from harness.pika_tools import parameters
+from harness.pika_tools import Inbox, parameters, publish
 
 pytestmark = [pytest.mark.millrace_only("the page is Millrace's"), pytest.mark.timeout(120)]
 
@@ -23,11 +23,16 @@ NODE = Path(__file__).parent / "node"
 CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
 IMAGE = "<img src=x onerror=window.hacked=1>"
 
-WITH_A_CLIENT = ["takes_hostile_names_for_names", "closes_a_connection_and_tells_it_why"]
+WITH_MORE = [
+    "takes_hostile_names_for_names",
+    "closes_a_connection_and_tells_it_why",
+    "says_what_holds_a_queue_back",
+    "tells_everywhere_that_publishers_are_held_back",
+]
 SCENARIOS = [
     scenario
     for scenario in re.findall(r"^export async function (\w+)", (NODE / "page/scenarios.mjs").read_text(), re.MULTILINE)
-    if scenario not in WITH_A_CLIENT
+    if scenario not in WITH_MORE
 ]
 
 
@@ -127,14 +132,19 @@ def test_the_port_for_metrics_has_no_page(own_broker):
 
 
 @pytest.fixture
-def run(browser, broker):
-    def run_scenario(name, **more):
+def run_at(browser):
+    def run_scenario(broker, name, **more):
         at = f"http://127.0.0.1:{broker.http_port}"
         command = ["node", str(NODE / "page/run.mjs"), browser, at, name, json.dumps(more)]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
         assert ended.returncode == 0, ended.stdout + ended.stderr
 
     return run_scenario
+
+
+@pytest.fixture
+def run(run_at, broker):
+    return lambda name, **more: run_at(broker, name, **more)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -166,3 +176,20 @@ def test_the_page_closes_a_connection_and_tells_it_why(run, broker):
         connection.process_data_events(5)
     assert told.value.reply_code == 320
     assert "maintenance tonight" in told.value.reply_text
+
+
+def test_the_page_says_what_holds_a_queue_back(run, connect, name):
+    channel = connect().channel()
+    queue = name()
+    channel.queue_declare(queue, durable=True)
+    channel.basic_qos(prefetch_count=2)
+    publish(channel, queue, *[b"m"] * 5)
+    inbox = Inbox(channel, queue, auto_ack=False)
+    inbox.wait(2)
+    run("says_what_holds_a_queue_back", slow=queue)
+    channel.queue_delete(queue)
+
+
+def test_the_page_tells_everywhere_that_publishers_are_held_back(run_at, own_broker):
+    broker = own_broker(["--http", "127.0.0.1:0", "--disk-low-water", "1000TiB"])
+    run_at(broker, "tells_everywhere_that_publishers_are_held_back")

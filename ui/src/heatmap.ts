@@ -1,7 +1,7 @@
 // Many things over the last minutes, a row each: the darker, the more. The scale is logarithmic, so that a queue of ten
 // is seen beside one of a million.
 
-import { h, replace } from "./dom.js";
+import { h, replace, setText } from "./dom.js";
 import { kSamples, Sample } from "./history.js";
 import { nameOf } from "./names.js";
 
@@ -63,6 +63,9 @@ export class HeatMap {
         context.fillRect(x, y * kRowPixels + 1, 1, kRowPixels - 2);
       });
     });
-    this.scale.textContent = `Darkest: ${format(highest)}. From ${kSamples / 60} minutes ago to now; blank where nothing was seen.`;
+    setText(
+      this.scale,
+      `Darkest: ${format(highest)}. From ${kSamples / 60} minutes ago to now; blank where nothing was seen.`,
+    );
   }
 }

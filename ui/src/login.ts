@@ -9,16 +9,16 @@ async function enter(): Promise<void> {
   setUser(await get<User>("whoami"));
 }
 
-// From what the tab remembers: true if that still lets the user in.
-export async function enterAgain(): Promise<boolean> {
-  if (!recall()) return false;
+// By what the tab remembers. Null: the user is in; otherwise why not, if there is something to say.
+export async function enterAgain(): Promise<string | null> {
+  if (!recall()) return "";
   try {
     await enter();
-    return true;
+    return null;
   } catch (error) {
     // Only a refusal is a reason to forget.
     if (error instanceof ApiError && error.status === 401) forget();
-    return false;
+    return error instanceof Error ? error.message : String(error);
   }
 }
 

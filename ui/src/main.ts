@@ -157,4 +157,4 @@ onLoginLost((why) => {
   if (user.name !== "") logOut(why);
 });
 
-void enterAgain().then((entered) => (entered ? showFrame() : showLogin(root, "", showFrame)));
+void enterAgain().then((why) => (why === null ? showFrame() : showLogin(root, why, showFrame)));

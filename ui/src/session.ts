@@ -4,7 +4,6 @@
 const kKey = "millrace.authorization";
 
 let authorization: string | null = null;
-let name = "";
 
 function base64(text: string): string {
   let octets = "";
@@ -28,24 +27,20 @@ export function has(tag: "monitoring" | "policymaker" | "administrator"): boolea
 }
 
 export function useCredentials(userName: string, password: string): void {
-  name = userName;
   authorization = `Basic ${base64(`${userName}:${password}`)}`;
 }
 
 export function remember(): void {
-  if (authorization !== null) sessionStorage.setItem(kKey, JSON.stringify([name, authorization]));
+  if (authorization !== null) sessionStorage.setItem(kKey, authorization);
 }
 
 export function recall(): boolean {
-  const kept = sessionStorage.getItem(kKey);
-  if (kept === null) return false;
-  [name, authorization] = JSON.parse(kept) as [string, string];
-  return true;
+  authorization = sessionStorage.getItem(kKey);
+  return authorization !== null;
 }
 
 export function forget(): void {
   authorization = null;
-  name = "";
   user = { name: "", tags: [] };
   sessionStorage.removeItem(kKey);
 }

@@ -314,6 +314,90 @@ export async function can_be_read_and_used_in_light_and_dark(site) {
   }
 }
 
+// The modules as the broker serves them, loaded by the page's own policy.
+export async function reckons_right(site) {
+  const page = await site.open();
+  const found = await page.evaluate(async () => {
+    const [{ holdOf }, { scaleMax, linePath }, { slots }, format, { prefetchOf }, { path }, { record, kSamples }] = await Promise.all(
+      ["hold", "chart", "heatmap", "format", "pages/queues", "api", "history"].map((name) => import(`/page/${name}.js`)),
+    );
+    const idle = { ready: 0, unacked: 0, consumers: 0, inRate: 0, outRate: 0, ackRate: 0, prefetch: null };
+    const hold = (more, alarm = null) => holdOf({ ...idle, ...more }, alarm).word;
+    const thrown = (...names) => {
+      try {
+        return path(...names);
+      } catch {
+        return "refused";
+      }
+    };
+    let samples;
+    for (let i = 0; i < kSamples + 50; ++i) samples = record("thing", i * 1000, [i]);
+    return {
+      holds: [
+        hold({}),
+        hold({ ready: 1 }),
+        hold({ ready: 1 }, "low on memory"),
+        hold({ ready: 1, consumers: 1, unacked: 5, prefetch: 5 }),
+        hold({ ready: 1, consumers: 1, unacked: 4, prefetch: 5, inRate: 9, outRate: 2, ackRate: 2 }),
+        hold({ unacked: 3, consumers: 1 }),
+        hold({ consumers: 1, inRate: 1, outRate: 1 }, "low on memory"),
+        hold({ ready: 9, consumers: 1, inRate: 1, outRate: 5 }),
+        hold({ ready: 9, consumers: 1 }),
+        hold({ consumers: 1, inRate: 5, outRate: 5, ackRate: 5 }),
+      ],
+      prefetch: [
+        prefetchOf([]),
+        prefetchOf([{ prefetch_count: 2, ack_required: true }, { prefetch_count: 3, ack_required: true }]),
+        prefetchOf([{ prefetch_count: 2, ack_required: true }, { prefetch_count: 0, ack_required: true }]),
+        prefetchOf([{ prefetch_count: 2, ack_required: false }]),
+      ],
+      scales: [0, 1, 1.5, 3, 7, 10, 11, 4000].map(scaleMax),
+      gaps: linePath([{ at: 0, values: [1] }, { at: 1000, values: [1] }, { at: 60_000, values: [1] }], 0, 60_000, 1).match(/[ML]/g),
+      slots: slots([{ at: 0, values: [3] }, { at: 1, values: [7] }, { at: 299_000, values: [0] }], 300_000, 3),
+      visible: format.visible("a\u202eb\u0000"),
+      bytes: [format.bytes(1023), format.bytes(1024), format.bytes(5e9)],
+      paths: [thrown("a", "."), thrown("..", "b"), thrown(""), thrown("\ud800"), thrown("...", "a/b?#")],
+      kept: [samples.length, samples[0].at, samples.at(-1).at],
+    };
+  });
+  assert.deepEqual(found, {
+    holds: ["idle", "no consumer", "no consumer", "slow consumer", "growing", "waits for acks", "alarm", "draining", "not taken", "keeps up"],
+    prefetch: [null, 5, null, null],
+    scales: [1, 1, 2, 5, 10, 10, 20, 5000],
+    gaps: ["M", "L", "M"],
+    slots: [7, -1, 0],
+    visible: "a\\u202eb\\u0000",
+    bytes: ["1023 B", "1.0 KiB", "4.7 GiB"],
+    paths: ["refused", "refused", "refused", "refused", ".../a%2Fb%3F%23"],
+    kept: [300, 50_000, 349_000],
+  });
+}
+
+// The client that the test keeps connected takes two messages of `slow` and acknowledges none.
+export async function says_what_holds_a_queue_back(site, { slow }) {
+  const page = await site.logIn();
+  await site.go(page, "queues");
+  await page.getByLabel("Filter by name").fill(slow);
+  await expectText(page.locator("tr", { hasText: slow }).locator(".badge"), "slow consumer", 15);
+  await page.getByRole("link", { name: slow }).click();
+  await expectText(page.locator(".hold .badge"), "slow consumer");
+  await expectText(page.locator("section", { hasText: "Consumers" }).locator("tbody td.numeric").first(), "2");
+  await page.locator("section", { hasText: "Consumers" }).getByRole("link").click();
+  await page.getByRole("heading", { name: /Connection/ }).waitFor();
+}
+
+export async function tells_everywhere_that_publishers_are_held_back(site) {
+  site.expectedStatus.add(503); // so does a health check answer that fails
+  const page = await site.logIn();
+  await page.locator(".alarm", { hasText: "low on disk space" }).waitFor();
+  await expectText(page.locator(".figure strong.bad"), /iB/);
+  await site.queue("full");
+  await site.go(page, "queues", kVhost, "full");
+  await page.getByLabel("Body").fill("one more");
+  await page.getByRole("button", { name: "Publish" }).click();
+  await expectText(page.locator(".complaint").nth(1), /no room for this at the moment.*publishers are held back/s);
+}
+
 export async function asks_less_while_the_broker_fails_and_nothing_while_hidden(site) {
   const page = await site.logIn();
   await site.go(page, "queues");
