@@ -191,5 +191,5 @@ def test_the_page_says_what_holds_a_queue_back(run, connect, name):
 
 
 def test_the_page_tells_everywhere_that_publishers_are_held_back(run_at, own_broker):
-    broker = own_broker(["--http", "127.0.0.1:0", "--disk-low-water", "1000TiB"])
+    broker = own_broker(["--http", "127.0.0.1:0", "--disk-low-water", "1000000GiB"])
     run_at(broker, "tells_everywhere_that_publishers_are_held_back")
