@@ -1,5 +1,6 @@
 #include "management/page.hpp"
 
+#include <algorithm>
 #include <string>
 
 namespace millrace::management {
