@@ -5,11 +5,15 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 #include <variant>
+#include <vector>
 
+#include "cli/run.hpp"
 #include "server/command_line.hpp"
 #include "server/process.hpp"
 
@@ -84,9 +88,16 @@ int run(const server::Config& config) {
 
 }  // namespace
 
+// What the server reads itself; all else is a client's verb.
+bool is_for_server(const std::vector<std::string>& words) {
+  return !words.empty() && (words[0] == "serve" || words[0] == "--version");
+}
+
 int main(int argc, char** argv) {
-  const auto wanted =
-      server::read_command_line(argc, argv, [](const char* name) { return std::getenv(name); });
+  const auto environment = [](const char* name) { return std::getenv(name); };
+  const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  if (!is_for_server(words)) return cli::run(words, environment);
+  const auto wanted = server::read_command_line(argc, argv, environment);
   if (const auto* say = std::get_if<server::Say>(&wanted)) {
     print(say->status == 0 ? stdout : stderr, say->text);
     return say->status;

@@ -1,0 +1,114 @@
+#include "cli/amqp.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/value.hpp>
+#include <future>
+
+#include "cli/listing.hpp"
+#include "cli/text.hpp"
+
+namespace millrace::cli {
+namespace {
+
+constexpr std::uint16_t kAmqpPort = 5672;
+constexpr std::chrono::seconds kConnectTimeout{10};
+
+// Users without the tag "monitoring" are not told of listeners.
+HostPort find_amqp(Session& session) {
+  const Settings& settings = session.api().settings();
+  if (!settings.amqp.host.empty()) return settings.amqp;
+  const boost::json::value overview = session.api().get(api_path({"overview"}));
+  const boost::json::value* listeners = find_in(overview, "listeners");
+  if (listeners != nullptr && listeners->is_array()) {
+    for (const auto& listener : listeners->get_array()) {
+      if (text_in(listener, "protocol") != "amqp") continue;
+      return {settings.http.host, static_cast<std::uint16_t>(number_in(listener, "port"))};
+    }
+  }
+  return {settings.http.host, kAmqpPort};
+}
+
+int status_of(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::not_connected:
+    case ErrorKind::connection_lost:
+    case ErrorKind::timed_out:
+    case ErrorKind::tls:
+    case ErrorKind::protocol:
+      return kUnreachable;
+    case ErrorKind::invalid_argument:
+      return kBadUse;
+    case ErrorKind::none:
+    case ErrorKind::cancelled:
+    case ErrorKind::closed:
+    case ErrorKind::refused_login:
+    case ErrorKind::access_refused:
+    case ErrorKind::not_found:
+    case ErrorKind::locked:
+    case ErrorKind::precondition:
+    case ErrorKind::not_allowed:
+    case ErrorKind::not_supported:
+    case ErrorKind::unroutable:
+    case ErrorKind::rejected:
+    case ErrorKind::overloaded:
+    case ErrorKind::consumer_cancelled:
+    case ErrorKind::would_deadlock:
+    case ErrorKind::remote:
+    case ErrorKind::codec:
+    case ErrorKind::storage:
+    case ErrorKind::broker:
+      return kRefused;
+  }
+  return kRefused;
+}
+
+}  // namespace
+
+std::string amqp_url(Session& session) {
+  const HostPort where = find_amqp(session);
+  const Settings& settings = session.api().settings();
+  const bool is_v6 = where.host.find(':') != std::string::npos;
+  return "amqp://" + percent_encode(settings.user) + ":" + percent_encode(settings.password) + "@" +
+         (is_v6 ? "[" + where.host + "]" : where.host) + ":" + std::to_string(where.port) + "/" +
+         percent_encode(session.vhost());
+}
+
+std::unique_ptr<Client> connect_client(const std::string& url, const std::string& name) {
+  ClientOptions options(url);
+  options.name = name;
+  options.connect_timeout = kConnectTimeout;
+  options.heartbeat = std::chrono::seconds(10);
+  auto client = std::make_unique<Client>(options);
+  // The client would try for ever; whoever types a command wants to know after the first time.
+  struct Outcome {
+    std::promise<std::pair<bool, std::string>> promise;
+    std::atomic<bool> settled{false};
+    void settle(bool fine, const std::string& text) {
+      if (!settled.exchange(true)) promise.set_value({fine, text});
+    }
+  };
+  const auto outcome = std::make_shared<Outcome>();
+  client->on_event([outcome](const Event& event) {
+    if (event.kind == EventKind::connect_failed) outcome->settle(false, event.text);
+  });
+  auto refused = std::make_shared<Failure>();
+  client->async_connect([outcome, refused](Failure failure) {
+    *refused = failure;
+    outcome->settle(!failure, failure ? failure.text() : "");
+  });
+  const auto [connected, text] = outcome->promise.get_future().get();
+  if (connected) return client;
+  if (*refused) throw stop_for(*refused);
+  throw Stop(kUnreachable, "cannot reach the broker for messages: " + text +
+                               "\n--amqp HOST:PORT says where it listens, if that is not it.");
+}
+
+Stop stop_for(const ClientError& error) {
+  return Stop(status_of(error.kind()), error.what());
+}
+
+Stop stop_for(const Failure& failure) {
+  return Stop(status_of(failure.kind()), failure.text());
+}
+
+}  // namespace millrace::cli

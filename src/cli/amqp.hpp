@@ -1,0 +1,22 @@
+// libmillrace for verbs that send and receive messages.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cli/session.hpp"
+#include "cli/stop.hpp"
+#include "millrace/client.hpp"
+
+namespace millrace::cli {
+
+// amqp://... for the session's user and vhost: where --amqp says, else where the broker says that it listens.
+std::string amqp_url(Session& session);
+// Logged in. Stops with kUnreachable when the first attempt does not get there, with kRefused when the broker
+// does not want this user.
+std::unique_ptr<Client> connect_client(const std::string& url, const std::string& name);
+// An error of the client's as the command's end.
+Stop stop_for(const ClientError& error);
+Stop stop_for(const Failure& failure);
+
+}  // namespace millrace::cli

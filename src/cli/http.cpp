@@ -1,0 +1,149 @@
+#include "cli/http.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <optional>
+
+#include "cli/stop.hpp"
+#include "cli/text.hpp"
+
+namespace millrace::cli {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using asio::ip::tcp;
+using Error = boost::system::error_code;
+
+constexpr std::chrono::seconds kConnectTimeout{10};
+constexpr std::chrono::seconds kAnswerTimeout{60};
+constexpr std::uint64_t kMaxAnswerBytes = 1u << 30;
+
+struct Http::State {
+  explicit State(const Settings& settings)
+      : where(settings.http),
+        authorization("Basic " + encode_base64(settings.user + ":" + settings.password)) {}
+
+  // Runs one asynchronous operation to its end: only those have timeouts.
+  template <class Start>
+  Error complete(Start start) {
+    Error outcome;
+    start([&outcome](const Error& error, auto&&...) { outcome = error; });
+    context.restart();
+    context.run();
+    return outcome;
+  }
+
+  Error connect() {
+    Error error;
+    tcp::resolver resolver(context);
+    const auto found = resolver.resolve(where.host, std::to_string(where.port), error);
+    if (error) return error;
+    stream.emplace(context);
+    stream->expires_after(kConnectTimeout);
+    error = complete([&](auto done) {
+      stream->async_connect(found, [done](const Error& failed, const tcp::endpoint&) { done(failed); });
+    });
+    if (error) return stream.reset(), error;
+    stream->socket().set_option(tcp::no_delay(true), error);
+    return {};
+  }
+
+  Error exchange(http::request<http::string_body>& request, HttpReply& reply) {
+    stream->expires_after(kAnswerTimeout);
+    if (const Error error = complete([&](auto done) { http::async_write(*stream, request, done); }))
+      return error;
+    http::response_parser<http::string_body> parser;
+    parser.body_limit(kMaxAnswerBytes);
+    if (const Error error = complete([&](auto done) { http::async_read(*stream, buffer, parser, done); }))
+      return error;
+    auto& answer = parser.get();
+    reply.status = answer.result_int();
+    reply.asks_for_login = answer.find(http::field::www_authenticate) != answer.end();
+    reply.body = std::move(answer.body());
+    if (!answer.keep_alive()) close();
+    return {};
+  }
+
+  void close() {
+    stream.reset();
+    buffer.clear();
+  }
+
+  HostPort where;
+  std::string authorization;
+  asio::io_context context{1};
+  std::optional<beast::tcp_stream> stream;
+  beast::flat_buffer buffer;
+};
+
+namespace {
+
+std::string host_text(const HostPort& where) {
+  const bool is_v6 = where.host.find(':') != std::string::npos;
+  return (is_v6 ? "[" + where.host + "]" : where.host) + ":" + std::to_string(where.port);
+}
+
+std::string one_line(std::string_view text) {
+  std::string line(text);
+  for (char& c : line) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
+  }
+  return line;
+}
+
+}  // namespace
+
+Http::Http(const Settings& settings)
+    : address_("http://" + host_text(settings.http)), state_(std::make_unique<State>(settings)) {}
+
+Http::~Http() = default;
+
+HttpReply Http::ask(std::string_view method, std::string_view path, std::string body,
+                    std::string_view reason) {
+  State& state = *state_;
+  http::request<http::string_body> request;
+  request.version(11);
+  request.method_string({method.data(), method.size()});
+  request.target({path.data(), path.size()});
+  request.set(http::field::host, host_text(state.where));
+  request.set(http::field::authorization, state.authorization);
+  request.set(http::field::user_agent, "millrace");
+  if (!reason.empty()) request.set("X-Reason", one_line(reason));
+  if (!body.empty()) request.set(http::field::content_type, "application/json");
+  request.body() = std::move(body);
+  request.prepare_payload();
+
+  const bool was_connected = state.stream.has_value();
+  HttpReply reply;
+  Error error;
+  if (!was_connected) error = state.connect();
+  if (error) {
+    throw Stop(
+        kUnreachable,
+        "cannot reach the broker at " + address_ + ": " + error.message() +
+            "\nIs it running? 'millrace serve' starts one; --http HOST:PORT or MILLRACE_HTTP names another.");
+  }
+  error = state.exchange(request, reply);
+  if (error && was_connected && method == "GET") {
+    state.close();
+    error = state.connect();
+    if (!error) error = state.exchange(request, reply);
+  }
+  if (error) {
+    state.close();
+    throw Stop(kUnreachable,
+               "no answer from " + address_ + ": " + error.message() +
+                   "\nIs that the management HTTP API? --http HOST:PORT or MILLRACE_HTTP names another.");
+  }
+  return reply;
+}
+
+}  // namespace millrace::cli

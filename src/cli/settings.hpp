@@ -1,0 +1,36 @@
+// Where the broker is and who asks it: by option, else by environment, else this machine and guest.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "cli/given.hpp"
+
+namespace millrace::cli {
+
+using Environment = std::function<const char*(const char*)>;
+
+struct HostPort {
+  std::string host;
+  std::uint16_t port = 0;
+};
+
+struct Settings {
+  HostPort http;
+  std::string user;
+  std::string password;
+  HostPort amqp;  // no host: where the broker says that it listens
+};
+
+// [http://]HOST[:PORT][/], as an operator or as the broker's own configuration writes it: a wildcard is this
+// machine. Stops with kBadUse for anything else; `source` is what to name then.
+HostPort parse_address(std::string_view text, std::string_view scheme, std::uint16_t default_port,
+                       std::string_view source);
+
+// Options --http, --amqp, --user, --password, --password-file; MILLRACE_HTTP and so on. May ask for a
+// password.
+Settings read_settings(const Given& given, const Environment& environment);
+
+}  // namespace millrace::cli

@@ -1,0 +1,176 @@
+#include "cli/text.hpp"
+
+#include <array>
+#include <cstdio>
+
+namespace millrace::cli {
+namespace {
+
+constexpr char32_t kBroken = 0xFFFFFFFF;
+
+// The character at `at`, which moves behind it; kBroken, and one byte on, where there is no valid UTF-8.
+char32_t next_character(std::string_view text, std::size_t& at) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = byte(at);
+  if (lead < 0x80) return text[at++];
+  const std::size_t length = lead >= 0xF0 && lead < 0xF5 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC2 ? 2 : 0;
+  if (length == 0 || lead >= 0xF5 || at + length > text.size()) return ++at, kBroken;
+  char32_t character = lead & (0xFF >> (length + 1));
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(at + i) & 0xC0) != 0x80) return ++at, kBroken;
+    character = character << 6 | (byte(at + i) & 0x3F);
+  }
+  constexpr char32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
+  if (character < kLeast[length] || character > 0x10FFFF || (character >= 0xD800 && character < 0xE000)) {
+    return ++at, kBroken;
+  }
+  at += length;
+  return character;
+}
+
+bool steers_terminal(char32_t c) {
+  return c < 0x20 || (c >= 0x7F && c < 0xA0) || (c >= 0x200B && c <= 0x200F) ||
+         (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) || c == 0xFEFF;
+}
+
+std::size_t character_width(char32_t c) {
+  if (c >= 0x0300 && c <= 0x036F) return 0;  // combining marks
+  const bool wide =
+      (c >= 0x1100 && c <= 0x115F) || (c >= 0x2E80 && c <= 0xA4CF) || (c >= 0xAC00 && c <= 0xD7A3) ||
+      (c >= 0xF900 && c <= 0xFAFF) || (c >= 0xFE30 && c <= 0xFE6F) || (c >= 0xFF00 && c <= 0xFF60) ||
+      (c >= 0xFFE0 && c <= 0xFFE6) || (c >= 0x1F300 && c <= 0x1FAFF) || (c >= 0x20000 && c <= 0x3FFFD);
+  return wide ? 2 : 1;
+}
+
+template <class... Values>
+std::string print(const char* format, Values... values) {
+  char text[64];
+  std::snprintf(text, sizeof text, format, values...);
+  return text;
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+  std::string shown;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t begin = at;
+    const char32_t c = next_character(text, at);
+    if (c == kBroken) {
+      shown += print("\\x%02x", static_cast<unsigned>(static_cast<unsigned char>(text[begin])));
+    } else if (!steers_terminal(c)) {
+      shown += text.substr(begin, at - begin);
+    } else if (c == '\n') {
+      shown += "\\n";
+    } else if (c == '\t') {
+      shown += "\\t";
+    } else if (c == '\r') {
+      shown += "\\r";
+    } else {
+      shown +=
+          c < 0x80 ? print("\\x%02x", static_cast<unsigned>(c)) : print("\\u{%x}", static_cast<unsigned>(c));
+    }
+  }
+  return shown;
+}
+
+std::size_t display_width(std::string_view text) {
+  std::size_t width = 0;
+  for (std::size_t at = 0; at < text.size();) width += character_width(next_character(text, at));
+  return width;
+}
+
+std::string cut_to(std::string_view text, std::size_t width) {
+  if (display_width(text) <= width) return std::string(text);
+  if (width == 0) return "";
+  std::size_t used = 0;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    std::size_t next = at;
+    const std::size_t more = character_width(next_character(text, next));
+    if (used + more > width - 1) break;
+    used += more;
+    at = next;
+  }
+  return std::string(text.substr(0, at)) + "…";
+}
+
+std::string percent_encode(std::string_view text) {
+  std::string encoded;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '.' || c == '_' || c == '~';
+    if (plain) {
+      encoded += c;
+    } else {
+      encoded += print("%%%02X", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    }
+  }
+  return encoded;
+}
+
+std::string encode_base64(std::string_view bytes) {
+  constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const auto byte = [&](std::size_t k) -> unsigned {
+      return i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0;
+    };
+    const unsigned group = byte(0) << 16 | byte(1) << 8 | byte(2);
+    text += kDigits[group >> 18];
+    text += kDigits[group >> 12 & 63];
+    text += i + 1 < bytes.size() ? kDigits[group >> 6 & 63] : '=';
+    text += i + 2 < bytes.size() ? kDigits[group & 63] : '=';
+  }
+  return text;
+}
+
+bool is_utf8(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    if (next_character(text, at) == kBroken) return false;
+  }
+  return true;
+}
+
+std::string bytes_text(double bytes) {
+  constexpr std::array kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  std::size_t unit = 0;
+  while (bytes >= 1024 && unit + 1 < kUnits.size()) {
+    bytes /= 1024;
+    ++unit;
+  }
+  return print(unit == 0 ? "%.0f %s" : "%.1f %s", bytes, kUnits[unit]);
+}
+
+std::string rate_text(double per_second) {
+  if (per_second == 0) return "0/s";
+  return print(per_second < 10 ? "%.1f/s" : "%.0f/s", per_second);
+}
+
+std::string duration_text(std::uint64_t seconds) {
+  const auto n = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
+  if (seconds < 60) return print("%llu s", n(seconds));
+  if (seconds < 3600) return print("%llu min %llu s", n(seconds / 60), n(seconds % 60));
+  if (seconds < 86400) return print("%llu h %llu min", n(seconds / 3600), n(seconds / 60 % 60));
+  return print("%llu d %llu h", n(seconds / 86400), n(seconds / 3600 % 24));
+}
+
+std::string latency_text(std::uint64_t nanoseconds) {
+  const double ns = static_cast<double>(nanoseconds);
+  if (ns < 1e3) return print("%.0f ns", ns);
+  if (ns < 1e6) return print("%.1f us", ns / 1e3);
+  if (ns < 1e9) return print("%.2f ms", ns / 1e6);
+  return print("%.2f s", ns / 1e9);
+}
+
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(separator), text.size());
+    if (end != 0) parts.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return parts;
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,44 @@
+// completion bash|zsh|fish
+#include "cli/completion.hpp"
+
+#include "cli/session.hpp"
+#include "cli/stop.hpp"
+#include "cli/terminal.hpp"
+#include "cli/verb.hpp"
+
+namespace millrace::cli {
+namespace {
+
+constexpr Argument kShell[] = {{"SHELL", "bash, zsh or fish"}};
+
+int complete(Session& session) {
+  const std::string shell = session.given.text("SHELL");
+  if (shell == "bash") {
+    print(bash_completion());
+  } else if (shell == "zsh") {
+    print(zsh_completion());
+  } else if (shell == "fish") {
+    print(fish_completion());
+  } else {
+    throw Stop(kBadUse, "there is completion for bash, zsh and fish, not for '" + shell + "'");
+  }
+  return kOk;
+}
+
+}  // namespace
+
+std::span<const Verb> completion_verbs() {
+  static const Verb verbs[] = {
+      {"completion",
+       "Print a script that completes commands in your shell",
+       kShell,
+       {},
+       "source <(millrace completion bash)\n"
+       "millrace completion zsh > ~/.zfunc/_millrace\n"
+       "millrace completion fish > ~/.config/fish/completions/millrace.fish",
+       complete},
+  };
+  return verbs;
+}
+
+}  // namespace millrace::cli
