@@ -3,6 +3,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
+#include <charconv>
 
 #include "cli/stop.hpp"
 #include "cli/text.hpp"
@@ -34,6 +35,53 @@ std::string reason_in(const std::string& body) {
   return "";
 }
 
+std::string percent_decode(std::string_view text) {
+  std::string decoded;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    unsigned byte = 0;
+    const bool escape = text[i] == '%' && i + 2 < text.size() &&
+                        std::from_chars(text.data() + i + 1, text.data() + i + 3, byte, 16).ec == std::errc();
+    decoded += escape ? static_cast<char>(byte) : text[i];
+    if (escape) i += 2;
+  }
+  return decoded;
+}
+
+// "/api/queues/%2F/jobs" as "there is no queue 'jobs' in virtual host '/'", or no such virtual host.
+std::string missing_text(std::string_view path) {
+  struct Kind {
+    std::string_view in_path;
+    std::string_view name;
+    std::size_t at;  // where in the path the name is
+  };
+  constexpr Kind kKinds[] = {
+      {"queues", "queue", 2},
+      {"exchanges", "exchange", 2},
+      {"connections", "connection", 1},
+      {"users", "user", 1},
+      {"vhosts", "virtual host", 1},
+      {"policies", "policy", 2},
+      {"operator-policies", "operator policy", 2},
+      {"permissions", "permission of user", 2},
+      {"topic-permissions", "topic permission of user", 2},
+  };
+  const std::vector<std::string> parts = split(path.substr(0, path.find('?')).substr(4), '/');
+  for (const Kind& kind : kKinds) {
+    if (parts.empty() || parts[0] != kind.in_path) continue;
+    const auto part = [&](std::size_t at) { return "'" + printable(percent_decode(parts[at])) + "'"; };
+    if (kind.at < parts.size()) {
+      return "there is no " + std::string(kind.name) + " " + part(kind.at) +
+             (kind.at == 2 ? " in virtual host " + part(1) : "");
+    }
+    if (kind.at == 2 && parts.size() == 2) return "there is no virtual host " + part(1);
+  }
+  if (parts.size() > 4 && parts[0] == "bindings") {
+    return "there is no exchange or queue of these names, or no such binding between them";
+  }
+  if (parts.size() == 2) return "there is no virtual host '" + printable(percent_decode(parts[1])) + "'";
+  return "there is no such thing at the broker";
+}
+
 }  // namespace
 
 HttpReply Api::expect_done(std::string_view method, std::string_view path, std::string body,
@@ -48,10 +96,7 @@ HttpReply Api::expect_done(std::string_view method, std::string_view path, std::
                  "\nGive --user NAME, and the password by MILLRACE_PASSWORD or --password-file FILE.");
   }
   if (reply.status == 401) throw refuse("user '" + settings_.user + "' may not do that: " + why);
-  if (reply.status == 404) {
-    throw refuse(why.empty() || why == "Not Found" ? "there is no such thing at the broker"
-                                                   : "not found: " + why);
-  }
+  if (reply.status == 404) throw refuse(missing_text(path));
   throw refuse(why.empty() ? "the broker answered with status " + std::to_string(reply.status) : why);
 }
 

@@ -101,7 +101,7 @@ std::vector<Parsed> declare(CLI::App& app, const Verb& verb) {
     CLI::Option* added = app.add_option(std::string(argument.name), help);
     added->type_name("")->type_size(1);
     if (argument.repeats) {
-      added->expected(argument.required ? 1 : 0, 1 << 20);
+      added->expected(1, 1 << 20)->allow_extra_args();
     } else {
       added->expected(1);
     }

@@ -10,9 +10,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
+#include "cli/rabbitmqctl/ctl.hpp"
 #include "cli/run.hpp"
 #include "server/command_line.hpp"
 #include "server/process.hpp"
@@ -96,6 +98,9 @@ bool is_for_server(const std::vector<std::string>& words) {
 int main(int argc, char** argv) {
   const auto environment = [](const char* name) { return std::getenv(name); };
   const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  // Installed under two names; a path may stand before it.
+  const std::string_view name = argc > 0 ? argv[0] : "";
+  if (name.substr(name.rfind('/') + 1) == "rabbitmqctl") return cli::rabbitmqctl::run(words, environment);
   if (!is_for_server(words)) return cli::run(words, environment);
   const auto wanted = server::read_command_line(argc, argv, environment);
   if (const auto* say = std::get_if<server::Say>(&wanted)) {

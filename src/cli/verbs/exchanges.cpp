@@ -5,6 +5,7 @@
 #include "cli/listing.hpp"
 #include "cli/session.hpp"
 #include "cli/stop.hpp"
+#include "cli/text.hpp"
 #include "cli/verb.hpp"
 
 namespace millrace::cli {
@@ -108,7 +109,7 @@ int delete_binding(Session& session) {
     const json::value* its = find_in(binding, "arguments");
     if (text_in(binding, "routing_key") != session.given.text("key")) continue;
     if (its == nullptr || *its != json::value(arguments)) continue;
-    session.api().remove(path + "/" + text_in(binding, "properties_key"));
+    session.api().remove(path + "/" + percent_encode(text_in(binding, "properties_key")));
     session.say("'" + session.given.text("SOURCE") + "' is no longer bound to '" +
                     session.given.text("DESTINATION") + "'",
                 {{"source", session.given.text("SOURCE")},
