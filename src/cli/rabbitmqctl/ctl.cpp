@@ -147,6 +147,7 @@ int run_words(std::vector<std::string> words, const Environment& environment) {
     if (option->count() != 0) options.add(name, option->results());
   }
   std::vector<std::string> rest = app.remaining();
+  rest.erase(std::remove(rest.begin(), rest.end(), "--"), rest.end());
   if (rest.empty() || rest[0] == "help") {
     print(help_text());
     return rest.empty() ? static_cast<int>(kUsage) : static_cast<int>(kOk);

@@ -1,0 +1,86 @@
+#include "cli/settings.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <fstream>
+#include <map>
+
+#include "cli/stop.hpp"
+
+namespace millrace::cli {
+namespace {
+
+HostPort address(std::string_view text) {
+  return parse_address(text, "http", 15672, "--http");
+}
+
+int status_of(std::string_view text) {
+  try {
+    address(text);
+  } catch (const Stop& stop) {
+    return stop.status();
+  }
+  return kOk;
+}
+
+Settings settings(const Given& given, const std::map<std::string, std::string>& variables) {
+  return read_settings(given, [&](const char* name) -> const char* {
+    const auto found = variables.find(name);
+    return found == variables.end() ? nullptr : found->second.c_str();
+  });
+}
+
+TEST(Address, is_read_as_people_and_the_broker_write_it) {
+  EXPECT_EQ(address("10.0.0.5").host, "10.0.0.5");
+  EXPECT_EQ(address("10.0.0.5").port, 15672);
+  EXPECT_EQ(address("http://broker:8080/").host, "broker");
+  EXPECT_EQ(address("http://broker:8080/").port, 8080);
+  EXPECT_EQ(address("[::1]:99").host, "::1");
+  EXPECT_EQ(address("[::1]:99").port, 99);
+  EXPECT_EQ(address("8080").host, "localhost");
+  EXPECT_EQ(address("8080").port, 8080);
+}
+
+TEST(Address, of_all_interfaces_is_this_machine) {
+  for (const char* text : {"*:15672", ":15672", "0.0.0.0:15672", "[::]:15672"}) {
+    EXPECT_EQ(address(text).host, "localhost") << text;
+    EXPECT_EQ(address(text).port, 15672) << text;
+  }
+}
+
+TEST(Address, is_refused_when_it_cannot_be_meant) {
+  for (const char* text : {"off", "https://x", "http://u:p@x", "x:0", "x:70000", "x:1y", "[::1", "[::1]9"}) {
+    EXPECT_EQ(status_of(text), kBadUse) << text;
+  }
+}
+
+TEST(Settings, are_guest_on_this_machine_unless_said_otherwise) {
+  const Settings got = settings({}, {});
+  EXPECT_EQ(got.http.host, "127.0.0.1");
+  EXPECT_EQ(got.http.port, 15672);
+  EXPECT_EQ(got.user, "guest");
+  EXPECT_EQ(got.password, "guest");
+}
+
+TEST(Settings, come_from_options_before_the_environment) {
+  Given given;
+  given.add("user", {"typed"});
+  given.add("password", {"secret"});
+  const Settings got = settings(
+      given, {{"MILLRACE_HTTP", "*:1234"}, {"MILLRACE_USER", "env"}, {"MILLRACE_PASSWORD", "other"}});
+  EXPECT_EQ(got.http.port, 1234);
+  EXPECT_EQ(got.user, "typed");
+  EXPECT_EQ(got.password, "secret");
+}
+
+TEST(Settings, take_the_first_line_of_a_password_file) {
+  const std::string path = testing::TempDir() + "millrace_cli_password";
+  std::ofstream(path) << "s3cret\r\nrest\n";
+  EXPECT_EQ(settings({}, {{"MILLRACE_USER", "u"}, {"MILLRACE_PASSWORD_FILE", path}}).password, "s3cret");
+  std::remove(path.c_str());
+  EXPECT_THROW(settings({}, {{"MILLRACE_USER", "u"}, {"MILLRACE_PASSWORD_FILE", path}}), Stop);
+}
+
+}  // namespace
+}  // namespace millrace::cli
