@@ -68,8 +68,9 @@ int status(Session& session) {
     return std::to_string(static_cast<std::uint64_t>(number_in(overview, path)));
   };
   const auto rate = [&](const char* path) { return rate_text(number_in(overview, path)); };
-  line("Broker", text_in(overview, "product_name") + " " + text_in(overview, "product_version") + " at " +
-                     session.api().address());
+  // Clients choose how to behave by product and version, so the broker gives RabbitMQ's.
+  line("Broker", session.api().address() + ", clients see " + text_in(overview, "product_name") + " " +
+                     text_in(overview, "product_version"));
   line("Node", text_in(overview, "node") + ", cluster name " + text_in(overview, "cluster_name"));
   if (find_in(node, "uptime") != nullptr) {
     line("Up for", duration_text(static_cast<std::uint64_t>(number_in(node, "uptime")) / 1000) +
