@@ -62,7 +62,6 @@ std::string head_of(const Frame& frame) {
   };
   const auto rate = [&](const char* path) { return rate_text(number_in(frame.overview, path)); };
   std::string text =
-      text_in(frame.overview, "product_name") + " " + text_in(frame.overview, "product_version") + "  " +
       text_in(frame.overview, "node") + "  " + count("object_totals.connections") + " connections  " +
       count("object_totals.queues") + " queues\n" + count("queue_totals.messages_ready") + " ready  " +
       count("queue_totals.messages_unacknowledged") + " unacked  in " +

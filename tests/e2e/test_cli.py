@@ -20,7 +20,7 @@ from harness.pika_tools import depth, drain, get, parameters, publish, wait_unti
 pytestmark = pytest.mark.millrace_only("it is Millrace's command line")
 
 OK, REFUSED, BAD_USE, UNREACHABLE = 0, 1, 2, 3
-HOSTILE = "<img onerror=x>\n\x1b[2J%2F日本"
+HOSTILE = "<img onerror=x>\t\x1b[2J%2F日本"
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ def test_columns_and_order_can_be_chosen(cli, channel, name):
 def test_hostile_names_cannot_steer_the_terminal(cli, channel):
     channel.queue_declare(HOSTILE, durable=True)
     out = cli("queues").out
-    assert "\x1b" not in out and "<img onerror=x>\\n\\x1b[2J%2F日本" in out
+    assert "\x1b" not in out and "<img onerror=x>\\t\\x1b[2J%2F日本" in out
     assert HOSTILE in [item["name"] for item in cli("queues", "--json").json]
     assert cli("queues", "show", HOSTILE, "--json").json["name"] == HOSTILE
     cli("publish", HOSTILE, "m")
@@ -232,11 +232,14 @@ def test_definitions_go_out_and_come_back(cli, channel, name, tmp_path):
 
 
 def test_connections_are_closed_with_a_reason(cli, broker, connect):
-    connection = connect()
+    connection = connect(client_properties={"connection_name": "to be closed"})
     channel = connection.channel()
-    wait_until(lambda: cli("connections", "--json").json)
-    (item,) = cli("connections", "--json").json
-    cli("connections", "close", item["name"], "--reason", "because")
+
+    def find():
+        return [c["name"] for c in cli("connections", "--json").json if c["user_provided_name"] == "to be closed"]
+
+    wait_until(find)
+    cli("connections", "close", find()[0], "--reason", "because")
     with pytest.raises(pika.exceptions.ConnectionClosedByBroker, match="because"):
         while True:
             connection.process_data_events(time_limit=1)

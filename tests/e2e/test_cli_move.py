@@ -43,7 +43,7 @@ def test_messages_keep_what_they_carry(cli, channel, declare_queue):
     source, target = declare_queue(), declare_queue()
     properties = pika.BasicProperties(
         content_type="text/plain",
-        headers={"n": 1, "list": ["a", True], "table": {"k": 1.5}},
+        headers={"n": 1, "list": ["a", True], "table": {"k": 5}},
         delivery_mode=2,
         priority=3,
         correlation_id="c",
