@@ -6,6 +6,11 @@ export function count(value: number | undefined | null): string {
   return typeof value === "number" ? kNumbers.format(value) : "–";
 }
 
+// "1 channel", "2 channels"
+export function some(value: number, what: string): string {
+  return `${count(value)} ${what}${value === 1 ? "" : "s"}`;
+}
+
 export function rate(value: number | undefined | null): string {
   if (typeof value !== "number") return "–";
   const size = Math.abs(value);

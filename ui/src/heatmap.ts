@@ -1,4 +1,4 @@
-// Many things over the last minutes, a row each: the darker, the more. The scale is logarithmic, so that a queue of ten
+// Many things over the last minutes, a row each: the stronger the colour, the more. The scale is logarithmic, so that a queue of ten
 // is seen beside one of a million.
 
 import { h, replace, setText } from "./dom.js";
@@ -65,7 +65,7 @@ export class HeatMap {
     });
     setText(
       this.scale,
-      `Darkest: ${format(highest)}. From ${kSamples / 60} minutes ago to now; blank where nothing was seen.`,
+      `Strongest: ${format(highest)}. From ${kSamples / 60} minutes ago to now; blank where nothing was seen.`,
     );
   }
 }

@@ -3,7 +3,7 @@
 import { path, post } from "../api.js";
 import { Child, h, replace } from "../dom.js";
 import { area, button, check, field, form, jsonOf, text } from "../form.js";
-import { bytes, count, json, visible } from "../format.js";
+import { bytes, count, json, some, visible } from "../format.js";
 import { exchangeInAddress, kDefaultExchange, nameOf } from "../names.js";
 import { GotMessage } from "../types.js";
 import { section, View } from "../view.js";
@@ -49,7 +49,7 @@ function messageItem(message: GotMessage): HTMLElement {
       h("dt", {}, "Properties"),
       h("dd", {}, h("code", {}, json(properties))),
       headers !== undefined && h("dt", {}, "Headers"),
-      headers !== undefined && h("dd", {}, h("details", {}, h("summary", {}, `${Object.keys(headers).length} headers`), h("pre", {}, json(headers, 2)))),
+      headers !== undefined && h("dd", {}, h("details", {}, h("summary", {}, some(Object.keys(headers).length, "header")), h("pre", {}, json(headers, 2)))),
       h("dt", {}, "Delivered before"),
       h("dd", {}, message.redelivered ? "yes" : "no"),
     ),
@@ -72,7 +72,7 @@ export function peekSection(view: View, vhost: string, name: string): HTMLElemen
       truncate: kShownBytes,
     });
     replace(messages, ...(got ?? []).map(messageItem));
-    told.textContent = got?.length ? `${count(got.length)} messages, the first of the queue.` : "No message is ready.";
+    told.textContent = got?.length ? `${some(got.length, "message")}, the first of the queue.` : "No message is ready.";
   });
   return section(
     "Look at messages",

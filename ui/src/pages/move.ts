@@ -4,7 +4,7 @@
 import { get, path, post } from "../api.js";
 import { h, setText } from "../dom.js";
 import { button, choice, field, form, text } from "../form.js";
-import { count, visible } from "../format.js";
+import { count, some, visible } from "../format.js";
 import { section, View } from "../view.js";
 import { Queue } from "../types.js";
 
@@ -72,8 +72,8 @@ export function moveSection(view: View, vhost: string, name: string): HTMLElemen
       setText(told, `${count(moved)} of ${count(wanted)} moved`);
       if (done.moved === 0) break;
     }
-    const stayed = kept > 0 ? ` ${count(kept)} stay here: ${visible(reason)}.` : "";
-    const end = `${count(moved)} messages moved.${stopped ? " Stopped." : ""}${stayed}`;
+    const stayed = kept > 0 ? ` ${count(kept)} stayed here: ${visible(reason)}.` : "";
+    const end = `${some(moved, "message")} moved.${stopped ? " Stopped." : ""}${stayed}`;
     setText(told, end);
     view.say(end);
   };

@@ -5,7 +5,7 @@ import { get, query } from "../api.js";
 import { Chart } from "../chart.js";
 import { add, h, setText } from "../dom.js";
 import { Figure } from "../figure.js";
-import { bytes, count, duration, rate } from "../format.js";
+import { bytes, count, duration, rate, some } from "../format.js";
 import { HeatMap } from "../heatmap.js";
 import { record } from "../history.js";
 import { way } from "../names.js";
@@ -42,9 +42,9 @@ export function overview(view: View): void {
   const showNode = async () => {
     const [one] = await get<Node[]>("nodes", view.signal);
     if (!one) return;
-    memory.show(bytes(one.mem_used), `publishers wait from ${bytes(one.mem_limit)}`, one.mem_alarm ? "bad" : "");
+    memory.show(bytes(one.mem_used), `publishers wait when messages take ${bytes(one.mem_limit)} of it`, one.mem_alarm ? "bad" : "");
     disk.show(bytes(one.disk_free), `publishers wait below ${bytes(one.disk_free_limit)}`, one.disk_free_alarm ? "bad" : "");
-    node.show(`${count(one.processors)} shards`, `up for ${duration(one.uptime)}, ${count(one.fd_used)} of ${count(one.fd_total)} files open`);
+    node.show(some(one.processors, "shard"), `up for ${duration(one.uptime)}, ${count(one.fd_used)} of ${count(one.fd_total)} files open`);
   };
   const showQueues = async (now: number) => {
     const asked = query({
@@ -72,8 +72,8 @@ export function overview(view: View): void {
     const [into, out, acked] = [stats.publish_details.rate, stats.deliver_get_details.rate, stats.ack_details.rate];
     publishing.show(all ? rate(into) : "not shown", all ? `${count(stats.publish)} since the start` : "for the tag monitoring");
     delivering.show(all ? rate(out) : "not shown", all ? `${rate(acked)} acknowledged` : "for the tag monitoring");
-    clients.show(count(objects.connections), `${count(objects.channels)} channels, ${count(objects.consumers)} consumers`);
-    things.show(count(objects.queues), `${count(objects.exchanges)} exchanges`);
+    clients.show(count(objects.connections), `${some(objects.channels, "channel")}, ${some(objects.consumers, "consumer")}`);
+    things.show(count(objects.queues), some(objects.exchanges, "exchange"));
     lengths.update(record("node lengths", now, [queues.messages_ready, queues.messages_unacknowledged]));
     if (all) rates.update(record("node rates", now, [into, out, acked]));
     setText(alarms, alarm() === null ? "No alarm: publishers are not held back." : "");

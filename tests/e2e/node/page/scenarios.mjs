@@ -102,7 +102,7 @@ export async function retries_dead_letters(site) {
   await site.go(page, "queues", kVhost, "page.dead");
   await expectText(figure(page, "Length"), "251");
   await page.getByRole("button", { name: "Move messages" }).click();
-  await expectText(page.locator(".said"), /^250 messages moved\. 1 stay here: it did not die/);
+  await expectText(page.locator(".said"), /^250 messages moved\. 1 stayed here: it did not die/);
   await expectText(figure(page, "Length"), "1");
   const back = await site.get("page.work", "ack_requeue_true", 250);
   assert.deepEqual(
@@ -114,7 +114,7 @@ export async function retries_dead_letters(site) {
   await page.getByLabel("Where").selectOption("queue");
   await page.getByLabel("Queue", { exact: true }).fill("page.elsewhere");
   await page.getByRole("button", { name: "Move messages" }).click();
-  await expectText(page.locator(".said"), "1 messages moved.");
+  await expectText(page.locator(".said"), "1 message moved.");
   assert.deepEqual((await site.get("page.elsewhere")).map((message) => message.payload), ["no letter"]);
 }
 
