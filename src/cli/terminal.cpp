@@ -115,6 +115,7 @@ Interrupts::Interrupts() {
   seen_signal = 0;
   struct sigaction action {};
   action.sa_handler = remember;  // without SA_RESTART: whoever waits is to look at the flag
+  action.sa_flags = static_cast<int>(SA_RESETHAND);  // the second one ends the program at once
   for (const int signal : kEndSignals) sigaction(signal, &action, nullptr);
 }
 

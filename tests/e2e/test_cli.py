@@ -15,7 +15,7 @@ import pytest
 from harness.cli import Cli, Ended, command, environment
 from harness.http import Api
 from harness.millrace import binary_path
-from harness.pika_tools import depth, drain, get, parameters, publish, wait_until
+from harness.pika_tools import depth, drain, get, publish, wait_until
 
 pytestmark = pytest.mark.millrace_only("it is Millrace's command line")
 

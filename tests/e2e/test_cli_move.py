@@ -7,7 +7,7 @@ import pika
 import pytest
 
 from harness.cli import Cli
-from harness.pika_tools import depth, drain, get, parameters, publish, wait_until
+from harness.pika_tools import depth, drain, get, publish, wait_until
 
 pytestmark = pytest.mark.millrace_only("it is Millrace's command line")
 

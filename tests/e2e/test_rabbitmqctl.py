@@ -1,7 +1,6 @@
 """The program under the name rabbitmqctl: output and exit statuses as RabbitMQ's own, held against it where it is installed."""
 
 import json
-import os
 import subprocess
 
 import pika
@@ -112,6 +111,7 @@ def comparable(ended):
 
 
 @pytest.mark.skipif(not PEER_TOOL.exists(), reason="rabbitmq-server is not installed")
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_commands_answer_as_rabbitmqs_own(ctl, tmp_path):
     directory = tmp_path / "peer"

@@ -23,6 +23,9 @@ namespace json = boost::json;
 
 constexpr std::uint64_t kMany = UINT64_C(1) << 40;
 constexpr std::uint16_t kPrefetch = 500;
+// Who only looks holds what it has seen, so that it does not see it again.
+constexpr std::uint64_t kLooksAt = 2000;
+constexpr std::uint64_t kMostLooksAt = 65535;
 // A queue that gives nothing for so long is asked whether it has anything.
 constexpr std::chrono::milliseconds kPatience{300};
 
@@ -51,7 +54,7 @@ constexpr Option kConsume[] = {
     {"--count", "N", "End after N messages"},
     {"--follow", "", "Wait for more when the queue is empty, until Ctrl-C"},
     {"--ack", "", "Take the messages out of the queue (the default)"},
-    {"--no-ack", "", "Look only: they go back to the queue, marked as redelivered"},
+    {"--no-ack", "", "Look only (at 2000, or --count): they go back to the queue, marked as redelivered"},
     {"--verbose", "", "Print routing key, properties and headers as well"},
 };
 
@@ -165,9 +168,8 @@ int consume(Session& session) {
   if (count == 0) return kOk;
   const auto client = connect_client(amqp_url(session), "millrace consume");
   const Interrupts interrupts;
-  // Who only looks holds all that it has seen.
-  const auto prefetch =
-      static_cast<std::uint16_t>(std::min<std::uint64_t>(count, only_look ? 65535 : kPrefetch));
+  const std::uint64_t looks_at = given.has("count") ? kMostLooksAt : kLooksAt;
+  const auto prefetch = static_cast<std::uint16_t>(std::min(count, only_look ? looks_at : kPrefetch));
   Receiving receiving(*client, given.text("QUEUE"), prefetch);
   std::vector<Delivery> held;
   std::uint64_t taken = 0;
@@ -182,6 +184,7 @@ int consume(Session& session) {
     ++taken;
     print(shown(*delivery, session));  // before the acknowledgement: what is not shown is not lost
     if (only_look) {
+      std::string().swap(delivery->message().body);
       held.push_back(std::move(*delivery));
     } else {
       delivery->ack();
