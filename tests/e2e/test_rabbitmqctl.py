@@ -7,7 +7,7 @@ import pika
 import pytest
 
 from harness.cli import Ended, Rabbitmqctl
-from harness.pika_tools import parameters, publish
+from harness.pika_tools import parameters, publish, wait_until
 from harness.rabbitmq import SERVER, RabbitMq
 
 pytestmark = pytest.mark.millrace_only("it is Millrace's command line")
@@ -171,7 +171,10 @@ def test_definitions_and_connections_and_status(ctl, tmp_path):
     assert "jobs" in ctl("list_queues", "-s").out
     assert ctl("import_definitions", str(tmp_path / "nonesuch")).status != 0
     connection = pika.BlockingConnection(parameters(ctl.broker))
-    name = ctl("list_connections", "-s", "name").out.strip()
+    names = []
+    # What is listed may be a second old.
+    wait_until(lambda: names.append(ctl("list_connections", "-s", "name").out.strip()) or names[-1], 10)
+    name = names[-1]
     assert ctl("close_connection", name, "why").status == 0
     with pytest.raises(pika.exceptions.ConnectionClosedByBroker, match="why"):
         while True:
