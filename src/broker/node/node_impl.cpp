@@ -101,7 +101,8 @@ class NodeImpl final : public Node {
       });
     }
     boost::unordered::erase_if(seen, [&](const auto& item) {
-      const auto& [name, of_all] = item;
+      const Arrivals::Name& name = item.first;
+      const Seen& of_all = item.second;
       const auto holder = std::find_if(shards_.begin(), shards_.end(),
                                        [&](const auto& shard) { return shard->recovered_holds(name); });
       if (holder == shards_.end()) return true;

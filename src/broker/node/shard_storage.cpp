@@ -228,14 +228,15 @@ std::optional<unsigned> Shard::recovered_lane(const RecoveredQueue& queue, std::
 
 const boost::unordered_flat_set<std::uint64_t>& Shard::items_of(const storage::SegmentRun& run) {
   const auto [it, first] = looked_into_.try_emplace({run.segment.value, run.offset});
+  auto& items = it->second;
   const result<Buffer> bytes = first ? read_segment_now(run) : result<Buffer>(Buffer());
   // What cannot be read is reported when it is to be served.
-  if (bytes.has_error()) return it->second;
+  if (bytes.has_error()) return items;
   walk_piece(
       bytes->view(), run.offset, run.offset + run.bytes,
-      [&](const storage::StoredItem& item, std::uint64_t) { it->second.insert(item.seq); },
+      [&](const storage::StoredItem& item, std::uint64_t) { items.insert(item.seq); },
       [](std::uint64_t) {});
-  return it->second;
+  return items;
 }
 
 void Shard::finish_recovery(NodeRecovery& recovery) {
