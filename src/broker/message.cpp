@@ -166,6 +166,15 @@ Ref<Message> Message::create(const Fields& fields, ByteView body) {
   return message;
 }
 
+Message::Fields Message::fields() const noexcept {
+  return {origin_,       durable_,   priority_,     ttl_ms_, received_ms_,
+          timestamp_ms_, exchange(), routing_key(), header()};
+}
+
+std::unique_ptr<Annotations> Message::copy_annotations() const {
+  return annotations_ ? std::make_unique<Annotations>(*annotations_) : std::make_unique<Annotations>();
+}
+
 std::size_t Message::footprint() const noexcept {
   const std::size_t bytes =
       sizeof(Message) + exchange_bytes_ + routing_key_bytes_ + std::size_t{header_bytes_} + body_bytes_;

@@ -92,6 +92,11 @@ class Message final : public RefCounted {
 
   const Annotations* annotations() const noexcept { return annotations_.get(); }
 
+  // For a message like this one: all that is not its body or its annotations, as views into this one.
+  Fields fields() const noexcept;
+  // A copy to be changed; empty ones when there are none.
+  std::unique_ptr<Annotations> copy_annotations() const;
+
   // For the creator, before the message is shared.
   std::uint8_t* body_room() noexcept { return const_cast<std::uint8_t*>(body().data()); }
   void annotate(std::unique_ptr<const Annotations> annotations) noexcept {

@@ -97,8 +97,7 @@ bool Shard::send_dead_letter(Queue& queue, const Entry& entry, DeathReason reaso
   const MessageRef original =
       settings.stamp && entry.seq != 0 ? stamped(entry.message, queue, entry.seq) : entry.message;
   const Message& message = *original;
-  auto annotations = message.annotations() ? std::make_unique<Annotations>(*message.annotations())
-                                           : std::make_unique<Annotations>();
+  std::unique_ptr<Annotations> annotations = message.copy_annotations();
   add_death(*annotations, queue, message, reason, shared_.options.formats, now_ms());
   annotations->drop_expiration = true;
 
@@ -108,15 +107,11 @@ bool Shard::send_dead_letter(Queue& queue, const Entry& entry, DeathReason reaso
   } else {
     keys = keys_of(message, shared_.options.formats);
   }
-  Message::Fields fields;
-  fields.origin = message.origin();
-  fields.durable = message.durable();
-  fields.priority = message.priority();
+  Message::Fields fields = message.fields();
+  fields.ttl_ms = -1;
   fields.received_ms = now_ms();
-  fields.timestamp_ms = message.timestamp_ms();
   fields.exchange = exchange->spec().name;
   fields.routing_key = keys.front();
-  fields.header = message.header();
   Ref<Message> copy = Message::create(fields, message.body());
   const std::vector<std::string_view> views(keys.begin(), keys.end());
 

@@ -22,20 +22,14 @@ struct Held {
 };
 
 Ref<Message> copy_of(const Message& message, std::int64_t now_ms, const Death* death) {
-  Message::Fields fields;
-  fields.origin = message.origin();
-  fields.durable = message.durable();
-  fields.priority = message.priority();
-  fields.ttl_ms = message.ttl_ms();
+  Message::Fields fields = message.fields();
   fields.received_ms = now_ms;
-  fields.timestamp_ms = message.timestamp_ms();
-  fields.exchange = death != nullptr ? std::string_view(death->exchange) : message.exchange();
-  fields.routing_key = death != nullptr && !death->routing_keys.empty()
-                           ? std::string_view(death->routing_keys.front())
-                           : message.routing_key();
-  fields.header = message.header();
+  if (death != nullptr) {
+    fields.exchange = death->exchange;
+    if (!death->routing_keys.empty()) fields.routing_key = death->routing_keys.front();
+  }
   Ref<Message> copy = Message::create(fields, message.body());
-  if (message.annotations() != nullptr) copy->annotate(std::make_unique<Annotations>(*message.annotations()));
+  if (message.annotations() != nullptr) copy->annotate(message.copy_annotations());
   return copy;
 }
 

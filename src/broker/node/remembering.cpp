@@ -13,19 +13,10 @@ std::vector<std::string_view> views(const std::vector<std::string>& keys) {
 }
 
 MessageRef held_back(const Message& message, std::int64_t delay_ms) {
-  Message::Fields fields;
-  fields.origin = message.origin();
-  fields.durable = message.durable();
-  fields.priority = message.priority();
-  fields.ttl_ms = message.ttl_ms();
-  fields.received_ms = message.received_ms() + delay_ms;  // its time to live begins when it is routed
-  fields.timestamp_ms = message.timestamp_ms();
-  fields.exchange = message.exchange();
-  fields.routing_key = message.routing_key();
-  fields.header = message.header();
+  Message::Fields fields = message.fields();
+  fields.received_ms += delay_ms;  // its time to live begins when it is routed
   Ref<Message> copy = Message::create(fields, message.body());
-  auto annotations = message.annotations() ? std::make_unique<Annotations>(*message.annotations())
-                                           : std::make_unique<Annotations>();
+  std::unique_ptr<Annotations> annotations = message.copy_annotations();
   annotations->delayed_ms = delay_ms;
   copy->annotate(std::move(annotations));
   return copy;

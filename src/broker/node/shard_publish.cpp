@@ -129,19 +129,8 @@ Shard::Enqueued Shard::enqueue_now(const MessageRef& message, std::span<const Qu
 MessageRef Shard::stamped(const MessageRef& message, const Queue& queue, std::uint64_t seq) {
   if (shared_.options.formats.of(*message).message_id(*message)) return message;
   if (message->annotations() && message->annotations()->message_id) return message;
-  Message::Fields fields;
-  fields.origin = message->origin();
-  fields.durable = message->durable();
-  fields.priority = message->priority();
-  fields.ttl_ms = message->ttl_ms();
-  fields.received_ms = message->received_ms();
-  fields.timestamp_ms = message->timestamp_ms();
-  fields.exchange = message->exchange();
-  fields.routing_key = message->routing_key();
-  fields.header = message->header();
-  Ref<Message> copy = Message::create(fields, message->body());
-  auto annotations = message->annotations() ? std::make_unique<Annotations>(*message->annotations())
-                                            : std::make_unique<Annotations>();
+  Ref<Message> copy = Message::create(message->fields(), message->body());
+  std::unique_ptr<Annotations> annotations = message->copy_annotations();
   annotations->message_id = make_message_id(shared_.incarnation, queue.id(), seq);
   copy->annotate(std::move(annotations));
   return copy;
