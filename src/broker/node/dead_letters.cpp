@@ -84,10 +84,16 @@ std::uint32_t Shard::durable_copies(const QueueTargets& targets) const {
 }
 
 bool Shard::dead_letter(Queue& queue, const Entry& entry, DeathReason reason) {
-  return send_dead_letter(queue, entry, reason, true);
+  // One that the queue never had (seq 0) cannot wait in it, and no other message gets its number.
+  if (entry.seq == 0 || !sends_later(entry.lsn)) return send_dead_letter(queue, entry, reason);
+  send_later(entry.lsn, [this, id = queue.id(), dead = entry, reason] {
+    Queue* found = find_queue(id);
+    if (found && send_dead_letter(*found, dead, reason)) found->finish_transfer(dead.seq);
+  });
+  return false;
 }
 
-bool Shard::send_dead_letter(Queue& queue, const Entry& entry, DeathReason reason, bool may_wait) {
+bool Shard::send_dead_letter(Queue& queue, const Entry& entry, DeathReason reason) {
   if (!sends_on()) return false;  // dies again after the restart
   VhostReplica* vhost = replica_.find_vhost(queue.spec().vhost);
   const QueueSettings& settings = queue.settings();
@@ -129,15 +135,6 @@ bool Shard::send_dead_letter(Queue& queue, const Entry& entry, DeathReason reaso
   // The copy is safe before its original is settled: on this shard by the order of the log's records, on
   // others by waiting for their confirmation.
   const bool must_survive = entry.persistent && entry.seq != 0;
-  const bool stays = std::all_of(targets.begin(), targets.end(),
-                                 [this](const QueueAddress& target) { return target.shard == id_; });
-  if (must_survive && may_wait && sends_later(entry.lsn) && !(stays && remembering.empty())) {
-    send_later(entry.lsn, [this, id = queue.id(), dead = entry, reason] {
-      Queue* found = find_queue(id);
-      if (found && send_dead_letter(*found, dead, reason, false)) found->finish_transfer(dead.seq);
-    });
-    return false;
-  }
   Original name;
   if (must_survive) {
     name = {queue.id().value, entry.seq, remembering.empty() ? durable_copies(targets) : 0};

@@ -129,7 +129,10 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void forget_when_settled(const Arrivals::Name& original, Shards shards);
   // What is sent on from here is in this shard's log before: a power cut must not take its number, which the
   // next message would get, while a copy that names it is on another shard's disk. In the order asked for.
-  bool sends_later(storage::Lsn lsn) const noexcept { return lsn > durable_ || !later_.empty(); }
+  // With one shard the order of its log says so already.
+  bool sends_later(storage::Lsn lsn) const noexcept {
+    return outboxes_.size() > 1 && (lsn > durable_ || !later_.empty());
+  }
   void send_later(storage::Lsn lsn, Task task);
   // Between open() and finish_recovery(): whether the original is still to be settled; settles it.
   bool recovered_holds(const Arrivals::Name& original);
@@ -276,7 +279,7 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void confirm_connection(const ConfirmTo& to, bool accepted);
 
   // dead_letters.cpp
-  bool send_dead_letter(Queue& queue, const Entry& entry, DeathReason reason, bool may_wait);
+  bool send_dead_letter(Queue& queue, const Entry& entry, DeathReason reason);
   std::uint32_t durable_copies(const QueueTargets& targets) const;
 
   // shard_publish.cpp
