@@ -7,26 +7,15 @@
 
 #include "base/assert.hpp"
 #include "base/crc32c.hpp"
+#include "runtime/path.hpp"
 
 namespace millrace::simulation {
 namespace {
 
+using runtime::is_root;
+using runtime::normal_path;
 using runtime::OpenMode;
-
-std::string normal(std::string path) {
-  while (path.size() > 1 && path.back() == '/') path.pop_back();
-  return path;
-}
-
-std::string parent_of(const std::string& path) {
-  const auto slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-bool is_root(const std::string& path) {
-  return path == "/" || path == "." || path.empty();
-}
+using runtime::parent_of;
 
 std::uint64_t stream_of(const std::string& path) {
   return crc32c(1, as_bytes(path));
@@ -380,7 +369,7 @@ result<void> FileSystem::remove(const std::string& path) {
 
 result<void> FileSystem::create_directories(const std::string& given) {
   if (auto error = state_->refuse_step()) return *error;
-  const std::string path = normal(given);
+  const std::string path = normal_path(given);
   for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
     const std::string part = path.substr(0, slash);
     if (!state_->is_directory(part)) {
@@ -396,7 +385,7 @@ result<void> FileSystem::create_directories(const std::string& given) {
 result<std::vector<std::string>> FileSystem::list(const std::string& given) {
   if (auto error = state_->refuse_step()) return *error;
   if (state_->dark) return State::cut();
-  const std::string path = normal(given);
+  const std::string path = normal_path(given);
   if (!state_->is_directory(path)) return fail(Errc::not_found, path + " does not exist");
   std::vector<std::string> found;
   for (const auto& [name, node] : state_->names) {
@@ -406,13 +395,13 @@ result<std::vector<std::string>> FileSystem::list(const std::string& given) {
 }
 
 bool FileSystem::exists(const std::string& path) {
-  return state_->find(normal(path)) != nullptr;
+  return state_->find(normal_path(path)) != nullptr;
 }
 
 result<void> FileSystem::sync_directory(const std::string& given) {
   if (auto error = state_->refuse_step()) return *error;
   if (state_->dark) return State::cut();
-  const std::string path = normal(given);
+  const std::string path = normal_path(given);
   if (!state_->is_directory(path)) return fail(Errc::not_found, path + " does not exist");
   std::erase_if(state_->changes, [&](const NameChange& change) {
     if (change.directory != path) return false;
@@ -432,7 +421,7 @@ result<std::uint64_t> FileSystem::free_bytes(const std::string&) {
 result<std::unique_ptr<runtime::DirectoryLock>> FileSystem::lock_directory(const std::string& given) {
   if (auto error = state_->refuse_step()) return *error;
   if (state_->dark) return State::cut();
-  const std::string path = normal(given);
+  const std::string path = normal_path(given);
   if (!state_->locks.insert(path).second) return fail(Errc::resource_locked, path + " is locked");
   return std::unique_ptr<runtime::DirectoryLock>(std::make_unique<SimulatedLock>(state_, path));
 }

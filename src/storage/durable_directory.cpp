@@ -2,22 +2,13 @@
 
 #include <vector>
 
+#include "runtime/path.hpp"
+
 namespace millrace::storage {
-namespace {
-
-std::string parent_of(const std::string& path) {
-  const std::size_t slash = path.find_last_of('/', path.find_last_not_of('/'));
-  if (slash == std::string::npos) return ".";
-  const std::size_t end = path.find_last_not_of('/', slash);
-  return end == std::string::npos ? "/" : path.substr(0, end + 1);
-}
-
-}  // namespace
-
 result<void> create_directory_durably(runtime::FileSystem& files, const std::string& path) {
   std::vector<std::string> to_sync;
   for (std::string at = path; !files.exists(at);) {
-    at = parent_of(at);
+    at = runtime::parent_of(at);
     to_sync.push_back(at);
     if (at == "." || at == "/") break;
   }

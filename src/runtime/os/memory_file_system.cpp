@@ -7,24 +7,10 @@
 
 #include "base/assert.hpp"
 #include "runtime/os/memory_file.hpp"
+#include "runtime/path.hpp"
 
 namespace millrace::runtime {
 namespace {
-
-std::string normal(std::string path) {
-  while (path.size() > 1 && path.back() == '/') path.pop_back();
-  return path;
-}
-
-std::string parent_of(const std::string& path) {
-  const auto slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-bool is_root(const std::string& path) {
-  return path == "/" || path == "." || path.empty();
-}
 
 Error refused(Errc code, std::string_view verb, const std::string& path, std::string_view why) {
   return fail(code, "cannot " + std::string(verb) + " '" + path + "' (in memory): " + std::string(why));
@@ -142,7 +128,7 @@ result<void> MemoryFileSystem::remove(const std::string& path) {
 
 result<void> MemoryFileSystem::create_directories(const std::string& given) {
   const std::lock_guard lock(state_->mutex);
-  const std::string path = normal(given);
+  const std::string path = normal_path(given);
   for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
     const std::string part = path.substr(0, slash);
     if (state_->files.contains(part))
@@ -154,7 +140,7 @@ result<void> MemoryFileSystem::create_directories(const std::string& given) {
 
 result<std::vector<std::string>> MemoryFileSystem::list(const std::string& given) {
   const std::lock_guard lock(state_->mutex);
-  const std::string path = normal(given);
+  const std::string path = normal_path(given);
   if (!state_->is_directory(path))
     return refused(Errc::not_found, "list", path, "there is no such directory");
   std::set<std::string> names;
@@ -168,7 +154,7 @@ result<std::vector<std::string>> MemoryFileSystem::list(const std::string& given
 
 bool MemoryFileSystem::exists(const std::string& given) {
   const std::lock_guard lock(state_->mutex);
-  const std::string path = normal(given);
+  const std::string path = normal_path(given);
   return state_->is_directory(path) || state_->files.contains(path);
 }
 
@@ -182,7 +168,7 @@ result<std::uint64_t> MemoryFileSystem::free_bytes(const std::string&) {
 
 result<std::unique_ptr<DirectoryLock>> MemoryFileSystem::lock_directory(const std::string& given) {
   const std::lock_guard lock(state_->mutex);
-  const std::string path = normal(given);
+  const std::string path = normal_path(given);
   if (!state_->locked.insert(path).second)
     return fail(Errc::resource_locked, "'" + path + "' (in memory) is in use already");
   return std::unique_ptr<DirectoryLock>(std::make_unique<MemoryLock>(state_, path));
