@@ -48,6 +48,16 @@ std::string quoted(std::string_view text) {
   return out + "'";
 }
 
+// Cases that take the first two words for the verb where both are; for bash and zsh.
+std::string two_word_cases() {
+  std::string cases;
+  for (const Verb* verb : all_verbs()) {
+    if (verb->words.find(' ') == std::string_view::npos) continue;
+    cases += "      " + quoted(verb->words) + ") verb=" + quoted(verb->words) + " ;;\n";
+  }
+  return cases;
+}
+
 }  // namespace
 
 std::string bash_completion() {
@@ -74,14 +84,7 @@ std::string bash_completion() {
          "  esac\n"
          "  if [[ $word == -* ]]; then\n"
          "    case \"$first ${COMP_WORDS[2]}\" in\n" +
-         [&] {
-           std::string cases;
-           for (const Verb* verb : all_verbs()) {
-             if (verb->words.find(' ') == std::string_view::npos) continue;
-             cases += "      " + quoted(verb->words) + ") verb=" + quoted(verb->words) + " ;;\n";
-           }
-           return cases;
-         }() +
+         two_word_cases() +
          "    esac\n"
          "    case $verb in\n" +
          options +
@@ -130,14 +133,7 @@ std::string zsh_completion() {
          "  fi\n"
          "  if [[ ${words[CURRENT]} == -* ]]; then\n"
          "    case \"$verb ${words[3]}\" in\n" +
-         [&] {
-           std::string cases;
-           for (const Verb* verb : all_verbs()) {
-             if (verb->words.find(' ') == std::string_view::npos) continue;
-             cases += "      " + quoted(verb->words) + ") verb=" + quoted(verb->words) + " ;;\n";
-           }
-           return cases;
-         }() +
+         two_word_cases() +
          "    esac\n"
          "    case $verb in\n" +
          options +
