@@ -11,6 +11,7 @@
 #include <boost/beast/http/write.hpp>
 #include <optional>
 
+#include "base/base64.hpp"
 #include "cli/stop.hpp"
 #include "cli/text.hpp"
 

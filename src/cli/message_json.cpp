@@ -5,6 +5,7 @@
 #include <boost/json/value.hpp>
 #include <charconv>
 
+#include "base/base64.hpp"
 #include "cli/given.hpp"
 #include "cli/stop.hpp"
 #include "cli/text.hpp"

@@ -3,30 +3,10 @@
 #include <array>
 #include <cstdio>
 
+#include "base/utf8.hpp"
+
 namespace millrace::cli {
 namespace {
-
-constexpr char32_t kBroken = 0xFFFFFFFF;
-
-// The character at `at`, which moves behind it; kBroken, and one byte on, where there is no valid UTF-8.
-char32_t next_character(std::string_view text, std::size_t& at) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(at);
-  if (lead < 0x80) return text[at++];
-  const std::size_t length = lead >= 0xF0 && lead < 0xF5 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC2 ? 2 : 0;
-  if (length == 0 || lead >= 0xF5 || at + length > text.size()) return ++at, kBroken;
-  char32_t character = lead & (0xFF >> (length + 1));
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(at + i) & 0xC0) != 0x80) return ++at, kBroken;
-    character = character << 6 | (byte(at + i) & 0x3F);
-  }
-  constexpr char32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
-  if (character < kLeast[length] || character > 0x10FFFF || (character >= 0xD800 && character < 0xE000)) {
-    return ++at, kBroken;
-  }
-  at += length;
-  return character;
-}
 
 bool steers_terminal(char32_t c) {
   return c < 0x20 || (c >= 0x7F && c < 0xA0) || (c >= 0x200B && c <= 0x200F) ||
@@ -56,7 +36,7 @@ std::string printable(std::string_view text) {
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t begin = at;
     const char32_t c = next_character(text, at);
-    if (c == kBroken) {
+    if (c == kBrokenCharacter) {
       shown += print("\\x%02x", static_cast<unsigned>(static_cast<unsigned char>(text[begin])));
     } else if (!steers_terminal(c)) {
       shown += text.substr(begin, at - begin);
@@ -107,29 +87,6 @@ std::string percent_encode(std::string_view text) {
     }
   }
   return encoded;
-}
-
-std::string encode_base64(std::string_view bytes) {
-  constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const auto byte = [&](std::size_t k) -> unsigned {
-      return i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0;
-    };
-    const unsigned group = byte(0) << 16 | byte(1) << 8 | byte(2);
-    text += kDigits[group >> 18];
-    text += kDigits[group >> 12 & 63];
-    text += i + 1 < bytes.size() ? kDigits[group >> 6 & 63] : '=';
-    text += i + 2 < bytes.size() ? kDigits[group & 63] : '=';
-  }
-  return text;
-}
-
-bool is_utf8(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();) {
-    if (next_character(text, at) == kBroken) return false;
-  }
-  return true;
 }
 
 std::string bytes_text(double bytes) {

@@ -18,8 +18,6 @@ std::string cut_to(std::string_view text, std::size_t width);
 
 // A path segment of a URL: all but letters, digits and "-._~" becomes %XX.
 std::string percent_encode(std::string_view text);
-std::string encode_base64(std::string_view bytes);
-bool is_utf8(std::string_view text);
 
 std::string bytes_text(double bytes);                 // 1.5 MiB
 std::string rate_text(double per_second);             // 12.5/s

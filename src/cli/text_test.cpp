@@ -1,4 +1,5 @@
 #include "cli/text.hpp"
+#include "base/utf8.hpp"
 
 #include <gtest/gtest.h>
 
@@ -44,14 +45,6 @@ TEST(Text, cuts_to_columns_and_says_so) {
 TEST(Text, encodes_what_a_path_would_take_for_its_own) {
   EXPECT_EQ(percent_encode("/a b%?#é"), "%2Fa%20b%25%3F%23%C3%A9");
   EXPECT_EQ(percent_encode("A-z_0.9~"), "A-z_0.9~");
-}
-
-TEST(Text, encodes_base64_with_padding) {
-  EXPECT_EQ(encode_base64(""), "");
-  EXPECT_EQ(encode_base64("f"), "Zg==");
-  EXPECT_EQ(encode_base64("fo"), "Zm8=");
-  EXPECT_EQ(encode_base64("foo"), "Zm9v");
-  EXPECT_EQ(encode_base64("\xff\xfe\xfd"), "//79");
 }
 
 TEST(Text, has_units_that_people_read) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.hpp"
+#include "base/base64.hpp"
 
 namespace millrace::management {
 namespace {

@@ -5,6 +5,7 @@
 #include <boost/json/value.hpp>
 
 #include "base/assert.hpp"
+#include "base/utf8.hpp"
 
 namespace millrace::management {
 

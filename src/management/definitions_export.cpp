@@ -4,6 +4,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 
+#include "base/utf8.hpp"
 #include "broker/access/password.hpp"
 #include "management/items.hpp"
 #include "management/json_values.hpp"

@@ -81,32 +81,12 @@ class Element {
     if (!arguments) refuse("'" + std::string(key) + "': " + arguments.error().text);
     return std::move(*arguments);
   }
-  // "administrator,monitoring" or a list.
   std::vector<std::string> tags() const {
-    std::vector<std::string> tags;
     const json::value* found = find("tags");
-    if (found == nullptr) return tags;
-    const auto add = [&](std::string_view tag) {
-      while (tag.starts_with(' ')) tag.remove_prefix(1);
-      while (tag.ends_with(' ')) tag.remove_suffix(1);
-      if (!tag.empty()) tags.emplace_back(tag);
-    };
-    if (found->is_string()) {
-      std::string_view rest(found->get_string());
-      for (std::size_t comma; (comma = rest.find(',')) != std::string_view::npos;) {
-        add(rest.substr(0, comma));
-        rest.remove_prefix(comma + 1);
-      }
-      add(rest);
-    } else if (found->is_array()) {
-      for (const json::value& tag : found->get_array()) {
-        if (!tag.is_string()) refuse("'tags' must be text or a list of texts");
-        add(tag.get_string());
-      }
-    } else {
-      refuse("'tags' must be text or a list of texts");
-    }
-    return tags;
+    if (found == nullptr) return {};
+    auto tags = tags_from_json(*found);
+    if (!tags) refuse("'tags' " + tags.error().text);
+    return std::move(*tags);
   }
 
  private:

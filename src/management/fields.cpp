@@ -70,32 +70,12 @@ broker::Arguments Fields::arguments(std::string_view key) {
 }
 
 std::vector<std::string> Fields::tags(std::string_view key) {
-  std::vector<std::string> tags;
   const json::value* found = find(key);
-  if (found == nullptr) return tags;
-  const auto add = [&](std::string_view tag) {
-    while (tag.starts_with(' ')) tag.remove_prefix(1);
-    while (tag.ends_with(' ')) tag.remove_suffix(1);
-    if (!tag.empty()) tags.emplace_back(tag);
-  };
-  if (found->is_string()) {
-    std::string_view rest = found->get_string();
-    for (std::size_t comma; (comma = rest.find(',')) != std::string_view::npos;) {
-      add(rest.substr(0, comma));
-      rest.remove_prefix(comma + 1);
-    }
-    add(rest);
-    return tags;
-  }
-  if (found->is_array()) {
-    for (const json::value& tag : found->get_array()) {
-      if (tag.is_string()) add(tag.get_string());
-      if (!tag.is_string()) refuse("'" + std::string(key) + "' must be text or a list of texts");
-    }
-    return tags;
-  }
-  refuse("'" + std::string(key) + "' must be text or a list of texts");
-  return tags;
+  if (found == nullptr) return {};
+  auto tags = tags_from_json(*found);
+  if (tags.has_value()) return std::move(*tags);
+  refuse("'" + std::string(key) + "' " + tags.error().text);
+  return {};
 }
 
 }  // namespace millrace::management

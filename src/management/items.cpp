@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 
+#include "base/utf8.hpp"
 #include "management/json_values.hpp"
 
 namespace millrace::management {

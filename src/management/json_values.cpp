@@ -3,6 +3,7 @@
 #include <boost/json/value.hpp>
 #include <utility>
 
+#include "base/utf8.hpp"
 #include "management/uri.hpp"
 
 namespace millrace::management {
@@ -66,6 +67,31 @@ result<Value> value_from_json(const json::value& from) {
 
 result<Arguments> arguments_from_json(const json::object& from) {
   return to_arguments(from, 1);
+}
+
+result<std::vector<std::string>> tags_from_json(const json::value& json) {
+  std::vector<std::string> tags;
+  const auto add = [&](std::string_view tag) {
+    while (tag.starts_with(' ')) tag.remove_prefix(1);
+    while (tag.ends_with(' ')) tag.remove_suffix(1);
+    if (!tag.empty()) tags.emplace_back(tag);
+  };
+  if (json.is_string()) {
+    std::string_view rest = json.get_string();
+    for (std::size_t comma; (comma = rest.find(',')) != std::string_view::npos;) {
+      add(rest.substr(0, comma));
+      rest.remove_prefix(comma + 1);
+    }
+    add(rest);
+    return tags;
+  }
+  const auto refused = [] { return fail(Errc::invalid_argument, "must be text or a list of texts"); };
+  if (!json.is_array()) return refused();
+  for (const json::value& tag : json.get_array()) {
+    if (!tag.is_string()) return refused();
+    add(tag.get_string());
+  }
+  return tags;
 }
 
 json::value json_from_value(const Value& value) {

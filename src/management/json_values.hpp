@@ -2,6 +2,8 @@
 #pragma once
 
 #include <boost/json/fwd.hpp>
+#include <string>
+#include <vector>
 
 #include "base/result.hpp"
 #include "broker/value.hpp"
@@ -12,6 +14,9 @@ namespace millrace::management {
 // than broker::kMaxValueDepth, or a number beyond 64 signed bits.
 result<broker::Value> value_from_json(const boost::json::value& json);
 result<broker::Arguments> arguments_from_json(const boost::json::object& json);
+
+// "administrator,monitoring", or a list of texts. invalid_argument: neither.
+result<std::vector<std::string>> tags_from_json(const boost::json::value& json);
 
 // Timestamps become numbers; binary data becomes text as it is.
 boost::json::value json_from_value(const broker::Value& value);

@@ -28,12 +28,4 @@ std::optional<Target> parse_target(std::string_view target);
 // tilde, which separates the parts of a binding's properties_key.
 std::string quote(std::string_view text);
 
-// Base64 with padding, as Basic credentials and payloads have it. None: malformed.
-std::optional<std::string> decode_base64(std::string_view text);
-std::string encode_base64(std::string_view bytes);
-
-bool is_utf8(std::string_view text) noexcept;
-// With U+FFFD in place of what is not UTF-8, so that JSON can carry it.
-std::string as_utf8(std::string_view text);
-
 }  // namespace millrace::management

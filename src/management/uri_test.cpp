@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "base/prng.hpp"
-
 namespace millrace::management {
 namespace {
 
@@ -40,34 +38,6 @@ TEST(Target, refuses_what_is_malformed) {
 TEST(Quote, leaves_no_character_that_separates) {
   EXPECT_EQ(quote("a.b_c-D9"), "a.b_c-D9");
   EXPECT_EQ(quote("a b/~\xc3\xa9"), "a+b%2F%7E%C3%A9");
-}
-
-TEST(Base64, goes_there_and_back) {
-  Prng random(17);
-  for (std::size_t bytes = 0; bytes < 100; ++bytes) {
-    std::string text;
-    for (std::size_t i = 0; i < bytes; ++i) text += static_cast<char>(random.next());
-    EXPECT_EQ(decode_base64(encode_base64(text)), text);
-  }
-  EXPECT_EQ(encode_base64("guest:guest"), "Z3Vlc3Q6Z3Vlc3Q=");
-}
-
-TEST(Base64, refuses_what_is_malformed) {
-  for (const char* bad : {"a", "ab", "abc", "ab!=", "=abc", "a===", "abc=abcd", "Z3Vl c3Q"}) {
-    EXPECT_FALSE(decode_base64(bad)) << bad;
-  }
-}
-
-TEST(Utf8, replaces_what_is_not) {
-  EXPECT_EQ(as_utf8("gr\xc3\xbc\xc3\x9f \xf0\x9f\x90\xb0"), "gr\xc3\xbc\xc3\x9f \xf0\x9f\x90\xb0");
-  EXPECT_EQ(as_utf8("a\xff"
-                    "b"),
-            "a\xef\xbf\xbd"
-            "b");
-  for (const char* bad : {"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\x80"}) {
-    EXPECT_FALSE(is_utf8(bad)) << bad;
-    EXPECT_TRUE(is_utf8(as_utf8(bad))) << bad;
-  }
 }
 
 }  // namespace

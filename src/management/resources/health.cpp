@@ -3,6 +3,7 @@
 #include <boost/json/value.hpp>
 #include <charconv>
 
+#include "base/utf8.hpp"
 #include "management/items.hpp"
 
 namespace millrace::management {

@@ -4,6 +4,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 
+#include "base/base64.hpp"
 #include "management/fields.hpp"
 #include "management/items.hpp"
 #include "management/json_values.hpp"

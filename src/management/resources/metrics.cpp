@@ -6,6 +6,7 @@
 #include <boost/json/value.hpp>
 #include <charconv>
 
+#include "base/utf8.hpp"
 #include "management/items.hpp"
 #include "management/listing.hpp"
 

@@ -1,6 +1,7 @@
 // /api/queues/…/move: not of RabbitMQ's API, whose tools get and publish again, and lose what is between.
 #include <boost/json/object.hpp>
 
+#include "base/utf8.hpp"
 #include "management/fields.hpp"
 #include "management/items.hpp"
 #include "management/json_values.hpp"

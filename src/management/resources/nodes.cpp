@@ -5,6 +5,7 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
+#include "base/utf8.hpp"
 #include "broker/access/password.hpp"
 #include "management/fields.hpp"
 #include "management/items.hpp"

@@ -8,6 +8,7 @@
 #include <boost/json/value.hpp>
 #include <optional>
 
+#include "base/utf8.hpp"
 #include "management/fields.hpp"
 #include "management/items.hpp"
 #include "management/listing.hpp"
