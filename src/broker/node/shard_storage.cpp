@@ -234,8 +234,7 @@ const boost::unordered_flat_set<std::uint64_t>& Shard::items_of(const storage::S
   if (bytes.has_error()) return items;
   walk_piece(
       bytes->view(), run.offset, run.offset + run.bytes,
-      [&](const storage::StoredItem& item, std::uint64_t) { items.insert(item.seq); },
-      [](std::uint64_t) {});
+      [&](const storage::StoredItem& item, std::uint64_t) { items.insert(item.seq); }, [](std::uint64_t) {});
   return items;
 }
 
