@@ -90,13 +90,16 @@ def shared_broker(request, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def defined_broker(request, tmp_path_factory):
-    """The broker of a module that says by DEFINITIONS which users, vhosts, policies... its tests need."""
+def module_broker(request, tmp_path_factory):
+    """The broker of a module that says by DEFINITIONS which users, vhosts, policies... its tests need, or by OPTIONS how
+    it is started."""
     if peer_kind(request.config) == "external":
-        pytest.skip("an external peer does not import the definitions of a test")
+        pytest.skip("an external peer is not set up as a test wants it")
     directory = tmp_path_factory.mktemp("broker")
-    definitions = definitions_file.write(directory / "definitions.json", request.module.DEFINITIONS)
-    process = new_process(request.config, directory, definitions=definitions)
+    definitions = getattr(request.module, "DEFINITIONS", None)
+    if definitions is not None:
+        definitions = definitions_file.write(directory / "definitions.json", definitions)
+    process = new_process(request.config, directory, getattr(request.module, "OPTIONS", ()), definitions)
     try:
         yield process.start()
         process.stop()
@@ -112,7 +115,8 @@ def brokers_in_use():
 @pytest.fixture
 def broker(request, brokers_in_use):
     """The broker that most tests share; everything a test declares in it has a name of its own."""
-    scope = "defined_broker" if hasattr(request.module, "DEFINITIONS") else "shared_broker"
+    its_own = hasattr(request.module, "DEFINITIONS") or hasattr(request.module, "OPTIONS")
+    scope = "module_broker" if its_own else "shared_broker"
     broker = request.getfixturevalue(scope)
     brokers_in_use.append(broker)
     return broker

@@ -18,29 +18,10 @@ from harness.millrace import binary_path
 from harness.pika_tools import depth, drain, get, publish, wait_until
 
 pytestmark = pytest.mark.millrace_only("it is Millrace's command line")
+OPTIONS = ["--http", "127.0.0.1:0"]
 
 OK, REFUSED, BAD_USE, UNREACHABLE = 0, 1, 2, 3
 HOSTILE = "<img onerror=x>\t\x1b[2J%2F日本"
-
-
-@pytest.fixture(scope="module")
-def http_broker(request, tmp_path_factory):
-    from conftest import new_process, peer_kind
-
-    if peer_kind(request.config):
-        pytest.skip("it is Millrace's command line")
-    broker = new_process(request.config, tmp_path_factory.mktemp("broker"), ["--http", "127.0.0.1:0"])
-    try:
-        yield broker.start()
-        broker.stop()
-    finally:
-        broker.discard()
-
-
-@pytest.fixture
-def broker(http_broker, brokers_in_use):
-    brokers_in_use.append(http_broker)
-    return http_broker
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from harness.http import Api, segment
 from harness.pika_tools import parameters, wait_until
 
 pytestmark = pytest.mark.millrace_only("RabbitMQ needs a plug-in for it")
+OPTIONS = ["--http", "127.0.0.1:0"]
 
 DEFINITIONS = {
     "users": [
@@ -114,27 +115,9 @@ LOOKING_INTO_A_VHOST = [
 ]
 
 
-@pytest.fixture(scope="module")
-def http_broker(request, tmp_path_factory):
-    from conftest import new_process, peer_kind
-    from harness import definitions as definitions_file
-
-    if peer_kind(request.config):
-        pytest.skip("RabbitMQ needs a plug-in for it")
-    directory = tmp_path_factory.mktemp("broker")
-    definitions = definitions_file.write(directory / "definitions.json", DEFINITIONS)
-    broker = new_process(request.config, directory, ["--http", "127.0.0.1:0"], definitions)
-    try:
-        yield broker.start()
-        broker.stop()
-    finally:
-        broker.discard()
-
-
 @pytest.fixture
-def as_user(http_broker, brokers_in_use):
-    brokers_in_use.append(http_broker)
-    return lambda name, password=None: Api(http_broker, name, password)
+def as_user(broker):
+    return lambda name, password=None: Api(broker, name, password)
 
 
 def refused(answer):
@@ -214,10 +197,10 @@ def test_permissions_on_objects_hold_as_for_any_client(as_user):
     limited.delete("/queues/own/mine.q")
 
 
-def test_connections_are_seen_and_closed_by_their_user_and_by_administrators(http_broker, as_user):
+def test_connections_are_seen_and_closed_by_their_user_and_by_administrators(broker, as_user):
     connections = {
-        "manager": pika.BlockingConnection(parameters(http_broker, "manager", "manager", "own")),
-        "guest": pika.BlockingConnection(parameters(http_broker, vhost="own")),
+        "manager": pika.BlockingConnection(parameters(broker, "manager", "manager", "own")),
+        "guest": pika.BlockingConnection(parameters(broker, vhost="own")),
     }
 
     def seen_by(name):

@@ -11,28 +11,9 @@ from harness.http import Api, segment
 from harness.pika_tools import wait_until
 
 pytestmark = pytest.mark.millrace_only("RabbitMQ needs a plug-in for it")
+OPTIONS = ["--http", "127.0.0.1:0"]
 
 AUTHORIZATION = b"Authorization: Basic " + base64.b64encode(b"guest:guest") + b"\r\n"
-
-
-@pytest.fixture(scope="module")
-def http_broker(request, tmp_path_factory):
-    from conftest import new_process, peer_kind
-
-    if peer_kind(request.config):
-        pytest.skip("RabbitMQ needs a plug-in for it")
-    broker = new_process(request.config, tmp_path_factory.mktemp("broker"), ["--http", "127.0.0.1:0"])
-    try:
-        yield broker.start()
-        broker.stop()
-    finally:
-        broker.discard()
-
-
-@pytest.fixture
-def broker(http_broker, brokers_in_use):
-    brokers_in_use.append(http_broker)
-    return http_broker
 
 
 @pytest.fixture

@@ -12,24 +12,7 @@ from harness.http import Api, segment
 from harness.pika_tools import depth, get, parameters, publish, wait_until
 
 pytestmark = pytest.mark.millrace_only("RabbitMQ has no such route")
-
-
-@pytest.fixture(scope="module")
-def http_broker(request, tmp_path_factory):
-    from conftest import new_process
-
-    broker = new_process(request.config, tmp_path_factory.mktemp("broker"), ["--http", "127.0.0.1:0"])
-    try:
-        yield broker.start()
-        broker.stop()
-    finally:
-        broker.discard()
-
-
-@pytest.fixture
-def broker(http_broker, brokers_in_use):
-    brokers_in_use.append(http_broker)
-    return http_broker
+OPTIONS = ["--http", "127.0.0.1:0"]
 
 
 @pytest.fixture

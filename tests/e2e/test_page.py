@@ -18,6 +18,7 @@ import pytest
 from harness.pika_tools import Inbox, parameters, publish
 
 pytestmark = [pytest.mark.millrace_only("the page is Millrace's"), pytest.mark.timeout(120)]
+OPTIONS = ["--http", "127.0.0.1:0"]
 
 NODE = Path(__file__).parent / "node"
 CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
@@ -34,24 +35,6 @@ SCENARIOS = [
     for scenario in re.findall(r"^export async function (\w+)", (NODE / "page/scenarios.mjs").read_text(), re.MULTILINE)
     if scenario not in WITH_MORE
 ]
-
-
-@pytest.fixture(scope="module")
-def page_broker(request, tmp_path_factory):
-    from conftest import new_process
-
-    broker = new_process(request.config, tmp_path_factory.mktemp("broker"), ["--http", "127.0.0.1:0"])
-    try:
-        yield broker.start()
-        broker.stop()
-    finally:
-        broker.discard()
-
-
-@pytest.fixture
-def broker(page_broker, brokers_in_use):
-    brokers_in_use.append(page_broker)
-    return page_broker
 
 
 @pytest.fixture(scope="module")
