@@ -74,16 +74,21 @@ def idle_connections(run, broker):
 
 def declare(run, broker):
     single = run.programs.load(broker, "--declare", run.queues, "--keep")
-    broker.kill()
-    seconds = broker.start()
-    run.programs.load(broker, "--declare", run.queues, "--pipelined", "--passive", "--keep")  # all must have survived
     pipelined = run.programs.load(broker, "--declare", run.queues, "--pipelined", "--queue", "pipelined")
     return {
         "queues_per_second": single["queues_per_second"],
         "bytes_per_queue": single["broker_bytes_per_queue"],
         "pipelined_per_second": pipelined["queues_per_second"],
-        "restart_seconds": seconds,
     }
+
+
+def restart_with_queues(run, broker):
+    """Apart from the row before: RabbitMQ 3.10 answers a declaration before it is on disk, and fails here."""
+    run.programs.load(broker, "--declare", run.queues, "--keep")
+    broker.kill()
+    seconds = broker.start()
+    run.programs.load(broker, "--declare", run.queues, "--pipelined", "--passive", "--keep")  # all must have survived
+    return {"restart_seconds": seconds}
 
 
 def latency(run, broker):
@@ -161,6 +166,8 @@ ROWS = [
         Line("durable queues declared one at a time", "queues_per_second", "/s", at_least=3000),
         Line("pipelined", "pipelined_per_second", "/s", at_least=20e3),
         Line("memory of one", "bytes_per_queue", "bytes", at_most=2048),
+    ], fresh=True, once=True),
+    Row("restart_queues", restart_with_queues, [
         Line("restart with them after kill -9", "restart_seconds", "s", at_most=1),
     ], fresh=True, once=True),
     Row("backlog", backlog, [
