@@ -286,6 +286,7 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   Enqueued enqueue_now(const MessageRef& message, std::span<const QueueId> queues, const ConfirmTo& to,
                        storage::BodyFileId body, const Original& original);
   void gather_settled();
+  void note_deliveries();
   void forget_settled();
   void send_what_waited();
 

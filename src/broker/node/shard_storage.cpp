@@ -499,11 +499,24 @@ void Shard::write_checkpoint() {
       });
 }
 
+// How far a queue was delivered is otherwise told by what was settled: nothing of what consumers hold may be.
+void Shard::note_deliveries() {
+  for (const auto& [id, queue] : queues_) {
+    if (!queue->spec().durable || queue->delivered_through() == 0) continue;
+    if (queue->ready() + queue->waiting() + queue->unsettled() == 0) continue;
+    record_.clear();
+    put_varint(record_, queue->delivered_through());
+    put_varint(record_, 0u);
+    append(storage::RecordType::settle, 0, id, record_.view());
+  }
+}
+
 void Shard::close_store(Task done) {
   // The last settlements are logged; then nothing is taken in any more.
   now_ms_ = 0;
   pump_queues();
   gather_settled();
+  note_deliveries();
   closing_ = true;
   log_->close(std::move(done));
 }
