@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "base/base64.hpp"
+#include "base/utf8.hpp"
 #include "cli/given.hpp"
 #include "cli/stop.hpp"
 #include "cli/text.hpp"

@@ -196,15 +196,19 @@ def open_channel(broker):
     return channel
 
 
+def declare_three_that_delay(channel):
+    for number in range(3):
+        channel.exchange_declare(f"later{number}", "x-delayed-message", durable=True, arguments=FANOUT)
+        channel.queue_declare(f"q{number}", durable=True)
+        channel.queue_bind(f"q{number}", f"later{number}")
+
+
 @pytest.mark.parametrize("ending", ["stop", "kill"])
 def test_a_backlog_of_delayed_messages_outlives_the_log_and_a_restart(own_broker, ending):
     """More than the log holds and memory may hold, so that most of it lies in segments."""
     broker = own_broker(options=["--memory-limit", "32MiB"])
     channel = open_channel(broker)
-    for number in range(3):
-        channel.exchange_declare(f"later{number}", "x-delayed-message", durable=True, arguments=FANOUT)
-        channel.queue_declare(f"q{number}", durable=True)
-        channel.queue_bind(f"q{number}", f"later{number}")
+    declare_three_that_delay(channel)
     unconfirmed = channel.connection.channel()
     # Longer than a slow machine takes to publish: most of it is to lie in segments when the broker ends.
     delays = (17000, 15000)
@@ -228,10 +232,7 @@ def test_what_is_held_back_does_not_keep_publishers_waiting(own_broker):
     """It goes to disk when memory is short, so that those who are blocked wait for the disk, not for the delay."""
     broker = own_broker(options=["--memory-limit", "32MiB"])
     channel = open_channel(broker)
-    for number in range(3):
-        channel.exchange_declare(f"later{number}", "x-delayed-message", durable=True, arguments=FANOUT)
-        channel.queue_declare(f"q{number}", durable=True)
-        channel.queue_bind(f"q{number}", f"later{number}")
+    declare_three_that_delay(channel)
     unconfirmed = channel.connection.channel()
     properties = pika.BasicProperties(delivery_mode=2, headers={"x-delay": 600_000})
     for number in range(6000):

@@ -14,14 +14,9 @@ Remembering::Window Remembering::make_window(const ExchangeSpec& spec) {
   Window window{{}, deduplication_bounds(spec), spec.store, spec.durable};
   const auto it = recovered_windows_.find(spec.store.value);
   if (it == recovered_windows_.end()) return window;
-  const std::int64_t now_ms = shard_.now_ms();
   for (auto& [seq, entry] : it->second) {
     window.next_seq = seq + 1;
-    if (entry.until_ms <= now_ms) continue;
-    if (const Remembered* older = window.seen.find(entry.value, now_ms)) {
-      window.seen.forget(entry.value, older->seq);
-    }
-    window.seen.remember(std::move(entry), window.bounds.size);
+    window.seen.restore(std::move(entry), window.bounds.size, shard_.now_ms());
   }
   recovered_windows_.erase(it);
   return window;

@@ -43,6 +43,12 @@ Remembered& DeduplicationWindow::remember(Remembered entry, std::size_t size) {
   return order_.back();
 }
 
+void DeduplicationWindow::restore(Remembered entry, std::size_t size, std::int64_t now_ms) {
+  if (entry.until_ms <= now_ms) return;
+  if (const Remembered* older = find(entry.value, now_ms)) forget(entry.value, older->seq);
+  remember(std::move(entry), size);
+}
+
 void DeduplicationWindow::forget(std::string_view value, std::uint64_t seq) {
   const auto it = by_value_.find(value);
   if (it == by_value_.end() || it->second->seq != seq) return;

@@ -39,6 +39,9 @@ class DeduplicationWindow {
   Remembered* find(std::string_view value, std::int64_t now_ms);
   // One that find() does not know. Valid until it is forgotten or pushed out.
   Remembered& remember(Remembered entry, std::size_t size);
+  // What a restart finds, in the order of its numbers. Of one value the latest counts; what has ended does
+  // not.
+  void restore(Remembered entry, std::size_t size, std::int64_t now_ms);
   // Makes room for the value to be accepted again, if it is this copy that brought it.
   void forget(std::string_view value, std::uint64_t seq);
   std::size_t size() const noexcept { return order_.size(); }

@@ -79,12 +79,8 @@ void Queue::recover_window(RecoveredQueue& recovered) {
   }
   window_ = std::make_unique<DeduplicationWindow>();
   for (auto& [seq, entry] : recovered.window) {
-    if (entry.until_ms <= host_.now_ms()) continue;
     if (remembers_what_it_holds() && !recovered.tail.contains(seq) && !recovered.stored_in(seq)) continue;
-    if (const Remembered* older = window_->find(entry.value, host_.now_ms())) {
-      window_->forget(entry.value, older->seq);
-    }
-    window_->remember(std::move(entry), static_cast<std::size_t>(settings_->cache_size));
+    window_->restore(std::move(entry), static_cast<std::size_t>(settings_->cache_size), host_.now_ms());
   }
 }
 

@@ -5,6 +5,7 @@
 #include <boost/json/value.hpp>
 
 #include "base/base64.hpp"
+#include "base/utf8.hpp"
 #include "management/fields.hpp"
 #include "management/items.hpp"
 #include "management/json_values.hpp"

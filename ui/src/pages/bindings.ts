@@ -55,6 +55,24 @@ function bindingTable(view: View, caption: string, which: "from" | "to", reload:
   );
 }
 
+// The other end is asked for in `ends`; `target` says where a binding goes by what they hold.
+function bindForm(view: View, target: () => string, load: () => Promise<void>, ...ends: HTMLElement[]): HTMLElement {
+  const key = text();
+  const more = area("", 2);
+  return form(
+    view,
+    "Bind",
+    async () => {
+      await post(target(), { routing_key: key.value, arguments: jsonOf(more, "Arguments") });
+      view.say("Bound.");
+      await load();
+    },
+    ...ends,
+    field("Routing key", key),
+    field("Arguments", more, "JSON, for headers exchanges"),
+  );
+}
+
 export function bindingsTo(view: View, vhost: string, kind: "queue" | "exchange", name: string): HTMLElement {
   const address =
     kind === "queue" ? `queues/${path(vhost, name)}/bindings` : `exchanges/${path(vhost, exchangeInAddress(name))}/bindings/destination`;
@@ -62,23 +80,8 @@ export function bindingsTo(view: View, vhost: string, kind: "queue" | "exchange"
   const table = bindingTable(view, `What leads to this ${kind}`, "to", load);
   every(view, 3000, load);
   const source = text("", { required: true });
-  const key = text();
-  const more = area("", 2);
-  const bind = form(
-    view,
-    "Bind",
-    async () => {
-      await post(`bindings/${path(vhost, "e", source.value, kind === "queue" ? "q" : "e", name)}`, {
-        routing_key: key.value,
-        arguments: jsonOf(more, "Arguments"),
-      });
-      view.say("Bound.");
-      await load();
-    },
-    field("From exchange", source),
-    field("Routing key", key),
-    field("Arguments", more, "JSON, for headers exchanges"),
-  );
+  const target = () => `bindings/${path(vhost, "e", source.value, kind === "queue" ? "q" : "e", name)}`;
+  const bind = bindForm(view, target, load, field("From exchange", source));
   const element = section(kind === "queue" ? "Bindings" : "Bindings to it", table.element);
   add(element, folded("Add a binding", bind));
   return element;
@@ -99,24 +102,8 @@ export function bindingsFrom(view: View, vhost: string, name: string, drawn: (bi
     ["e", "exchange"],
   ]);
   const to = text("", { required: true });
-  const key = text();
-  const more = area("", 2);
-  const bind = form(
-    view,
-    "Bind",
-    async () => {
-      await post(`bindings/${path(vhost, "e", name, kind.value, to.value)}`, {
-        routing_key: key.value,
-        arguments: jsonOf(more, "Arguments"),
-      });
-      view.say("Bound.");
-      await load();
-    },
-    field("To a", kind),
-    field("Its name", to),
-    field("Routing key", key),
-    field("Arguments", more, "JSON, for headers exchanges"),
-  );
+  const target = () => `bindings/${path(vhost, "e", name, kind.value, to.value)}`;
+  const bind = bindForm(view, target, load, field("To a", kind), field("Its name", to));
   const element = section("Bindings from it", table.element);
   if (name !== "") add(element, folded("Add a binding", bind));
   return element;
