@@ -15,6 +15,7 @@ struct QueueCounters {
   std::uint64_t got_nothing = 0;  // asked for when there was none
   std::uint64_t redelivered = 0;  // of those delivered or got, how many had been before
   std::uint64_t acked = 0;
+  std::uint64_t set_aside = 0;  // cannot be read from disk, and are kept there
 
   QueueCounters& operator+=(const QueueCounters& other) noexcept {
     published += other.published;
@@ -25,6 +26,7 @@ struct QueueCounters {
     got_nothing += other.got_nothing;
     redelivered += other.redelivered;
     acked += other.acked;
+    set_aside += other.set_aside;
     return *this;
   }
 };

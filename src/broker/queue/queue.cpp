@@ -291,6 +291,7 @@ void Queue::shut(bool notify_consumers) {
 
 void Queue::pump() {
   if (closing_) return;
+  closures_.reset();
   release_delayed();
   deliver_ready();
   enforce_limits();

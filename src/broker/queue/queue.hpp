@@ -243,6 +243,12 @@ class Queue {
     Entry entry;
     ConsumerKey holder;
   };
+  // There while connections close within a turn. A thousand that close at once must not look through all that
+  // is unsettled a thousand times: from the second on they look up here what is theirs.
+  struct Closures {
+    std::vector<std::pair<std::uint64_t, std::uint64_t>>
+        held;  // connection and sequence, sorted; may be settled
+  };
   // Messages that wait to be tried again and are in the unread part of a run, as a restart leaves them. They
   // are read back like others; those in `waiting` are not ready before their time.
   struct UnreadRetries {
@@ -286,6 +292,8 @@ class Queue {
   void deliver_ready();
   void send(QueueConsumer& consumer, Entry&& entry);
   Delivery make_delivery(const Entry& entry) const;
+  // In order; all of them are in unacked_, or were.
+  std::vector<std::uint64_t> held_by(ConnectionId connection);
   void give_back(Entry&& entry, bool failed);
   void put_returned(Entry&& entry);
   static Entries& place_of(Lane& lane, const Entry& entry) noexcept;
@@ -325,6 +333,7 @@ class Queue {
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> revived_;  // unsettled items before read_from_seq
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> recovered_counts_;  // deliveries of unread items
   ConsumerSet consumers_;
+  std::unique_ptr<Closures> closures_;
   std::vector<Task> waiting_gets_;
   std::unique_ptr<DeduplicationWindow> window_;  // made when first asked
   std::uint64_t next_seq_ = 1;

@@ -121,6 +121,7 @@ std::optional<GotMessage> Queue::get(ConnectionId connection, bool no_ack, bool&
     } else {
       const std::uint64_t seq = taken.seq;
       unacked_.emplace(seq, Unacked{std::move(taken), ConsumerKey{connection, ConsumerId{}}});
+      closures_.reset();
     }
     host_.mark_dirty(*this);
     return got;
@@ -148,14 +149,30 @@ void Queue::settle(const ConsumerKey& key, std::span<const std::uint64_t> seqs, 
   if (!dirty) host_.mark_dirty(*this);
 }
 
-void Queue::connection_closed(ConnectionId connection) {
+std::vector<std::uint64_t> Queue::held_by(ConnectionId connection) {
   std::vector<std::uint64_t> seqs;
-  for (const auto& [seq, unacked] : unacked_) {
-    if (unacked.holder.connection == connection) seqs.push_back(seq);
+  if (!closures_) {
+    closures_ = std::make_unique<Closures>();
+    for (const auto& [seq, unacked] : unacked_) {
+      if (unacked.holder.connection == connection) seqs.push_back(seq);
+    }
+    std::sort(seqs.begin(), seqs.end());
+    return seqs;
   }
-  std::sort(seqs.begin(), seqs.end());
-  for (const std::uint64_t seq : seqs) {
+  auto& held = closures_->held;
+  if (held.empty()) {
+    for (const auto& [seq, unacked] : unacked_) held.emplace_back(unacked.holder.connection.value, seq);
+    std::sort(held.begin(), held.end());
+  }
+  auto it = std::lower_bound(held.begin(), held.end(), std::pair(connection.value, std::uint64_t{0}));
+  for (; it != held.end() && it->first == connection.value; ++it) seqs.push_back(it->second);
+  return seqs;
+}
+
+void Queue::connection_closed(ConnectionId connection) {
+  for (const std::uint64_t seq : held_by(connection)) {
     const auto it = unacked_.find(seq);
+    if (it == unacked_.end()) continue;  // settled since they were looked up
     Entry entry = std::move(it->second.entry);
     unacked_.erase(it);
     give_back(std::move(entry), true);

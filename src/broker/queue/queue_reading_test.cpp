@@ -68,6 +68,7 @@ TEST_F(Reading, sets_aside_what_cannot_be_read_and_keeps_it_for_a_restart) {
   EXPECT_EQ(delivered_in_time(), (Bodies{"d"}));
   EXPECT_EQ(host.reports, 1);
   EXPECT_EQ(host.aside, 3u);
+  EXPECT_EQ(queue().counters().set_aside, 3u);
   EXPECT_EQ(queue().ready(), 0u);
   settle(1, {4}, Settlement::ack);
   run();

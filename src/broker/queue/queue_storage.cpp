@@ -92,6 +92,7 @@ void Queue::set_aside(unsigned index, LaneRun& run, std::string_view why) {
   }
   const std::uint64_t waiting = keep_retries(index, run);
   ready_ -= std::min(ready_, unserved - std::min(unserved, waiting));
+  counters_.set_aside += unserved;
   host_.set_aside(*this, run.run, unserved, why);
 }
 

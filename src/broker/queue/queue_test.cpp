@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "broker/queue/queue_test_fixture.hpp"
 
 namespace millrace::broker {
@@ -7,6 +9,7 @@ namespace {
 
 using test::Bodies;
 using test::QueueTest;
+using test::test_consumer;
 
 TEST_F(QueueTest, serves_in_order_and_nothing_before_it_is_durable) {
   make();
@@ -190,6 +193,34 @@ TEST_F(QueueTest, settles_the_original_when_its_dead_letter_has_arrived) {
   queue().finish_transfer(seq);
   ASSERT_EQ(host.log.size(), 2u);
   EXPECT_EQ(host.log[1].kind, test::LogEntry::Kind::settle);
+}
+
+TEST_F(QueueTest, what_closed_connections_held_comes_back_in_order_however_many_close_in_a_turn) {
+  make();
+  for (std::uint64_t connection = 1; connection <= 4; ++connection) {
+    QueueConsumer consumer = test_consumer(1, 2);
+    consumer.key.connection = ConnectionId(connection);
+    ASSERT_TRUE(queue().add_consumer(std::move(consumer)));
+  }
+  for (const char* body : {"a", "b", "c", "d", "e", "f", "g", "h"}) host.publish(queue(), body);
+  run();
+  ASSERT_EQ(queue().unsettled(), 8u);
+  host.take_bodies();
+  queue().connection_closed(ConnectionId(3));
+  queue().connection_closed(ConnectionId(1));
+  settle(1, {1}, Settlement::ack);  // too late
+  queue().connection_closed(ConnectionId(2));
+  EXPECT_EQ(queue().unsettled(), 2u);
+  EXPECT_EQ(queue().ready(), 6u);
+  queue().grant({ConnectionId(4), ConsumerId(1)}, 10);
+  run();
+  std::vector<std::uint64_t> seqs;
+  for (const auto& got : host.got) seqs.push_back(got.delivery.seq);
+  EXPECT_TRUE(std::is_sorted(seqs.begin(), seqs.end()));
+  EXPECT_EQ(seqs.size(), 6u);
+  // Those that were given out since are found too.
+  queue().connection_closed(ConnectionId(4));
+  EXPECT_EQ(queue().ready(), 8u);
 }
 
 TEST_F(QueueTest, reads_back_in_order_what_memory_had_no_room_for) {

@@ -142,6 +142,9 @@ void put_messages(Writer& out, const NodeStatistics& now) {
   put("get_empty", "Gets that found nothing", queues.got_nothing);
   put("redelivered", "Messages given again", queues.redelivered);
   put("acknowledged", "Messages acknowledged", queues.acked);
+  out.family("millrace_messages_set_aside_total", "counter",
+             "Messages that cannot be read from disk; the log names them");
+  out.sample(queues.set_aside);
   out.family("rabbitmq_global_publishers", "gauge", "Connections that have published");
   out.sample(publishers, kProtocol);
   out.family("rabbitmq_global_consumers", "gauge", "Consumers");
@@ -175,6 +178,8 @@ constexpr QueueGauge kQueueGauges[] = {
      [](const auto& q) { return q.counters.redelivered; }, true},
     {"rabbitmq_queue_messages_acked_total", "Messages acknowledged",
      [](const auto& q) { return q.counters.acked; }, true},
+    {"millrace_queue_messages_set_aside_total", "Messages that cannot be read from disk",
+     [](const auto& q) { return q.counters.set_aside; }, true},
 };
 
 // Of queues that are; the counters of all that were are among the global ones.
