@@ -94,6 +94,37 @@ def test_a_flood_of_connections_that_say_nothing_leaves_others_served(alone):
     assert_serves_others(alone)
 
 
+def test_consumers_that_die_together_leave_others_served(alone):
+    """What they held comes back interleaved: whoever sorts it one by one is busy for half a minute."""
+    raise_limit_of_open_files()
+    consumers, prefetch = 800, 200
+    channel = channel_of(alone)
+    channel.queue_declare("q")
+    for number in range(consumers * prefetch):
+        channel.basic_publish("", "q", str(number))
+    dying = []
+    for _ in range(consumers):
+        raw = RawConnection(alone).open().open_channel()
+        raw.ask(commands.Basic.Qos(prefetch_count=prefetch), commands.Basic.QosOk, 1)
+        raw.ask(commands.Basic.Consume(queue="q", consumer_tag="c"), commands.Basic.ConsumeOk, 1)
+        dying.append(raw)
+    wait_until(lambda: depth(channel, "q") == 0, 30)
+    for raw in dying:
+        raw.socket.close()
+    longest = 0.0
+
+    def all_back():
+        nonlocal longest
+        began = time.monotonic()
+        ready = depth(channel, "q")
+        longest = max(longest, time.monotonic() - began)
+        return ready == consumers * prefetch
+
+    wait_until(all_back, 60)
+    assert longest < 3, f"an answer took {longest:.1f} s"
+    assert [get(channel, "q")[2] for _ in range(1000)] == [str(number).encode() for number in range(1000)]
+
+
 def raise_limit_of_open_files():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 20000)), hard))

@@ -2,19 +2,15 @@
 #pragma once
 
 #include <algorithm>
-#include <boost/container/deque.hpp>
 #include <cstdint>
 #include <vector>
 
 #include "broker/queue/entry.hpp"
 #include "broker/queue/read_retry.hpp"
+#include "broker/queue/returned.hpp"
 #include "storage/segments.hpp"
 
 namespace millrace::broker {
-
-// Allocates nothing while empty: most queues are.
-using Entries = boost::container::deque<Entry, void,
-                                        boost::container::deque_options_t<boost::container::block_size<16u>>>;
 
 // A stretch of the lane that is in a segment.
 struct LaneRun {
@@ -45,7 +41,7 @@ auto* find_run(Runs& runs, std::uint64_t seq) noexcept {
 }
 
 struct Lane {
-  Entries returned;             // came back from a consumer; older than all that follows
+  Returned returned;            // came back from a consumer; older than all that follows
   Entries head;                 // read back from segments
   LaneRuns runs;                // those before `unread` wait for their last items to be settled,
                                 // or hold items that could not be read: set aside, and kept
@@ -56,6 +52,14 @@ struct Lane {
   bool loading = false;
 
   bool has_unread() const noexcept { return unread < runs.size(); }
+
+  // Those that are in memory, in no order.
+  template <class Visit>
+  void for_each(Visit visit) {
+    returned.for_each(visit);
+    for (Entry& entry : head) visit(entry);
+    for (Entry& entry : tail) visit(entry);
+  }
 };
 
 }  // namespace millrace::broker

@@ -43,9 +43,8 @@ void Queue::change_settings(std::shared_ptr<const QueueSettings> settings) {
     ttl_seen_ = true;
     for (auto& lane : lanes_) {
       if (!lane) continue;
-      for (Entries* entries : {&lane->returned, &lane->head, &lane->tail}) {
-        for (Entry& entry : *entries) entry.expires_ms = expiry_of(*entry.message, entry.arrival_ms);
-      }
+      lane->for_each(
+          [this](Entry& entry) { entry.expires_ms = expiry_of(*entry.message, entry.arrival_ms); });
     }
   }
   host_.mark_dirty(*this);
@@ -185,7 +184,12 @@ Entry* Queue::front(unsigned& index) {
 
 Entry Queue::take(unsigned index) {
   Lane& lane = *lanes_[index];
-  Entries& from = !lane.returned.empty() ? lane.returned : !lane.head.empty() ? lane.head : lane.tail;
+  if (!lane.returned.empty()) {
+    Entry entry = lane.returned.take_front();
+    account_ready(entry, -1);
+    return entry;
+  }
+  Entries& from = !lane.head.empty() ? lane.head : lane.tail;
   Entry entry = std::move(from.front());
   from.pop_front();
   // Read ahead: the next piece should be there when this one has been served.
@@ -224,10 +228,10 @@ std::uint64_t Queue::purge() {
   ++load_generation_;
   for (auto& lane : lanes_) {
     if (!lane) continue;
-    for (Entries* entries : {&lane->returned, &lane->head, &lane->tail}) {
-      for (const Entry& entry : *entries) left_memory(entry);
-      entries->clear();
-    }
+    lane->for_each([this](const Entry& entry) { left_memory(entry); });
+    lane->returned.clear();
+    lane->head.clear();
+    lane->tail.clear();
     lane->loading = false;
     lane->retry.succeeded();
     lane->unread = lane->runs.size();

@@ -296,7 +296,8 @@ class Queue {
   std::vector<std::uint64_t> held_by(ConnectionId connection);
   void give_back(Entry&& entry, bool failed);
   void put_returned(Entry&& entry);
-  static Entries& place_of(Lane& lane, const Entry& entry) noexcept;
+  // Where it goes if not before all others of its lane; null: it does.
+  static Entries* younger_place_of(Lane& lane, const Entry& entry) noexcept;
 
   // queue_storage.cpp
   void load(unsigned lane);

@@ -215,28 +215,26 @@ void Queue::give_back(Entry&& entry, bool failed) {
 
 // What waited through a restart may be younger than others that the restart gave back; all else is older than
 // what was not delivered.
-Entries& Queue::place_of(Lane& lane, const Entry& entry) noexcept {
+Entries* Queue::younger_place_of(Lane& lane, const Entry& entry) noexcept {
   const auto is_among = [&](const Entries& entries) {
     return !entries.empty() && entries.front().seq < entry.seq;
   };
-  if (entry.stored) return is_among(lane.head) ? lane.head : lane.returned;
+  if (entry.stored) return is_among(lane.head) ? &lane.head : nullptr;
   const bool after_unread = lane.has_unread() && lane.runs[lane.unread].run.last_seq < entry.seq;
-  return after_unread || is_among(lane.head) || is_among(lane.tail) ? lane.tail : lane.returned;
+  return after_unread || is_among(lane.head) || is_among(lane.tail) ? &lane.tail : nullptr;
 }
 
 void Queue::put_returned(Entry&& entry) {
   account_ready(entry, +1);
   Lane& lane = lane_for(entry);
-  Entries& returned = place_of(lane, entry);
-  if (returned.empty() || returned.back().seq < entry.seq) {
-    returned.push_back(std::move(entry));
-  } else if (entry.seq < returned.front().seq) {
-    returned.push_front(std::move(entry));
-  } else {
-    const auto at = std::upper_bound(returned.begin(), returned.end(), entry.seq,
-                                     [](std::uint64_t seq, const Entry& other) { return seq < other.seq; });
-    returned.insert(at, std::move(entry));
+  Entries* younger = younger_place_of(lane, entry);
+  if (younger == nullptr) {
+    lane.returned.put(std::move(entry));
+    return;
   }
+  const auto at = std::upper_bound(younger->begin(), younger->end(), entry.seq,
+                                   [](std::uint64_t seq, const Entry& other) { return seq < other.seq; });
+  younger->insert(at, std::move(entry));
 }
 
 }  // namespace millrace::broker

@@ -76,9 +76,8 @@ void Queue::set_aside(unsigned index, LaneRun& run, std::string_view why) {
   const auto count = [&](const Entry& entry) {
     in_memory += entry.stored && lane_of(*entry.message) == index && find_run(lane.runs, entry.seq) == &run;
   };
-  for (const Entries* entries : {&lane.returned, &lane.head}) {
-    for (const Entry& entry : *entries) count(entry);
-  }
+  lane.returned.for_each(count);
+  for (const Entry& entry : lane.head) count(entry);
   for_each_pinned(count);
   const std::uint64_t unserved = run.live - std::min(run.live, in_memory);
   if (unserved == 0) {
@@ -192,7 +191,7 @@ void Queue::collect_lanes(std::span<const std::size_t> tail_entries, storage::Ls
   for_each_pinned(pick);
   for (unsigned i = 0; i < lanes_.size(); ++i) {
     if (lanes_[i]) {
-      for (const Entry& entry : lanes_[i]->returned) pick(entry);
+      lanes_[i]->returned.for_each(pick);
       for (std::size_t at = 0; at < tail_entries[i]; ++at) picked[i].push_back(&lanes_[i]->tail[at]);
     }
     std::sort(picked[i].begin(), picked[i].end(),
@@ -248,7 +247,7 @@ void Queue::spilled(const storage::SegmentRun& stored) {
     if (!entry.persistent) ++run.live_transient;
   };
   for_each_pinned(pin);
-  for (Entry& entry : lane.returned) pin(entry);
+  lane.returned.for_each(pin);
   // What is left of the prefix is read again when it is due.
   while (!lane.tail.empty() && lane.tail.front().seq <= stored.last_seq) {
     const Entry& entry = lane.tail.front();
@@ -312,7 +311,7 @@ void Queue::put_state(Buffer& out) const {
   for (unsigned i = 0; i < lanes_.size(); ++i) {
     const Lane* lane = lanes_[i].get();
     if (!lane || lane->runs.empty()) continue;
-    for (const Entry& entry : lane->returned) revive(entry);
+    lane->returned.for_each(revive);
     for (const Entry& entry : lane->head) revive(entry);
     put_varint(out, i);
     put_varint(out, lane->runs.size());
