@@ -22,7 +22,7 @@ std::string destination_key(std::string_view destination, bool to_exchange) {
   return key;
 }
 
-std::vector<BindingSpec> decoded(const TextMap<std::vector<std::string>>& index, std::string_view key) {
+std::vector<BindingSpec> decoded(const TextMap<std::set<std::string>>& index, std::string_view key) {
   std::vector<BindingSpec> bindings;
   if (const auto it = index.find(key); it != index.end()) {
     for (const std::string& bytes : it->second) bindings.push_back(binding_of(bytes));
@@ -30,10 +30,10 @@ std::vector<BindingSpec> decoded(const TextMap<std::vector<std::string>>& index,
   return bindings;
 }
 
-void erase_from(TextMap<std::vector<std::string>>& index, std::string_view key, const std::string& value) {
+void erase_from(TextMap<std::set<std::string>>& index, std::string_view key, const std::string& value) {
   const auto it = index.find(key);
   if (it == index.end()) return;
-  std::erase(it->second, value);
+  it->second.erase(value);
   if (it->second.empty()) index.erase(it);
 }
 
@@ -47,8 +47,8 @@ void remove_binding(VhostDefinitions& vhost, const BindingSpec& binding) {
 void add_binding(VhostDefinitions& vhost, const BindingSpec& binding) {
   std::string bytes = identity(binding);
   if (!vhost.bindings.insert(bytes).second) return;
-  vhost.by_source[binding.source].push_back(bytes);
-  vhost.by_destination[destination_key(binding.destination, binding.to_exchange)].push_back(std::move(bytes));
+  vhost.by_source[binding.source].insert(bytes);
+  vhost.by_destination[destination_key(binding.destination, binding.to_exchange)].insert(std::move(bytes));
 }
 
 bool durable_ends(const VhostDefinitions& vhost, const BindingSpec& binding) {

@@ -7,6 +7,7 @@
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,8 +32,9 @@ struct VhostDefinitions {
 
   // A binding's bytes are its identity and all that is kept of it.
   boost::unordered_flat_set<std::string, TextHash, TextEqual> bindings;
-  TextMap<std::vector<std::string>> by_source;       // exchange → bindings
-  TextMap<std::vector<std::string>> by_destination;  // 'q' or 'e' before the name → bindings
+  // Sets: one exchange may have a hundred thousand, whose queues go one by one.
+  TextMap<std::set<std::string>> by_source;       // exchange → bindings
+  TextMap<std::set<std::string>> by_destination;  // 'q' or 'e' before the name → bindings
 };
 
 class Definitions {
