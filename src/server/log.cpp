@@ -6,6 +6,7 @@
 
 #include <boost/json/serialize.hpp>
 #include <boost/json/string.hpp>
+#include <ctime>
 #include <memory>
 #include <string>
 
@@ -26,15 +27,38 @@ spdlog::level::level_enum level_of(broker::LogLevel level) {
   return spdlog::level::err;
 }
 
+// The flag %* of a pattern: "<N>" with syslog(3)'s number of the level.
+class JournalPriority final : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& to) override {
+    const char number = message.level >= spdlog::level::err    ? '3'
+                        : message.level == spdlog::level::warn ? '4'
+                        : message.level == spdlog::level::info ? '6'
+                                                               : '7';
+    for (const char c : {'<', number, '>'}) to.push_back(c);
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override {
+    return std::make_unique<JournalPriority>();
+  }
+};
+
+std::unique_ptr<spdlog::formatter> line_format(bool json, bool to_journal) {
+  std::string pattern = json         ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","message":%v})"
+                        : to_journal ? "%v"
+                                     : "%Y-%m-%dT%H:%M:%S.%eZ %l %v";
+  if (to_journal) pattern.insert(0, "%*");
+  auto format = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
+  format->add_flag<JournalPriority>('*').set_pattern(pattern);
+  return format;
+}
+
 }  // namespace
 
-LogFunction make_log(bool json, broker::LogLevel lowest) {
+LogFunction make_log(bool json, broker::LogLevel lowest, bool to_journal) {
   auto logger =
       std::make_shared<spdlog::logger>("millrace", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   logger->set_level(level_of(lowest));
-  logger->set_pattern(
-      json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","message":%v})" : "%Y-%m-%dT%H:%M:%S.%eZ %l %v",
-      spdlog::pattern_time_type::utc);
+  logger->set_formatter(line_format(json, to_journal));
   return [logger, json](broker::LogLevel level, std::string_view text) {
     const spdlog::level::level_enum at = level_of(level);
     if (!logger->should_log(at)) return;

@@ -7,8 +7,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -18,6 +21,7 @@
 #include "cli/run.hpp"
 #include "server/command_line.hpp"
 #include "server/process.hpp"
+#include "server/service_manager.hpp"
 
 namespace {
 
@@ -36,10 +40,24 @@ sigset_t awaited_signals() {
   return set;
 }
 
-int wait_for_end_signal(const sigset_t& signals) {
+// The signal, or empty after `at_most`.
+std::optional<int> wait_for_signal(const sigset_t& signals,
+                                   std::optional<std::chrono::milliseconds> at_most) {
+  int signal = 0;
+  if (!at_most) return sigwait(&signals, &signal) == 0 ? std::optional(signal) : std::nullopt;
+  const timespec limit{.tv_sec = at_most->count() / 1000, .tv_nsec = at_most->count() % 1000 * 1'000'000};
+  signal = sigtimedwait(&signals, nullptr, &limit);
+  return signal > 0 ? std::optional(signal) : std::nullopt;
+}
+
+// Tells the service manager that the broker is alive as often as it wants to hear that, until SIGTERM or
+// SIGINT.
+void serve_until_signal(const sigset_t& signals, server::Process& process,
+                        const server::ServiceManager& manager) {
   while (true) {
-    int signal = 0;
-    if (sigwait(&signals, &signal) == 0 && signal != SIGHUP) return signal;
+    const std::optional<int> signal = wait_for_signal(signals, manager.watchdog_interval());
+    if (signal == SIGTERM || signal == SIGINT) return;
+    if (!signal) process.when_all_have_turned([&manager] { manager.tell("WATCHDOG=1"); });
   }
 }
 
@@ -55,24 +73,28 @@ void print(std::FILE* to, const std::string& text) {
   std::fflush(to);
 }
 
-int run(const server::Config& config) {
+int run(const server::Config& config, const server::Environment& environment) {
   const sigset_t signals = awaited_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // in all threads to come
   signal(SIGPIPE, SIG_IGN);
   mallopt(M_ARENA_MAX, kHeaps);
   raise_descriptor_limit();
 
-  const server::LogFunction log = server::make_log(config.log_json, config.log_level);
+  const server::ServiceManager manager(environment);
+  const server::LogFunction log =
+      server::make_log(config.log_json, config.log_level, server::stderr_is_journal(environment));
   auto process = server::Process::start(config, log);
   if (!process) {
     print(stderr, "millrace: " + process.error().text + "\n");
     return 1;
   }
-  print(stdout, (*process)->ready_line() + "\n");
+  const std::string ready = (*process)->ready_line();
+  print(stdout, ready + "\n");
+  manager.tell("READY=1\nSTATUS=" + ready);
 
-  int signal = wait_for_end_signal(signals);
-  while (signal == kStopped) signal = wait_for_end_signal(signals);  // not ours
+  serve_until_signal(signals, **process, manager);
   log(broker::LogLevel::info, "stopping; a second signal ends it at once");
+  manager.tell("STOPPING=1\nSTATUS=waiting for clients to close");
   std::atomic<bool> stopped{false};
   const pthread_t self = pthread_self();
   (*process)->stop(kGrace, [&stopped, self] {
@@ -80,8 +102,8 @@ int run(const server::Config& config) {
     pthread_kill(self, kStopped);
   });
   while (!stopped) {
-    signal = wait_for_end_signal(signals);
-    if (signal != kStopped) _exit(128 + signal);
+    const std::optional<int> signal = wait_for_signal(signals, std::nullopt);
+    if (signal == SIGTERM || signal == SIGINT) _exit(128 + *signal);
   }
   process->reset();
   log(broker::LogLevel::info, "stopped");
@@ -107,5 +129,5 @@ int main(int argc, char** argv) {
     print(say->status == 0 ? stdout : stderr, say->text);
     return say->status;
   }
-  return run(std::get<server::Config>(wanted));
+  return run(std::get<server::Config>(wanted), environment);
 }

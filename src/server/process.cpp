@@ -125,6 +125,8 @@ class RunningProcess final : public Process {
     return give_to_least_busy(pumps_, config_.max_connections, std::move(stream), std::move(info));
   }
 
+  void when_all_have_turned(Task done) override { turn_from(0, std::move(done)); }
+
   void stop(runtime::Milliseconds grace, Task done) override {
     loops_[0]->post([this] {
       for (const auto& listener : listeners_) listener->close();
@@ -134,6 +136,18 @@ class RunningProcess final : public Process {
   }
 
  private:
+  // One loop after the other, so that nothing is counted by several threads.
+  void turn_from(std::size_t index, Task done) {
+    if (index < loops_.size()) {
+      loops_[index]->post(
+          [this, index, done = std::move(done)]() mutable { turn_from(index + 1, std::move(done)); });
+    } else if (api_) {
+      http_loop_.post(std::move(done));
+    } else {
+      done();
+    }
+  }
+
   static result<std::vector<BoundSocket>> bind_all(const std::vector<HostPort>& addresses) {
     std::vector<BoundSocket> sockets;
     for (const HostPort& where : addresses) {

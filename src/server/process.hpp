@@ -32,6 +32,9 @@ class Process {
   // An AMQP connection that came by another way than a listener. False, and it is closed: there are
   // max_connections. Any thread, before stop().
   virtual bool connect(std::unique_ptr<runtime::ByteStream> stream, broker::ConnectionInfo info) = 0;
+  // `done`, on some thread of the broker, when each of its loops has made a turn: never, while one of them
+  // hangs.
+  virtual void when_all_have_turned(Task done) = 0;
   // Accepts nobody any more, asks all connections to close and waits at most `grace` for them, makes all
   // durable; then `done`, on a shard's thread. Once.
   virtual void stop(runtime::Milliseconds grace, Task done) = 0;
