@@ -98,7 +98,7 @@ TEST(CommandLine, has_help_with_an_example_for_each_verb) {
 TEST(Completion, knows_every_verb_in_every_shell) {
   for (const Verb* verb : all_verbs()) {
     const std::string first(verb->words.substr(0, verb->words.find(' ')));
-    for (const std::string& script : {bash_completion(), zsh_completion(), fish_completion()}) {
+    for (const std::string& script : {bash_completion({}), zsh_completion({}), fish_completion({})}) {
       EXPECT_NE(script.find(first), std::string::npos) << first;
     }
   }

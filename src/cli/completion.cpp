@@ -4,8 +4,6 @@
 #include <set>
 #include <vector>
 
-#include "cli/verb.hpp"
-
 namespace millrace::cli {
 namespace {
 
@@ -27,9 +25,11 @@ std::vector<std::pair<std::string_view, Family>> families() {
   return all;
 }
 
-std::string options_of(const Verb& verb) {
+std::string options_of(const Verb& verb, std::span<const Option> serve) {
   std::string words = "--help";
-  for (const auto options : {verb.options, connection_options()}) {
+  const bool is_client = verb.words != "serve";
+  for (const auto options :
+       {is_client ? verb.options : serve, is_client ? connection_options() : serve.first(0)}) {
     for (const Option& option : options) words += " --" + std::string(long_name(option));
   }
   return words;
@@ -58,9 +58,15 @@ std::string two_word_cases() {
   return cases;
 }
 
+// How fish completes what an option wants: files, or nothing at all.
+std::string fish_value(std::string_view value) {
+  if (value.empty()) return "";
+  return value == "FILE" || value == "DIR" ? " -r -F" : " -x";
+}
+
 }  // namespace
 
-std::string bash_completion() {
+std::string bash_completion(std::span<const Option> serve) {
   std::string first_words;
   std::string seconds;
   for (const auto& [first, family] : families()) {
@@ -73,7 +79,7 @@ std::string bash_completion() {
   }
   std::string options;
   for (const Verb* verb : all_verbs()) {
-    options += "      " + quoted(verb->words) + ") words=" + quoted(options_of(*verb)) + " ;;\n";
+    options += "      " + quoted(verb->words) + ") words=" + quoted(options_of(*verb, serve)) + " ;;\n";
   }
   return "# Completion of millrace for bash: source <(millrace completion bash)\n"
          "_millrace() {\n"
@@ -104,7 +110,7 @@ std::string bash_completion() {
          "complete -F _millrace millrace\n";
 }
 
-std::string zsh_completion() {
+std::string zsh_completion(std::span<const Option> serve) {
   std::string commands;
   std::string seconds;
   for (const auto& [first, family] : families()) {
@@ -117,7 +123,7 @@ std::string zsh_completion() {
   }
   std::string options;
   for (const Verb* verb : all_verbs()) {
-    options += "      " + quoted(verb->words) + ") compadd -- " + options_of(*verb) + " ;;\n";
+    options += "      " + quoted(verb->words) + ") compadd -- " + options_of(*verb, serve) + " ;;\n";
   }
   return "#compdef millrace\n"
          "# Completion of millrace for zsh: save it as _millrace in a folder of $fpath.\n"
@@ -151,36 +157,44 @@ std::string zsh_completion() {
          "_millrace \"$@\"\n";
 }
 
-std::string fish_completion() {
+std::string fish_completion(std::span<const Option> serve) {
   std::string script =
       "# Completion of millrace for fish: save it as ~/.config/fish/completions/millrace.fish\n"
       "complete -c millrace -f\n";
+  const auto seen = [](std::string_view words) {
+    return "__fish_seen_subcommand_from " + std::string(words);
+  };
+  std::map<std::string_view, std::string> alone;  // of a first word: no second one has been typed yet
   for (const auto& [first, family] : families()) {
     script += "complete -c millrace -n __fish_use_subcommand -a " + std::string(first) + " -d " +
               quoted(family.summary) + "\n";
-    if (family.second_words.empty()) continue;
     std::string words;
     for (const std::string_view second : family.second_words)
       words += (words.empty() ? "" : " ") + std::string(second);
-    script += "complete -c millrace -n '__fish_seen_subcommand_from " + std::string(first) + "' -a " +
-              quoted(words) + "\n";
+    alone[first] = seen(first) + (words.empty() ? "" : "; and not " + seen(words));
+    if (words.empty()) continue;
+    script += "complete -c millrace -n " + quoted(alone[first]) + " -a " + quoted(words) + "\n";
   }
-  script += "complete -c millrace -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'\n";
+  script += "complete -c millrace -n '" + seen("completion") + "' -a 'bash zsh fish'\n";
+  const auto add_options = [&](const std::string& condition, std::span<const Option> options) {
+    for (const Option& option : options) {
+      script += "complete -c millrace -n " + quoted(condition) + " -l " + std::string(long_name(option)) +
+                fish_value(option.value) + " -d " + quoted(option.help) + "\n";
+    }
+  };
   for (const Verb* verb : all_verbs()) {
     const std::size_t space = verb->words.find(' ');
-    std::string condition = "__fish_seen_subcommand_from " + std::string(verb->words.substr(0, space));
-    if (space != std::string_view::npos) {
-      condition += "; and __fish_seen_subcommand_from " + std::string(verb->words.substr(space + 1));
-    }
-    for (const Option& option : verb->options) {
-      script += "complete -c millrace -n " + quoted(condition) + " -l " + std::string(long_name(option)) +
-                (option.value.empty() ? "" : " -r") + " -d " + quoted(option.help) + "\n";
+    const bool is_alone = space == std::string_view::npos;
+    const std::string condition =
+        is_alone ? alone[verb->words]
+                 : seen(verb->words.substr(0, space)) + "; and " + seen(verb->words.substr(space + 1));
+    add_options(condition, verb->words == "serve" ? serve : verb->options);
+    for (const Argument& argument : verb->arguments) {
+      if (!fish_value(argument.name).ends_with('F')) continue;
+      script += "complete -c millrace -n " + quoted(condition) + " -F\n";
     }
   }
-  for (const Option& option : connection_options()) {
-    script += "complete -c millrace -l " + std::string(long_name(option)) +
-              (option.value.empty() ? "" : " -r") + " -d " + quoted(option.help) + "\n";
-  }
+  add_options("not " + seen("serve"), connection_options());
   return script;
 }
 

@@ -12,7 +12,8 @@
 
 namespace millrace::cli {
 
-int run(const std::vector<std::string>& words, const Environment& environment) {
+int run(const std::vector<std::string>& words, const Environment& environment,
+        std::span<const Option> serve_options) {
   signal(SIGPIPE, SIG_IGN);  // a reader that goes is an error of writing, and no message is lost to it
   try {
     auto wanted = read_words(words);
@@ -21,7 +22,7 @@ int run(const std::vector<std::string>& words, const Environment& environment) {
       return kOk;
     }
     auto& chosen = std::get<Chosen>(wanted);
-    Session session(std::move(chosen.given), environment);
+    Session session(std::move(chosen.given), environment, serve_options);
     return chosen.verb->run(session);
   } catch (const Stop& stop) {
     std::fputs(("millrace: " + stop.text() + "\n").c_str(), stderr);

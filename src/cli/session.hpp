@@ -3,20 +3,23 @@
 
 #include <boost/json/fwd.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 
 #include "cli/api.hpp"
 #include "cli/given.hpp"
+#include "cli/verb.hpp"
 
 namespace millrace::cli {
 
 class Session {
  public:
-  Session(Given what, Environment environment)
-      : given(std::move(what)), environment_(std::move(environment)) {}
+  Session(Given what, Environment environment, std::span<const Option> options_of_serve)
+      : given(std::move(what)), serve_options(options_of_serve), environment_(std::move(environment)) {}
 
   const Given given;
+  const std::span<const Option> serve_options;  // for completion
 
   // Made when it is first asked for: help and completion need no broker.
   Api& api();

@@ -110,6 +110,18 @@ int run(const server::Config& config, const server::Environment& environment) {
   return 0;
 }
 
+// As the command line's own options are described, "--config" first.
+std::vector<cli::Option> serve_options(std::vector<std::string>& names) {
+  std::vector<cli::Option> options{{"--config", "FILE", "Read options from this TOML file"}};
+  const auto wanted = server::config_options();
+  names.reserve(wanted.size());  // the options look into it
+  for (const server::ConfigOption& option : wanted) {
+    names.push_back("--" + std::string(option.name));
+    options.push_back({names.back(), option.placeholder, option.help});
+  }
+  return options;
+}
+
 }  // namespace
 
 // What the server reads itself; all else is a client's verb.
@@ -123,7 +135,10 @@ int main(int argc, char** argv) {
   // Installed under two names; a path may stand before it.
   const std::string_view name = argc > 0 ? argv[0] : "";
   if (name.substr(name.rfind('/') + 1) == "rabbitmqctl") return cli::rabbitmqctl::run(words, environment);
-  if (!is_for_server(words)) return cli::run(words, environment);
+  if (!is_for_server(words)) {
+    std::vector<std::string> names;
+    return cli::run(words, environment, serve_options(names));
+  }
   const auto wanted = server::read_command_line(argc, argv, environment);
   if (const auto* say = std::get_if<server::Say>(&wanted)) {
     print(say->status == 0 ? stdout : stderr, say->text);

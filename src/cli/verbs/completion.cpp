@@ -14,11 +14,11 @@ constexpr Argument kShell[] = {{"SHELL", "bash, zsh or fish"}};
 int complete(Session& session) {
   const std::string shell = session.given.text("SHELL");
   if (shell == "bash") {
-    print(bash_completion());
+    print(bash_completion(session.serve_options));
   } else if (shell == "zsh") {
-    print(zsh_completion());
+    print(zsh_completion(session.serve_options));
   } else if (shell == "fish") {
-    print(fish_completion());
+    print(fish_completion(session.serve_options));
   } else {
     throw Stop(kBadUse, "there is completion for bash, zsh and fish, not for '" + shell + "'");
   }
