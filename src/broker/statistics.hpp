@@ -11,7 +11,9 @@
 
 #include "broker/connection.hpp"
 #include "broker/ids.hpp"
+#include "broker/latency.hpp"
 #include "broker/queue/counters.hpp"
+#include "broker/queue/queue_times.hpp"
 #include "runtime/clock.hpp"
 
 namespace millrace::broker {
@@ -24,6 +26,8 @@ struct QueueStatistics {
   std::uint32_t consumers = 0;
   std::int64_t used_ms = 0;  // when a client last used it, wall clock
   QueueCounters counters;
+  std::int64_t oldest_ms = 0;  // when the oldest that waits came, wall clock; 0: none waits, or not known
+  QueueTimesStatistics times;
 };
 
 struct ConsumerStatistics {
@@ -84,6 +88,8 @@ struct NodeStatistics {
   std::map<std::pair<std::string, std::string>, ExchangeCounters> exchanges;
   // Since the start, of what is gone too.
   QueueCounters queue_totals;
+  LatencyHistogram waited;  // messages in queues
+  LatencyHistogram held;    // by consumers, until acknowledged
   ConnectionCounters connection_totals;
   std::uint64_t connections_opened = 0;
   std::uint64_t connections_closed = 0;

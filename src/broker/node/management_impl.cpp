@@ -125,9 +125,13 @@ void ManagementImpl::add(ShardStatistics&& found) {
   NodeStatistics& all = *making_;
   const ShardCounters& counters = found.counters;
   all.queue_totals += counters.queues_gone;
+  all.waited += counters.waited_gone;
+  all.held += counters.held_gone;
   for (auto& [id, queue] : found.queues) {
     all.queue_totals += queue.counters;
-    all.queues.emplace(id, queue);
+    if (queue.times.waited) queue.times.waited->add_to(all.waited);
+    if (queue.times.held) queue.times.held->add_to(all.held);
+    all.queues.emplace(id, std::move(queue));
   }
   all.connection_totals += counters.connections_gone;
   for (ConnectionStatistics& connection : found.connections) {

@@ -108,7 +108,7 @@ void Shard::end_turn(bool idle) {
   send_letters();
   arm_timer();
   graveyard_.clear();
-  now_ms_ = 0;
+  now_ms_ = now_us_ = 0;
 }
 
 void Shard::mark_dirty(Queue& queue) {
@@ -119,6 +119,7 @@ void Shard::mark_dirty(Queue& queue) {
 
 void Shard::pump_queues() {
   pumping_.swap(dirty_);
+  now_us_ = 0;  // what came in this turn has waited since, if only for the disk
   for (Queue* queue : pumping_) {
     queue->dirty = false;
     queue->pump();
@@ -255,6 +256,7 @@ void Shard::queue_deleted(const QueueAddress& address) {
   const auto it = queues_.find(address.id.value);
   if (it == queues_.end()) return;
   counters_.queues_gone += it->second->counters();
+  it->second->add_times_to(counters_.waited_gone, counters_.held_gone);
   it->second->shut(true);
   forget(*it->second);
   graveyard_.push_back(std::move(it->second));

@@ -171,6 +171,10 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
 
   // QueueHost
   std::int64_t now_ms() const noexcept override { return wall_ms(); }
+  std::int64_t now_us() const noexcept override {
+    if (now_us_ == 0) now_us_ = runtime_.clock.steady().count() / 1000;
+    return now_us_;
+  }
   storage::Lsn durable() const noexcept override { return durable_; }
   void mark_dirty(Queue& queue) override;
   void set_deadline(Queue& queue, std::int64_t wall_ms) override;
@@ -379,6 +383,7 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   BodyBudget body_budget_;
   bool body_budget_ticks_ = false;
   mutable std::int64_t now_ms_ = 0;  // 0: not asked for in this turn
+  mutable std::int64_t now_us_ = 0;  // 0: nor since queues were pumped
   std::unique_ptr<Remembering> remembering_;
   ShardCounters counters_;
 };

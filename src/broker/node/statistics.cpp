@@ -29,7 +29,7 @@ void look_at_connection(Shard& shard, ConnectionImpl& connection, ShardStatistic
   found.connections.push_back(std::move(one));
 }
 
-void look_at_queue(const Queue& queue, ShardStatistics& found) {
+void look_at_queue(Queue& queue, ShardStatistics& found) {
   QueueStatistics one;
   one.ready = queue.ready();
   one.ready_bytes = queue.ready_bytes();
@@ -38,7 +38,9 @@ void look_at_queue(const Queue& queue, ShardStatistics& found) {
   one.consumers = static_cast<std::uint32_t>(queue.consumers());
   one.used_ms = queue.used_ms();
   one.counters = queue.counters();
-  found.queues.emplace_back(queue.id().value, one);
+  one.oldest_ms = queue.oldest_ms();
+  one.times = queue.look_at_times();
+  found.queues.emplace_back(queue.id().value, std::move(one));
   const QueueConsumer* const first = queue.consumer_list().first();
   queue.consumer_list().for_each([&](const QueueConsumer& consumer) {
     ConsumerStatistics its;
@@ -75,7 +77,7 @@ bool look_on(Survey& survey) {
   }
   if (!survey.connections.empty()) return true;
   for (std::size_t n = 0; n < Management::kQueuesPerSlice && !survey.queues.empty(); ++n) {
-    const Queue* queue = shard.find_queue(QueueId(survey.queues.back()));
+    Queue* queue = shard.find_queue(QueueId(survey.queues.back()));
     survey.queues.pop_back();
     if (queue != nullptr) look_at_queue(*queue, survey.found);
   }

@@ -15,6 +15,8 @@ class Shard;
 // Of what is gone. Thread: the shard's.
 struct ShardCounters {
   QueueCounters queues_gone;
+  LatencyHistogram waited_gone;
+  LatencyHistogram held_gone;
   ConnectionCounters connections_gone;
   std::uint64_t connections_opened = 0;
   std::uint64_t connections_closed = 0;

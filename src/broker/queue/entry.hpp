@@ -16,11 +16,15 @@ struct Entry {
   std::int64_t expires_ms = kNever;  // wall clock
   std::uint32_t delivery_count = 0;  // failed deliveries so far
   std::uint32_t returns = 0;         // times it came back, for whatever cause
-  bool redelivered = false;
-  bool persistent = false;  // its settlement must be logged
-  bool stored = false;      // a segment holds it
+  // Steady clock: when it became ready, or was delivered; before the clock began for what is older. Shares a
+  // word with the flags, so that it costs no memory.
+  std::int64_t since_us : 61 = 0;
+  bool redelivered : 1 = false;
+  bool persistent : 1 = false;  // its settlement must be logged
+  bool stored : 1 = false;      // a segment holds it
 
   static constexpr std::int64_t kNever = INT64_MAX;
 };
+static_assert(sizeof(Entry) == 56);
 
 }  // namespace millrace::broker

@@ -20,6 +20,7 @@ struct LaneRun {
   std::uint64_t live = 0;            // items not settled
   std::uint64_t live_transient = 0;  // of them, those that a restart drops
   bool recovered = false;            // from before a restart: its transient items are gone
+  std::int64_t oldest_ms = 0;        // what is unread came then or later, wall clock; 0: not known
   // The first item that is damaged, and what read_from_seq was there; kNone: there is none. A restart reads
   // on from here, once more, so that a file that has been repaired gives back what it holds.
   static constexpr std::uint64_t kNone = UINT64_MAX;

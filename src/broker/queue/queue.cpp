@@ -78,6 +78,23 @@ Entry Queue::make_entry(MessageRef message, std::uint64_t seq, storage::Lsn lsn)
   return entry;
 }
 
+std::int64_t Queue::since_arrival_us(const Entry& entry) const noexcept {
+  return host_.now_us() - std::max<std::int64_t>(host_.now_ms() - entry.arrival_ms, 0) * 1000;
+}
+
+std::int64_t Queue::oldest_ms() const noexcept {
+  std::int64_t oldest = Entry::kNever;
+  for (const auto& lane : lanes_) {
+    if (!lane) continue;
+    if (!lane->returned.empty()) oldest = std::min(oldest, lane->returned.front().arrival_ms);
+    for (const Entries* entries : {&lane->head, &lane->tail}) {
+      if (!entries->empty()) oldest = std::min(oldest, entries->front().arrival_ms);
+    }
+    if (lane->has_unread()) oldest = std::min(oldest, lane->runs[lane->unread].oldest_ms);
+  }
+  return ready_ == 0 || oldest == Entry::kNever ? 0 : oldest;
+}
+
 void Queue::account_ready(const Entry& entry, int sign) noexcept {
   const std::uint64_t bytes = entry.message->body().size();
   if (sign > 0) {
@@ -148,6 +165,8 @@ storage::Lsn Queue::push(MessageRef message, std::uint64_t seq, storage::Lsn lsn
     }
   }
   Entry entry = make_entry(std::move(message), seq, lsn);
+  pass_time();
+  entry.since_us = host_.now_us();
   ++counters_.published;
   memory_bytes_ += entry.message->footprint();
   if (entry.expires_ms != Entry::kNever) ttl_seen_ = true;
@@ -196,6 +215,12 @@ Entry Queue::take(unsigned index) {
   if (&from == &lane.head && lane.head.size() == kReadAheadEntries && lane.has_unread()) load(index);
   account_ready(entry, -1);
   return entry;
+}
+
+void Queue::drop_ready(unsigned lane, DeathReason reason) {
+  Entry entry = take(lane);
+  times_->dropped(host_.now_us() - entry.since_us);
+  die(std::move(entry), reason);
 }
 
 void Queue::die(Entry&& entry, DeathReason reason) {
@@ -296,12 +321,20 @@ void Queue::shut(bool notify_consumers) {
 void Queue::pump() {
   if (closing_) return;
   closures_.reset();
+  if (times_) {
+    times_->levels(ready_, unacked_.size());
+    pass_time();
+  }
   release_delayed();
   deliver_ready();
   enforce_limits();
   if (ttl_seen_) drop_expired();
   update_deadline();
   if (!waiting_gets_.empty()) answer_gets();
+  if (times_) {
+    times_->levels(ready_, unacked_.size());
+    times_->open(next_consumer() != nullptr);
+  }
   if (memory_bytes_ != reported_memory_) {
     host_.memory_changed(static_cast<std::int64_t>(memory_bytes_) -
                          static_cast<std::int64_t>(reported_memory_));
@@ -325,7 +358,7 @@ void Queue::enforce_limits() {
           ready_bytes_ > static_cast<std::uint64_t>(*settings_->max_length_bytes))) {
     unsigned lane = 0;
     if (front(lane) == nullptr) return;
-    die(take(lane), DeathReason::maxlen);
+    drop_ready(lane, DeathReason::maxlen);
   }
 }
 
@@ -334,7 +367,7 @@ void Queue::drop_expired() {
   for (unsigned i = 0; i < lanes_.size(); ++i) {
     for (Entry* entry = lane_front(i); entry && entry->expires_ms <= now && deliverable(*entry);
          entry = lane_front(i)) {
-      die(take(i), DeathReason::expired);
+      drop_ready(i, DeathReason::expired);
     }
   }
 }

@@ -34,6 +34,7 @@
 #include "broker/queue/deduplication.hpp"
 #include "broker/queue/entry.hpp"
 #include "broker/queue/lane.hpp"
+#include "broker/queue/queue_times.hpp"
 #include "broker/specs.hpp"
 #include "storage/segments.hpp"
 
@@ -55,6 +56,8 @@ class QueueHost {
  public:
   virtual ~QueueHost() = default;
   virtual std::int64_t now_ms() const noexcept = 0;  // wall clock, as of this turn
+  // Steady clock, as of this turn; of the moment in which they are pumped for queues that are.
+  virtual std::int64_t now_us() const noexcept = 0;
   virtual storage::Lsn durable() const noexcept = 0;
   // Calls Queue::pump before the turn ends, once.
   virtual void mark_dirty(Queue& queue) = 0;
@@ -205,6 +208,15 @@ class Queue {
   std::uint64_t delivered_through() const noexcept { return delivered_through_; }
   const QueueCounters& counters() const noexcept { return counters_; }
   std::int64_t used_ms() const noexcept { return used_ms_; }
+  // When the oldest message that waits came, wall clock; 0: none waits, or a restart has left it on disk and
+  // nobody has read it since.
+  std::int64_t oldest_ms() const noexcept;
+  QueueTimesStatistics look_at_times() {
+    return times_ ? times_->look(host_.now_us()) : QueueTimesStatistics{};
+  }
+  void add_times_to(LatencyHistogram& waited, LatencyHistogram& held) const noexcept {
+    if (times_) times_->add_to(waited, held);
+  }
 
   // Moving to segments.
 
@@ -269,6 +281,15 @@ class Queue {
   std::int64_t expiry_of(const Message& message, std::int64_t arrival_ms) const noexcept;
   Entry make_entry(MessageRef message, std::uint64_t seq, storage::Lsn lsn) const;
   void account_ready(const Entry& entry, int sign) noexcept;
+  // For what was not pushed just now.
+  std::int64_t since_arrival_us(const Entry& entry) const noexcept;
+  // Before what waits or is held changes.
+  void pass_time() {
+    const std::int64_t now_us = host_.now_us();
+    if (!times_) times_ = std::make_unique<QueueTimes>(now_us);
+    times_->pass(now_us);
+  }
+  void drop_ready(unsigned lane, DeathReason reason);
   // The message to serve next, or null: none, not yet durable, or to be read first (reading has begun then).
   Entry* front(unsigned& lane);
   Entry* lane_front(unsigned lane);
@@ -343,6 +364,7 @@ class Queue {
   std::uint64_t ready_ = 0;              // messages to be served, wherever they are
   std::uint64_t ready_bytes_ = 0;        // their bodies
   QueueCounters counters_;
+  std::unique_ptr<QueueTimes> times_;  // made with the first message
   std::uint64_t memory_bytes_ = 0;
   std::uint64_t reported_memory_ = 0;
   std::int64_t used_ms_ = 0;      // last use, for x-expires

@@ -52,7 +52,7 @@ void Queue::deliver_ready() {
     if (!entry) return;
     // What expires at once (TTL 0) may still go to a consumer that waits for it.
     if (entry->expires_ms < host_.now_ms() && entry->expires_ms != entry->arrival_ms) {
-      die(take(lane), DeathReason::expired);
+      drop_ready(lane, DeathReason::expired);
       continue;
     }
     send(*consumer, take(lane));
@@ -76,6 +76,9 @@ void Queue::send(QueueConsumer& consumer, Entry&& entry) {
   consumers_.served(consumer);
   if (entry.redelivered) ++counters_.redelivered;
   ++(consumer.no_ack ? counters_.delivered_no_ack : counters_.delivered);
+  const std::int64_t now_us = host_.now_us();
+  times_->waited(now_us - entry.since_us);
+  entry.since_us = now_us;
   Delivery delivery = make_delivery(entry);
   if (settings_->stamp) {
     delivery.message = host_.stamped(entry.message, *this, entry.seq);
@@ -104,10 +107,13 @@ std::optional<GotMessage> Queue::get(ConnectionId connection, bool no_ack, bool&
       return std::nullopt;
     }
     if (entry->expires_ms <= host_.now_ms()) {
-      die(take(lane), DeathReason::expired);
+      drop_ready(lane, DeathReason::expired);
       continue;
     }
+    pass_time();
     Entry taken = take(lane);
+    times_->waited(host_.now_us() - taken.since_us);
+    taken.since_us = host_.now_us();
     delivered_through_ = std::max(delivered_through_, taken.seq);
     if (taken.redelivered) ++counters_.redelivered;
     ++(no_ack ? counters_.got_no_ack : counters_.got);
@@ -129,10 +135,12 @@ std::optional<GotMessage> Queue::get(ConnectionId connection, bool no_ack, bool&
 }
 
 void Queue::settle(const ConsumerKey& key, std::span<const std::uint64_t> seqs, Settlement how) {
+  pass_time();
   for (const std::uint64_t seq : seqs) {
     const auto it = unacked_.find(seq);
     if (it == unacked_.end() || it->second.holder != key) continue;
     if (how == Settlement::ack) {
+      times_->held(host_.now_us() - it->second.entry.since_us);
       settled(it->second.entry);
       unacked_.erase(it);
       ++counters_.acked;
@@ -225,6 +233,7 @@ Entries* Queue::younger_place_of(Lane& lane, const Entry& entry) noexcept {
 }
 
 void Queue::put_returned(Entry&& entry) {
+  entry.since_us = host_.now_us();
   account_ready(entry, +1);
   Lane& lane = lane_for(entry);
   Entries* younger = younger_place_of(lane, entry);

@@ -124,6 +124,8 @@ void Queue::take_item(unsigned index, LaneRun& run, const storage::StoredItem& i
   entry.returns = retry.returns;
   entry.redelivered = redelivered || retry.due_ms != 0;
   entry.stored = true;
+  entry.since_us = since_arrival_us(entry);
+  run.oldest_ms = entry.arrival_ms;
   if (entry.expires_ms != Entry::kNever) ttl_seen_ = true;
   memory_bytes_ += entry.message->footprint();
   if (waits) {
@@ -252,6 +254,7 @@ void Queue::spilled(const storage::SegmentRun& stored) {
   while (!lane.tail.empty() && lane.tail.front().seq <= stored.last_seq) {
     const Entry& entry = lane.tail.front();
     run.read_from_seq = std::min(run.read_from_seq, entry.seq);
+    if (run.oldest_ms == 0) run.oldest_ms = entry.arrival_ms;
     ++run.live;
     if (!entry.persistent) ++run.live_transient;
     left_memory(entry);
@@ -475,6 +478,7 @@ void Queue::recover(RecoveredQueue&& recovered) {
   }
   for (auto& [seq, logged] : recovered.tail) {
     Entry entry = make_entry(std::move(logged.message), seq, logged.lsn);
+    entry.since_us = since_arrival_us(entry);
     entry.redelivered = seq <= recovered_through_;
     if (const auto it = recovered_counts_.find(seq); it != recovered_counts_.end()) {
       entry.delivery_count = entry.returns = it->second;
@@ -496,6 +500,7 @@ void Queue::recover(RecoveredQueue&& recovered) {
   }
   if (unread_retries_) ready_ -= unread_retries_->waiting.size();  // counted with their runs
   if (ready_ == 0) ready_bytes_ = 0;
+  if (ready_ > 0 || waiting() > 0) pass_time();
   host_.mark_dirty(*this);
 }
 

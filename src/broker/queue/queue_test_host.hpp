@@ -34,6 +34,7 @@ class FakeHost final : public QueueHost {
   };
 
   std::int64_t now_ms() const noexcept override { return now; }
+  std::int64_t now_us() const noexcept override { return steady_us >= 0 ? steady_us : now * 1000; }
   storage::Lsn durable() const noexcept override { return storage::Lsn(durable_lsn); }
   void mark_dirty(Queue& queue) override { queue.dirty = dirty = true; }
   void set_deadline(Queue& queue, std::int64_t wall_ms) override { queue.deadline_ms = wall_ms; }
@@ -176,6 +177,7 @@ class FakeHost final : public QueueHost {
   }
 
   std::int64_t now = 1'000'000;
+  std::int64_t steady_us = -1;  // as `now` says
   std::uint64_t last_lsn = 0;
   std::uint64_t durable_lsn = 0;
   std::vector<LogEntry> log;
