@@ -10,6 +10,7 @@
 
 #include "base/utf8.hpp"
 #include "management/json_values.hpp"
+#include "management/latencies.hpp"
 
 namespace millrace::management {
 
@@ -124,8 +125,8 @@ json::object queue_item(const Api& api, const broker::QueueSpec& queue, const Fi
   json::object item;
   item["arguments"] = json_from_arguments(queue.arguments);
   item["auto_delete"] = queue.auto_delete;
-  item["consumer_capacity"] = now.consumers > 0 ? 1 : 0;
-  item["consumer_utilisation"] = now.consumers > 0 ? 1 : 0;
+  item["consumer_capacity"] = consumer_capacity(now, before);
+  item["consumer_utilisation"] = consumer_capacity(now, before);
   item["consumers"] = now.consumers;
   item["durable"] = queue.durable;
   item["effective_policy_definition"] = effective_definition(policy, of_operator);
@@ -147,6 +148,7 @@ json::object queue_item(const Api& api, const broker::QueueSpec& queue, const Fi
   put_depth("messages", "messages_details", now.ready + now.unacked, before.ready + before.unacked);
   put_depth("messages_ready", "messages_ready_details", now.ready, before.ready);
   put_depth("messages_unacknowledged", "messages_unacknowledged_details", now.unacked, before.unacked);
+  item["millrace"] = latency_fields(now, before, figures, false);
   item["name"] = text(queue.name);
   item["node"] = api.options().node_name;
   item["operator_policy"] = policy_name(of_operator);

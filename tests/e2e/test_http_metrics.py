@@ -11,7 +11,7 @@ from harness.pika_tools import parameters, wait_until
 
 pytestmark = pytest.mark.millrace_only("RabbitMQ needs a plug-in for it")
 
-SAMPLE = re.compile(r'(\w+)(?:\{((?:\w+="(?:[^"\\\n]|\\.)*",?)*)\})? (\d+)')
+SAMPLE = re.compile(r'(\w+)(?:\{((?:\w+="(?:[^"\\\n]|\\.)*",?)*)\})? (\d+(?:\.\d+)?)')
 LABEL = re.compile(r'(\w+)="((?:[^"\\\n]|\\.)*)"')
 
 # What RabbitMQ-Overview.json reads, but for the sizes of messages.
@@ -42,8 +42,11 @@ def parse(text):
             last = name
         elif not line.startswith("# HELP "):
             found = SAMPLE.fullmatch(line)
-            assert found and found[1] == last, line
-            samples.setdefault(last, []).append((dict(LABEL.findall(found[2] or "")), int(found[3])))
+            assert found, line
+            parts = {last + part for part in ("_bucket", "_sum", "_count")}
+            assert found[1] in (parts if types[last] == "histogram" else {last}), line
+            value = float(found[3]) if "." in found[3] else int(found[3])
+            samples.setdefault(found[1], []).append((dict(LABEL.findall(found[2] or "")), value))
     return samples
 
 

@@ -3,6 +3,7 @@
 //
 // One queue of many costs its few lines in /metrics/per-object alone; what is aggregated has the same size
 // whatever there is. A counter never falls while the broker runs: what is gone stays counted.
+#include <algorithm>
 #include <boost/json/value.hpp>
 #include <charconv>
 
@@ -51,6 +52,34 @@ class Writer {
                std::string_view labels = {}) {
     family(name, "counter", help);
     sample(value, labels);
+  }
+  // Of a histogram: `bucket` counts what is below `end_us`. In seconds, as Prometheus' conventions have it.
+  void bucket(std::string_view end, std::uint64_t count, std::string_view labels) {
+    (((text_ += name_) += "_bucket{") += labels) += labels.empty() ? "" : ",";
+    ((((text_ += "le=\"") += end) += "\"} ") += std::to_string(count)) += '\n';
+  }
+  void sum_and_count(std::uint64_t sum_us, std::uint64_t count, std::string_view labels) {
+    const auto put = [&](std::string_view what, std::string_view value) {
+      (text_ += name_) += what;
+      if (!labels.empty()) ((text_ += '{') += labels) += '}';
+      ((text_ += ' ') += value) += '\n';
+    };
+    put("_sum", seconds(sum_us));
+    put("_count", std::to_string(count));
+  }
+  void sample_seconds(std::uint64_t us, std::string_view labels = {}) {
+    text_ += name_;
+    if (!labels.empty()) ((text_ += '{') += labels) += '}';
+    ((text_ += ' ') += seconds(us)) += '\n';
+  }
+  // Exact to the microsecond, without an exponent.
+  static std::string seconds(std::uint64_t us) {
+    std::string text = std::to_string(us / 1'000'000);
+    if (const std::uint64_t part = us % 1'000'000; part != 0) {
+      const std::string digits = std::to_string(1'000'000 + part);
+      text += '.' + digits.substr(1, digits.find_last_not_of('0'));
+    }
+    return text;
   }
   std::string& text() noexcept { return text_; }
 
@@ -192,6 +221,89 @@ void put_queue_sums(Writer& out, const NodeStatistics& now) {
   }
 }
 
+// Histograms of time. Bounds are powers of four from 16 µs to 19 hours: those of the queues' own buckets, so
+// that nothing is estimated, and few enough for each of many queues.
+constexpr unsigned kFirstBound = 4;  // 2^4 µs
+constexpr unsigned kLastBound = 36;  // 2^36 µs
+constexpr unsigned kBoundStep = 2;
+
+void put_histogram(Writer& out, const broker::LatencyCounts& counts, std::string_view labels) {
+  std::uint64_t below = 0;
+  unsigned bucket = 0;
+  for (unsigned power = kFirstBound; power <= kLastBound; power += kBoundStep) {
+    const std::uint64_t end = std::uint64_t{1} << power;
+    for (; broker::latency_bucket_end(bucket) <= end; ++bucket) below += counts.at(bucket);
+    out.bucket(Writer::seconds(end), below, labels);
+  }
+  out.bucket("+Inf", counts.count, labels);
+  out.sum_and_count(counts.sum_us, counts.count, labels);
+}
+
+struct QueueHistogram {
+  std::string_view name;
+  std::string_view help;
+  const std::shared_ptr<const broker::LatencyCounts>& (*of)(const broker::QueueStatistics&);
+  const broker::LatencyHistogram& (*of_all)(const NodeStatistics&);
+};
+constexpr QueueHistogram kQueueHistograms[] = {
+    {"millrace_queue_time_in_queue_seconds", "From the arrival of a message to its delivery",
+     [](const broker::QueueStatistics& q) -> const auto& {return q.times.waited;
+}  // namespace
+, [](const NodeStatistics& all) -> const auto& {
+  return all.waited;
+}
+}  // namespace millrace::management
+, {"millrace_queue_time_to_ack_seconds", "From the delivery of a message to its acknowledgement",
+   [](const broker::QueueStatistics& q) -> const auto& {return q.times.held;
+}
+, [](const NodeStatistics& all) -> const auto& {
+  return all.held;
+}
+}
+,
+}
+;
+
+// Seconds of a queue.
+struct QueueTime {
+  std::string_view name;
+  std::string_view type;
+  std::string_view help;
+  std::uint64_t (*value_us)(const broker::QueueStatistics&, const NodeStatistics&);
+};
+constexpr QueueTime kOldestAge = {
+    "millrace_queue_oldest_message_age_seconds", "gauge", "Age of the oldest message that waits",
+    [](const auto& q, const auto& all) {
+      const bool known = q.oldest_ms != 0 && all.taken_ms > q.oldest_ms;
+      return known ? static_cast<std::uint64_t>(all.taken_ms - q.oldest_ms) * 1000 : 0;
+    }};
+constexpr QueueTime kQueueTimes[] = {
+    kOldestAge,
+    {"millrace_queue_ready_message_seconds_total", "counter",
+     "Messages that wait, summed over time: its rate is the mean length",
+     [](const auto& q, const auto&) { return q.times.ready_us; }},
+    {"millrace_queue_unacked_message_seconds_total", "counter",
+     "Messages that consumers hold, summed over time: its rate is their mean number",
+     [](const auto& q, const auto&) { return q.times.unacked_us; }},
+    {"millrace_queue_busy_seconds_total", "counter",
+     "Time in which consumers held messages: its rate is their utilisation",
+     [](const auto& q, const auto&) { return q.times.busy_us; }},
+    {"millrace_queue_open_seconds_total", "counter",
+     "Time in which a consumer could have taken a message at once",
+     [](const auto& q, const auto&) { return q.times.open_us; }},
+};
+
+void put_latencies(Writer& out, const NodeStatistics& now) {
+  for (const QueueHistogram& histogram : kQueueHistograms) {
+    out.family(histogram.name, "histogram", histogram.help);
+    put_histogram(out, broker::LatencyCounts(histogram.of_all(now)), {});
+  }
+  std::uint64_t oldest_us = 0;
+  for (const auto& [id, queue] : now.queues) oldest_us = std::max(oldest_us, kOldestAge.value_us(queue, now));
+  out.family(kOldestAge.name, kOldestAge.type, kOldestAge.help);
+  out.sample_seconds(oldest_us);
+}
+
 void put_common(Writer& out, const Api& api, const NodeStatistics& now, std::string_view endpoint) {
   put_identity(out, api, endpoint);
   put_node(out, api, now);
@@ -211,6 +323,7 @@ void aggregated(Api& api, const CallRef& call) {
     Writer out;
     put_common(out, api, *figures.now, "aggregated");
     put_queue_sums(out, *figures.now);
+    put_latencies(out, *figures.now);
     reply(call, metrics_answer(std::move(out.text())));
   });
 }
@@ -225,30 +338,66 @@ struct PerObject {
   Figures figures;
   std::vector<std::pair<const broker::QueueStatistics*, std::string>> queues;  // with their labels
   Writer out;
-  std::size_t gauge = 0;
+  std::size_t family = 0;
   std::size_t next = 0;
   std::size_t reserved = 0;
 };
 
+constexpr std::size_t kFamilies =
+    std::size(kQueueGauges) + std::size(kQueueTimes) + std::size(kQueueHistograms);
+
+// One figure of the queue that is next, or what a family begins with when `queue` is null. Returns lines.
+std::size_t put_figure(Writer& out, std::size_t family, const NodeStatistics& now,
+                       const broker::QueueStatistics* queue, std::string_view labels) {
+  if (family < std::size(kQueueGauges)) {
+    const QueueGauge& gauge = kQueueGauges[family];
+    if (queue != nullptr) {
+      out.sample(gauge.value(*queue), labels);
+    } else {
+      out.family(gauge.name, gauge.is_counter ? "counter" : "gauge", gauge.help);
+    }
+    return 1;
+  }
+  family -= std::size(kQueueGauges);
+  if (family < std::size(kQueueTimes)) {
+    const QueueTime& time = kQueueTimes[family];
+    if (queue != nullptr) {
+      out.sample_seconds(time.value_us(*queue, now), labels);
+    } else {
+      out.family(time.name, time.type, time.help);
+    }
+    return 1;
+  }
+  const QueueHistogram& histogram = kQueueHistograms[family - std::size(kQueueTimes)];
+  if (queue == nullptr) {
+    out.family(histogram.name, "histogram", histogram.help);
+    return 1;
+  }
+  // What was never used has no lines.
+  const auto& counts = histogram.of(*queue);
+  if (!counts) return 1;
+  put_histogram(out, *counts, labels);
+  return (kLastBound - kFirstBound) / kBoundStep + 4;
+}
+
 void go_on(const std::shared_ptr<PerObject>& run) {
-  for (std::size_t lines = 0; run->gauge < std::size(kQueueGauges) && lines < PerObject::kLinesPerTurn;
-       ++lines) {
-    const QueueGauge& gauge = kQueueGauges[run->gauge];
-    if (run->next == 0) run->out.family(gauge.name, gauge.is_counter ? "counter" : "gauge", gauge.help);
+  const NodeStatistics& now = *run->figures.now;
+  for (std::size_t lines = 0; run->family < kFamilies && lines < PerObject::kLinesPerTurn;) {
+    if (run->next == 0) lines += put_figure(run->out, run->family, now, nullptr, {});
     if (run->next < run->queues.size()) {
       const auto& [queue, labels] = run->queues[run->next];
-      run->out.sample(gauge.value(*queue), labels);
+      lines += put_figure(run->out, run->family, now, queue, labels);
       ++run->next;
     }
     if (run->next >= run->queues.size()) {
       run->next = 0;
-      ++run->gauge;
+      ++run->family;
     }
   }
   const std::size_t before = std::exchange(run->reserved, run->out.text().size());
   const bool fits =
       run->api.hold_list_bytes(before, run->reserved) && run->reserved <= Listing::kMaxAnswerBytes;
-  if (fits && run->gauge < std::size(kQueueGauges)) return run->api.home().post([run] { go_on(run); });
+  if (fits && run->family < kFamilies) return run->api.home().post([run] { go_on(run); });
   run->api.hold_list_bytes(run->reserved, 0);
   if (fits) return reply(run->call, metrics_answer(std::move(run->out.text())));
   reply(run->call, refusal(503, "service_unavailable", "there are too many queues to tell of each"));

@@ -6,6 +6,7 @@
 #include "management/fields.hpp"
 #include "management/items.hpp"
 #include "management/json_values.hpp"
+#include "management/latencies.hpp"
 #include "management/listing.hpp"
 
 namespace millrace::management {
@@ -57,6 +58,8 @@ void show(Api& api, const CallRef& call) {
     const broker::QueueSpec* queue = api.model().find_queue(call->name("vhost"), call->name("name"));
     if (queue == nullptr) return reply(call, nothing_there());
     json::object item = queue_item(api, *queue, figures);
+    const broker::QueueId id = queue->address.id;
+    item["millrace"] = latency_fields(figures.of(id), figures.before_of(id), figures, true);
     const ConsumerList consumers(
         api, figures, {api.model().find_vhost(queue->vhost)},
         [queue](const broker::ConsumerStatistics& consumer) { return consumer.queue == queue->address.id; });
