@@ -25,8 +25,8 @@ namespace {
 namespace json = boost::json;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::array<std::string_view, 7> kOrders = {"name", "ready", "unacked",  "in",
-                                                     "out",  "ack",   "consumers"};
+constexpr std::array<std::string_view, 9> kOrders = {"name", "ready", "unacked", "in",       "out",
+                                                     "ack",  "wait",  "hold",    "consumers"};
 // Rates are those between two looks, and figures are up to a second old.
 constexpr std::chrono::milliseconds kRateInterval{1100};
 constexpr std::chrono::milliseconds kKeyInterval{100};
@@ -77,7 +77,21 @@ std::string head_of(const Frame& frame) {
   return shown;
 }
 
-Table table_of(const std::vector<TopRow>& rows, std::size_t first, std::size_t count, TopOrder order) {
+std::string time_text(const std::optional<double>& us) {
+  return us ? latency_text(static_cast<std::uint64_t>(*us * 1000)) : "-";
+}
+
+json::value json_time(const std::optional<double>& us) {
+  if (!us) return nullptr;
+  return *us;
+}
+
+// What is narrower has one column for latencies, so that there is room for what holds a queue back.
+constexpr std::size_t kWideColumns = 110;
+
+Table table_of(const std::vector<TopRow>& rows, std::size_t first, std::size_t count, TopOrder order,
+               std::size_t width) {
+  const bool wide = width >= kWideColumns;
   const bool one_vhost =
       std::all_of(rows.begin(), rows.end(), [&](const TopRow& row) { return row.vhost == rows[0].vhost; });
   std::vector<Table::Column> columns;
@@ -89,6 +103,8 @@ Table table_of(const std::vector<TopRow>& rows, std::size_t first, std::size_t c
   columns.push_back({title(TopOrder::in, "IN"), true});
   columns.push_back({title(TopOrder::out, "OUT"), true});
   columns.push_back({title(TopOrder::ack, "ACK"), true});
+  columns.push_back({title(TopOrder::wait, wide ? "WAIT P50/P99" : "WAIT P99"), true});
+  if (wide) columns.push_back({title(TopOrder::hold, "HOLD P50/P99"), true});
   columns.push_back({title(TopOrder::consumers, "CONSUMERS"), true});
   columns.push_back({"HELD BACK BY"});
   Table table(std::move(columns));
@@ -96,11 +112,18 @@ Table table_of(const std::vector<TopRow>& rows, std::size_t first, std::size_t c
     const TopRow& row = rows[i];
     std::vector<std::string> cells;
     if (!one_vhost) cells.push_back(row.vhost);
-    for (std::string cell :
-         {row.name, std::to_string(row.ready), std::to_string(row.unacked), rate_text(row.in),
-          rate_text(row.out), rate_text(row.ack), std::to_string(row.consumers), row.held_back}) {
+    for (std::string cell : {row.name, std::to_string(row.ready), std::to_string(row.unacked),
+                             rate_text(row.in), rate_text(row.out), rate_text(row.ack)}) {
       cells.push_back(std::move(cell));
     }
+    if (wide) {
+      cells.push_back(time_text(row.wait_p50_us) + " / " + time_text(row.wait_p99_us));
+      cells.push_back(time_text(row.ack_p50_us) + " / " + time_text(row.ack_p99_us));
+    } else {
+      cells.push_back(time_text(row.wait_p99_us));
+    }
+    cells.push_back(std::to_string(row.consumers));
+    cells.push_back(row.held_back);
     table.add(std::move(cells));
   }
   return table;
@@ -116,6 +139,10 @@ json::array json_of(const std::vector<TopRow>& rows) {
                                  {"in", row.in},
                                  {"out", row.out},
                                  {"ack", row.ack},
+                                 {"wait_p50_us", json_time(row.wait_p50_us)},
+                                 {"wait_p99_us", json_time(row.wait_p99_us)},
+                                 {"ack_p50_us", json_time(row.ack_p50_us)},
+                                 {"ack_p99_us", json_time(row.ack_p99_us)},
                                  {"consumers", row.consumers},
                                  {"held_back_by", row.held_back}});
   }
@@ -131,8 +158,8 @@ int print_once(Session& session, TopOrder order) {
     print(json::serialize(json_of(frame.rows)) + "\n");
     return kOk;
   }
-  print(head_of(frame) +
-        table_of(frame.rows, 0, frame.rows.size(), order).text(output_width(), output_has_colour()));
+  print(head_of(frame) + table_of(frame.rows, 0, frame.rows.size(), order, output_width())
+                             .text(output_width(), output_has_colour()));
   return kOk;
 }
 
@@ -197,9 +224,9 @@ void draw(Frame& frame, View& view, const std::string& trouble) {
   const std::string head = head_of(frame);
   const auto head_lines = static_cast<std::size_t>(std::count(head.begin(), head.end(), '\n'));
   const std::size_t room = size.rows > head_lines + 3 ? size.rows - head_lines - 3 : 1;
-  std::string text =
-      head + "\n" +
-      table_of(frame.rows, view.first, room, view.order).text(size.columns, output_has_colour());
+  std::string text = head + "\n" +
+                     table_of(frame.rows, view.first, room, view.order, size.columns)
+                         .text(size.columns, output_has_colour());
   std::string screen = "\x1b[H";
   std::size_t lines = 0;
   for (std::size_t at = 0; at < text.size() && lines + 1 < size.rows; ++lines) {
@@ -251,8 +278,8 @@ int top(Session& session) {
   if (const auto wanted = session.given.find("sort")) {
     const auto found = std::find(kOrders.begin(), kOrders.end(), *wanted);
     if (found == kOrders.end()) {
-      throw Stop(kBadUse,
-                 "--sort takes name, ready, unacked, in, out, ack or consumers, not '" + *wanted + "'");
+      throw Stop(kBadUse, "--sort takes name, ready, unacked, in, out, ack, wait, hold or consumers, not '" +
+                              *wanted + "'");
     }
     order = static_cast<TopOrder>(found - kOrders.begin());
   }

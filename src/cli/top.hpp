@@ -4,6 +4,7 @@
 #include <boost/json/fwd.hpp>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,7 +14,7 @@ namespace millrace::cli {
 
 class Session;
 
-enum class TopOrder : std::uint8_t { name, ready, unacked, in, out, ack, consumers };
+enum class TopOrder : std::uint8_t { name, ready, unacked, in, out, ack, wait, hold, consumers };
 
 struct TopRow {
   std::string vhost;
@@ -24,6 +25,11 @@ struct TopRow {
   double in = 0;
   double out = 0;
   double ack = 0;
+  // Of what was delivered, and acknowledged, between the last two looks; none where nothing was.
+  std::optional<double> wait_p50_us;
+  std::optional<double> wait_p99_us;
+  std::optional<double> ack_p50_us;
+  std::optional<double> ack_p99_us;
   std::string held_back;  // empty: nothing
 };
 

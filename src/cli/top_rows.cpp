@@ -44,6 +44,15 @@ std::vector<TopRow> top_rows(const json::value& queues, const json::value& consu
     row.ack = number_in(queue, "message_stats.ack_details.rate") +
               number_in(queue, "message_stats.deliver_no_ack_details.rate") +
               number_in(queue, "message_stats.get_no_ack_details.rate");
+    const auto time = [&](const char* path) -> std::optional<double> {
+      const json::value* found = find_in(queue, path);
+      if (found == nullptr || !found->is_number()) return std::nullopt;
+      return found->to_number<double>();
+    };
+    row.wait_p50_us = time("millrace.time_in_queue.p50_us");
+    row.wait_p99_us = time("millrace.time_in_queue.p99_us");
+    row.ack_p50_us = time("millrace.time_to_ack.p50_us");
+    row.ack_p99_us = time("millrace.time_to_ack.p99_us");
     const Bound bound = bounds[{row.vhost, row.name}];
     row.held_back = what_holds_back(row, bound.unbounded ? 0 : bound.prefetch);
     rows.push_back(std::move(row));
@@ -66,6 +75,10 @@ void sort_rows(std::vector<TopRow>& rows, TopOrder order, bool reversed) {
         return row.out;
       case TopOrder::ack:
         return row.ack;
+      case TopOrder::wait:
+        return row.wait_p99_us.value_or(-1);
+      case TopOrder::hold:
+        return row.ack_p99_us.value_or(-1);
       case TopOrder::consumers:
         return static_cast<double>(row.consumers);
     }

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 
@@ -39,6 +40,22 @@ TEST(Top, adds_up_the_prefetch_of_a_queues_consumers) {
   ASSERT_EQ(rows.size(), 2u);
   EXPECT_EQ(rows[0].held_back, "prefetch: waits for acks");
   EXPECT_EQ(rows[1].held_back, "");  // one of them takes without bound
+}
+
+TEST(Top, takes_latencies_where_something_was_measured) {
+  const auto queues = boost::json::parse(
+      R"([{"vhost":"/","name":"a","millrace":{"time_in_queue":{"p50_us":12.5,"p99_us":900},
+           "time_to_ack":{"p50_us":null,"p99_us":null}}},
+          {"vhost":"/","name":"b"}])");
+  auto rows = top_rows(queues, boost::json::array());
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0].wait_p50_us, 12.5);
+  EXPECT_EQ(rows[0].wait_p99_us, 900);
+  EXPECT_FALSE(rows[0].ack_p99_us);
+  EXPECT_FALSE(rows[1].wait_p99_us);
+  std::swap(rows[0], rows[1]);
+  sort_rows(rows, TopOrder::wait, false);
+  EXPECT_EQ(rows[0].name, "a");
 }
 
 TEST(Top, sorts_the_largest_first_and_names_from_a) {

@@ -17,6 +17,28 @@ export interface MessageStats {
   drop_unroutable_details?: Rate;
 }
 
+// In microseconds, of what came between the last two looks; null where nothing did.
+export interface Latency {
+  count: number;
+  mean_us: number | null;
+  p50_us: number | null;
+  p90_us: number | null;
+  p99_us: number | null;
+  p999_us: number | null;
+}
+
+export type LatencyBuckets = [number, number][]; // end in microseconds, messages
+
+export interface QueueTimes {
+  time_in_queue: Latency;
+  time_to_ack: Latency;
+  oldest_message_age_ms: number | null;
+  utilisation: number;
+  // Of one queue, not in lists.
+  time_in_queue_buckets?: LatencyBuckets;
+  time_to_ack_buckets?: LatencyBuckets;
+}
+
 export interface Queue {
   name: string;
   vhost: string;
@@ -35,6 +57,8 @@ export interface Queue {
   memory: number;
   consumers: number;
   message_stats: MessageStats;
+  millrace: QueueTimes;
+  consumer_capacity?: number;
   idle_since?: string;
   consumer_details?: Consumer[];
 }

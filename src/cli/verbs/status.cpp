@@ -21,7 +21,7 @@ constexpr Option kTop[] = {
     {"-p,--vhost", "VHOST", "Of this virtual host alone"},
     {"--once", "", "Print one table and end, for scripts"},
     {"--interval", "SECONDS", "Between two looks (default 1)"},
-    {"--sort", "COLUMN", "name, ready (default), unacked, in, out, ack or consumers"},
+    {"--sort", "COLUMN", "name, ready (default), unacked, in, out, ack, wait, hold or consumers"},
 };
 constexpr Option kHealth[] = {
     {"--port", "PORT", "Also check that something listens on this port"},

@@ -8,6 +8,7 @@ import { Figure } from "../figure.js";
 import { button } from "../form.js";
 import { bytes, count, json, rate, visible } from "../format.js";
 import { record } from "../history.js";
+import { latency, LatencyMap, percentiles } from "../latency.js";
 import { link, nameOf, way } from "../names.js";
 import { Table } from "../table.js";
 import { Consumer, Queue } from "../types.js";
@@ -95,7 +96,9 @@ export function queue(view: View, [vhost = "", name = ""]: string[]): void {
   const length = new Figure("Length");
   const into = new Figure("Comes in");
   const out = new Figure("Goes out");
-  const latency = new Figure("Latency");
+  const times = new Figure("Latency");
+  const waits = new LatencyMap("Time in queue");
+  const holds = new LatencyMap("Time to acknowledge");
   const badge = h("span");
   const why = h("span");
   const lengths = new Chart("Length", ["ready", "unacknowledged"], count);
@@ -106,8 +109,8 @@ export function queue(view: View, [vhost = "", name = ""]: string[]): void {
   add(
     view.root,
     h("p", { class: "hold" }, badge, " ", why),
-    h("div", { class: "figures" }, length.element, into.element, out.element, latency.element),
-    h("div", { class: "charts" }, lengths.element, rates.element),
+    h("div", { class: "figures" }, length.element, into.element, out.element, times.element),
+    h("div", { class: "charts" }, lengths.element, rates.element, waits.element, holds.element),
     section("Consumers", consumers.element),
     peekSection(view, vhost, name),
     publishSection(view, vhost, { queue: name }),
@@ -116,7 +119,6 @@ export function queue(view: View, [vhost = "", name = ""]: string[]): void {
     section("What it is", about),
     dangers(view, vhost, name),
   );
-  latency.show("not measured", "The broker does not measure time in queue and time to acknowledge yet.");
 
   every(view, 1000, async () => {
     const told = await get<Queue>(address, view.signal);
@@ -133,7 +135,17 @@ export function queue(view: View, [vhost = "", name = ""]: string[]): void {
     );
     into.show(rate(rateIn), `${count(stats.publish)} since the start`);
     out.show(rate(rateOut), `${rate(rateAck)} acknowledged, ${rate(stats.redeliver_details.rate)} redelivered`);
+    const inQueue = told.millrace.time_in_queue;
+    const oldest = told.millrace.oldest_message_age_ms;
+    times.show(
+      inQueue.count === 0 ? "–" : `${latency(inQueue.p50_us)} … ${latency(inQueue.p99_us)}`,
+      `in queue: ${percentiles(inQueue)}; to acknowledge: ${percentiles(told.millrace.time_to_ack)}; ` +
+        `oldest: ${oldest === null ? (told.messages_ready === 0 ? "none waits" : "on disk") : latency(oldest * 1000)}; ` +
+        `consumers busy ${Math.round(100 * told.millrace.utilisation)} % of the time`,
+    );
     const now = Date.now();
+    waits.update(now, told.millrace.time_in_queue_buckets ?? []);
+    holds.update(now, told.millrace.time_to_ack_buckets ?? []);
     const key = JSON.stringify([vhost, name]);
     lengths.update(record(`length ${key}`, now, [told.messages_ready, told.messages_unacknowledged]));
     rates.update(record(`rates ${key}`, now, [rateIn, rateOut, rateAck]));

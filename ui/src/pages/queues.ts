@@ -6,6 +6,7 @@ import { add } from "../dom.js";
 import { check, choice, area, field, folded, form, jsonOf, text } from "../form.js";
 import { bytes, count, rate, visible } from "../format.js";
 import { Hold, holdOf } from "../hold.js";
+import { latency } from "../latency.js";
 import { list } from "../list.js";
 import { link, nameOf } from "../names.js";
 import { Consumer, Queue } from "../types.js";
@@ -76,6 +77,7 @@ export function queues(view: View): void {
       "message_bytes_ready",
       "consumers",
       "message_stats",
+      "millrace",
     ],
     key: keyOf,
     sorting: { by: "name", reverse: false },
@@ -109,6 +111,19 @@ export function queues(view: View): void {
         numeric: true,
         minor: true,
         text: (queue) => rate(queue.message_stats.ack_details.rate),
+      },
+      {
+        title: "p99 in queue",
+        sort: "millrace.time_in_queue.p99_us",
+        numeric: true,
+        text: (queue) => latency(queue.millrace.time_in_queue.p99_us),
+      },
+      {
+        title: "p99 to ack",
+        sort: "millrace.time_to_ack.p99_us",
+        numeric: true,
+        minor: true,
+        text: (queue) => latency(queue.millrace.time_to_ack.p99_us),
       },
       { title: "Consumers", sort: "consumers", numeric: true, minor: true, text: (queue) => count(queue.consumers) },
       { title: "Size", sort: "message_bytes_ready", numeric: true, minor: true, text: (queue) => bytes(queue.message_bytes_ready) },

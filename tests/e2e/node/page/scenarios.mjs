@@ -66,7 +66,15 @@ export async function creates_a_queue_publishes_and_shows_the_numbers_move(site)
     const heights = new Set((await points(line)).map((point) => point.split(" ")[1]));
     assert.ok(heights.size > 1, `line ${line} of the rates is flat`);
   }
-  await expectText(figure(page, "Latency"), "not measured");
+  await expectText(page.locator(".figure", { hasText: "Latency" }).locator("small"), /oldest: none waits/);
+  // What was taken above is in the picture, though nothing is at the moment.
+  for (const title of ["Time in queue", "Time to acknowledge"]) {
+    const map = page.locator(".latencies", { hasText: title });
+    await expectText(map.locator(".told"), /^From .* (µs|ms|s) to .* (µs|ms|s|min), over 5 minutes/);
+    assert.ok((await map.locator("canvas").evaluate((canvas) => canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.some((x) => x > 0))), title);
+  }
+  const told = await site.api("GET", `queues/${site.path(kVhost, "page.numbers")}`);
+  assert.equal(told.millrace.since_start.time_in_queue.count, 61);
 }
 
 export async function looks_at_messages_without_taking_them(site) {
