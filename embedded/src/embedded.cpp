@@ -77,6 +77,7 @@ std::string name_for(const embedded_options& options) {
 
 server::Config config_for(const embedded_options& options) {
   server::Config config;
+  config.log_level = broker::LogLevel::debug;  // the program's own function judges
   config.amqp.clear();
   config.http.clear();
   config.data_dir = options.data_dir.empty() ? kMemoryDirectory : options.data_dir;

@@ -37,10 +37,10 @@ struct LatencyHistogram {
   std::uint64_t count = 0;
   std::uint64_t sum_us = 0;
 
-  void add(std::int64_t us) noexcept {
-    ++buckets[latency_bucket(us)];
-    ++count;
-    sum_us += static_cast<std::uint64_t>(std::max<std::int64_t>(us, 0));
+  void add(std::int64_t us, std::uint64_t messages = 1) noexcept {
+    buckets[latency_bucket(us)] += messages;
+    count += messages;
+    sum_us += static_cast<std::uint64_t>(std::max<std::int64_t>(us, 0)) * messages;
   }
   LatencyHistogram& operator+=(const LatencyHistogram& other) noexcept;
 };

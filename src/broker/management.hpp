@@ -19,6 +19,7 @@
 #include "broker/connection.hpp"
 #include "broker/definitions/change.hpp"
 #include "broker/statistics.hpp"
+#include "broker/trace.hpp"
 #include "runtime/executor.hpp"
 
 namespace millrace::broker {
@@ -107,6 +108,26 @@ class Management {
   // Asks the session to close. The subject must be its user or an administrator. not_found: no such one.
   virtual void close_connection(Subject subject, ConnectionId connection, std::string reason,
                                 Done<void> done) = 0;
+
+  // Following messages. A trace is its user's and the administrators'; who may not monitor may not follow.
+  static constexpr std::size_t kTraces = 16;                  // at once; resource_error beyond
+  static constexpr std::size_t kTraceEvents = 10'000;         // kept of each; the oldest go
+  static constexpr runtime::Milliseconds kTraceIdle{30'000};  // not read so long: it ends
+  static constexpr runtime::Milliseconds kTraceSettles{50};   // old enough to be told in order
+  struct TraceRead {
+    std::vector<TraceEvent> events;  // by time
+    std::uint64_t missed = 0;        // since the trace began: they came too fast
+    std::uint64_t next = 0;          // `after` of the next read
+  };
+  // Completes when every shard looks, with the trace's number.
+  virtual void start_trace(Subject subject, TraceFilter filter, Done<std::uint64_t> done) = 0;
+  virtual void read_trace(Subject subject, std::uint64_t id, std::uint64_t after, Done<TraceRead> done) = 0;
+  virtual void end_trace(Subject subject, std::uint64_t id, Done<void> done) = 0;
+  // Copies every message of the vhost to its exchange amq.rabbitmq.trace: RabbitMQ's firehose. Not kept: off
+  // after a restart. For administrators.
+  virtual void set_firehose(Subject subject, std::string vhost, bool on, Done<void> done) = 0;
+  // Where completions run.
+  virtual bool has_firehose(const std::string& vhost) const = 0;
 };
 
 }  // namespace millrace::broker

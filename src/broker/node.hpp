@@ -43,6 +43,7 @@ struct NodeOptions {
   std::function<void(const Error&)> on_log_failure;
   // One line for the operator. Any thread.
   std::function<void(LogLevel, std::string_view)> log;
+  std::string node_name;  // for people: millrace@host
 };
 
 // What recovery found.

@@ -86,12 +86,14 @@ json::value json_time(const std::optional<double>& us) {
   return *us;
 }
 
-// What is narrower has one column for latencies, so that there is room for what holds a queue back.
-constexpr std::size_t kWideColumns = 110;
+// What is narrower has one column for latencies, or none, so that there is room for what holds a queue back.
+constexpr std::size_t kWideColumns = 120;
+constexpr std::size_t kMiddlingColumns = 96;
 
 Table table_of(const std::vector<TopRow>& rows, std::size_t first, std::size_t count, TopOrder order,
                std::size_t width) {
   const bool wide = width >= kWideColumns;
+  const bool middling = width >= kMiddlingColumns;
   const bool one_vhost =
       std::all_of(rows.begin(), rows.end(), [&](const TopRow& row) { return row.vhost == rows[0].vhost; });
   std::vector<Table::Column> columns;
@@ -103,7 +105,7 @@ Table table_of(const std::vector<TopRow>& rows, std::size_t first, std::size_t c
   columns.push_back({title(TopOrder::in, "IN"), true});
   columns.push_back({title(TopOrder::out, "OUT"), true});
   columns.push_back({title(TopOrder::ack, "ACK"), true});
-  columns.push_back({title(TopOrder::wait, wide ? "WAIT P50/P99" : "WAIT P99"), true});
+  if (middling) columns.push_back({title(TopOrder::wait, wide ? "WAIT P50/P99" : "WAIT P99"), true});
   if (wide) columns.push_back({title(TopOrder::hold, "HOLD P50/P99"), true});
   columns.push_back({title(TopOrder::consumers, "CONSUMERS"), true});
   columns.push_back({"HELD BACK BY"});
@@ -119,7 +121,7 @@ Table table_of(const std::vector<TopRow>& rows, std::size_t first, std::size_t c
     if (wide) {
       cells.push_back(time_text(row.wait_p50_us) + " / " + time_text(row.wait_p99_us));
       cells.push_back(time_text(row.ack_p50_us) + " / " + time_text(row.ack_p99_us));
-    } else {
+    } else if (middling) {
       cells.push_back(time_text(row.wait_p99_us));
     }
     cells.push_back(std::to_string(row.consumers));

@@ -22,7 +22,7 @@ std::vector<const Verb*> gather() {
   for (const std::span<const Verb> some :
        {std::span<const Verb>(kServe), looking_verbs(), queue_verbs(), exchange_verbs(), client_verbs(),
         message_verbs(), user_verbs(), vhost_verbs(), permission_verbs(), policy_verbs(), definition_verbs(),
-        bench_verbs(), completion_verbs()}) {
+        trace_verbs(), log_verbs(), bench_verbs(), completion_verbs()}) {
     for (const Verb& verb : some) verbs.push_back(&verb);
   }
   return verbs;

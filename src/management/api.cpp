@@ -58,7 +58,7 @@ Api::Api(broker::Management& core, runtime::Executor& home, runtime::Timers& tim
   for (const auto routes :
        {node_routes(), vhost_routes(), user_routes(), permission_routes(), exchange_routes(), queue_routes(),
         binding_routes(), message_routes(), move_routes(), policy_routes(), parameter_routes(),
-        definition_routes(), connection_routes(), health_routes()}) {
+        definition_routes(), connection_routes(), health_routes(), trace_routes(), log_routes()}) {
     routes_.insert(routes_.end(), routes.begin(), routes.end());
   }
   core_.attach(home, [this](const broker::Management::Changes& changes) { model_.apply(*changes); });

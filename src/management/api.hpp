@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "broker/management.hpp"
+#include "broker/node.hpp"
 #include "management/call.hpp"
 #include "management/figures.hpp"
 #include "management/model.hpp"
@@ -59,6 +60,8 @@ std::span<const Route> parameter_routes();
 std::span<const Route> definition_routes();
 std::span<const Route> connection_routes();
 std::span<const Route> health_routes();
+std::span<const Route> trace_routes();
+std::span<const Route> log_routes();
 // Not behind "/api".
 std::span<const Route> metric_routes();
 
@@ -91,6 +94,12 @@ struct ApiOptions {
   std::function<std::int64_t()> wall_ms;
 };
 
+// The least level that is logged.
+struct LogControl {
+  std::function<broker::LogLevel()> level;
+  std::function<void(broker::LogLevel)> set_level;
+};
+
 class Api {
  public:
   // Requests whose credentials are being verified; further ones are told to come again.
@@ -101,6 +110,7 @@ class Api {
   Api(broker::Management& core, runtime::Executor& home, runtime::Timers& timers, ApiOptions options);
 
   void listening_on(std::vector<ListeningOn> listeners) { listeners_ = std::move(listeners); }
+  void control_log(LogControl control) { log_ = std::move(control); }
 
   // Nothing: the body may be read, then handle() is to be called. Otherwise the answer.
   void admit(const CallRef& call, UniqueFunction<void(std::optional<Answer>)> done);
@@ -117,7 +127,7 @@ class Api {
   runtime::Executor& home() noexcept { return home_; }
 
   // For resources.
-  broker::Management& core() noexcept { return core_; }
+  broker::Management& core() const noexcept { return core_; }
   const Model& model() const noexcept { return model_; }
   const ApiOptions& options() const noexcept { return options_; }
   std::string cluster_name() const {
@@ -125,6 +135,7 @@ class Api {
     return given.empty() ? options_.cluster_name : given;
   }
   const std::vector<ListeningOn>& listeners() const noexcept { return listeners_; }
+  const LogControl& log() const noexcept { return log_; }
   using Look = UniqueFunction<void(const Figures& figures)>;
   // Calls `look` with figures, or refuses the call.
   void with_figures(const CallRef& call, Look look);
@@ -143,6 +154,7 @@ class Api {
   Figures figures_;
   std::size_t logins_ = 0;
   std::size_t list_bytes_ = 0;
+  LogControl log_;
 };
 
 // For resources: runs `work` with a connection of the caller's to the vhost of the path; `then` answers what

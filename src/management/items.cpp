@@ -238,7 +238,7 @@ json::object vhost_item(const Api& api, const broker::VhostDefinitions& vhost, c
   metadata["description"] = item["description"];
   metadata["tags"] = item["tags"];
   item["metadata"] = std::move(metadata);
-  item["tracing"] = false;
+  item["tracing"] = api.core().has_firehose(vhost.spec.name);
   json::object state;
   state[api.options().node_name] = "running";
   item["cluster_state"] = std::move(state);

@@ -6,9 +6,12 @@
 
 #include <boost/json/serialize.hpp>
 #include <boost/json/string.hpp>
+#include <cstdio>
 #include <ctime>
 #include <memory>
 #include <string>
+
+#include "base/utf8.hpp"
 
 namespace millrace::server {
 namespace {
@@ -52,7 +55,30 @@ std::unique_ptr<spdlog::formatter> line_format(bool json, bool to_journal) {
   return format;
 }
 
+// Controls, C1 and the separators U+2028 and U+2029, and what sets the direction of writing.
+bool is_hostile(char32_t c) noexcept {
+  return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || c == 0x200e || c == 0x200f ||
+         (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+}
+
 }  // namespace
+
+std::string one_line(std::string_view text) {
+  const std::string valid = as_utf8(text);
+  std::string out;
+  for (std::size_t at = 0; at < valid.size();) {
+    const std::size_t begin = at;
+    const char32_t c = next_character(valid, at);
+    if (!is_hostile(c)) {
+      out.append(valid, begin, at - begin);
+      continue;
+    }
+    char escape[12];
+    std::snprintf(escape, sizeof escape, c < 0x100 ? "\\x%02x" : "\\u%04x", static_cast<unsigned>(c));
+    out += escape;
+  }
+  return out;
+}
 
 LogFunction make_log(bool json, broker::LogLevel lowest, bool to_journal) {
   auto logger =
@@ -62,8 +88,10 @@ LogFunction make_log(bool json, broker::LogLevel lowest, bool to_journal) {
   return [logger, json](broker::LogLevel level, std::string_view text) {
     const spdlog::level::level_enum at = level_of(level);
     if (!logger->should_log(at)) return;
-    logger->log(at, spdlog::string_view_t(json ? boost::json::serialize(boost::json::string(text))
-                                               : std::string(text)));
+    // As a string that is printed, never as a format.
+    const std::string line =
+        json ? boost::json::serialize(boost::json::string(as_utf8(text))) : one_line(text);
+    logger->log(at, spdlog::string_view_t(line));
   };
 }
 

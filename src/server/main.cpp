@@ -81,9 +81,11 @@ int run(const server::Config& config, const server::Environment& environment) {
   raise_descriptor_limit();
 
   const server::ServiceManager manager(environment);
-  const server::LogFunction log =
-      server::make_log(config.log_json, config.log_level, server::stderr_is_journal(environment));
-  auto process = server::Process::start(config, log);
+  const bool to_journal = server::stderr_is_journal(environment);
+  const server::LogFunction log = server::make_log(config.log_json, config.log_level, to_journal);
+  // What it logs may change while it runs.
+  auto process =
+      server::Process::start(config, server::make_log(config.log_json, broker::LogLevel::debug, to_journal));
   if (!process) {
     print(stderr, "millrace: " + process.error().text + "\n");
     return 1;

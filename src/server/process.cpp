@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <future>
 #include <utility>
@@ -54,10 +55,27 @@ std::string describe_mode(const Config& config) {
   return {};
 }
 
+std::string_view name_of(LogLevel level) {
+  switch (level) {
+    case LogLevel::debug:
+      return "debug";
+    case LogLevel::info:
+      return "info";
+    case LogLevel::warning:
+      return "warning";
+    case LogLevel::error:
+      return "error";
+  }
+  return {};
+}
+
 class RunningProcess final : public Process {
  public:
   RunningProcess(const Config& config, LogFunction log, std::unique_ptr<runtime::FileSystem> files)
-      : config_(config), log_(std::move(log)), files_(std::move(files)) {
+      : config_(config), log_level_(config.log_level), files_(std::move(files)) {
+    log_ = [this, log = std::move(log)](LogLevel level, std::string_view text) {
+      if (level >= log_level_.load(std::memory_order_relaxed)) log(level, text);
+    };
     session_options_.frame_max = config.frame_max;
     session_options_.channel_max = config.channel_max;
     session_options_.heartbeat_s = config.heartbeat_s;
@@ -179,6 +197,12 @@ class RunningProcess final : public Process {
     options.wall_ms = [this] { return clock_.wall().count(); };
     options.started_ms = clock_.wall().count();
     api_ = std::make_unique<management::Api>(node_->management(), http_loop_, http_loop_, std::move(options));
+    api_->control_log({[this] { return log_level_.load(std::memory_order_relaxed); },
+                       [this](LogLevel level) {
+                         log_level_.store(level, std::memory_order_relaxed);
+                         log_(LogLevel::error,
+                              "log level set to " + std::string(name_of(level)));  // said at every level
+                       }});
     std::vector<management::ListeningOn> listeners;
     for (const auto& [protocol, sockets] :
          {std::pair("amqp", &amqp), std::pair("http", &http), std::pair("http/prometheus", &prometheus)}) {
@@ -237,6 +261,7 @@ class RunningProcess final : public Process {
 
   broker::NodeOptions node_options() const {
     broker::NodeOptions options;
+    options.node_name = node_name();
     options.sync_mode = config_.sync_mode;
     options.sync_interval = config_.sync_interval;
     options.max_message_bytes = config_.max_message_bytes;
@@ -287,6 +312,7 @@ class RunningProcess final : public Process {
 
   // In the order of making; the end goes backwards.
   Config config_;
+  std::atomic<LogLevel> log_level_;  // may change while it runs
   LogFunction log_;
   amqp091::SessionOptions session_options_;
   runtime::SystemClock clock_;

@@ -102,12 +102,18 @@ SAME = [
     ["clear_vhost_limits"],
     ["await_startup"],
     ["list_exchanges"],
+    ["trace_on"],
+    ["trace_on", "-p", "/"],
+    ["trace_off"],
+    ["set_log_level", "debug"],
+    ["set_log_level", "info"],
 ]
 
 
 def comparable(ended):
-    # RabbitMQ lists in no order; the first lines are headings.
-    return ended.status, sorted(ended.out.splitlines()), ended.err.strip()
+    # RabbitMQ lists in no order; the first lines are headings. The exchange for events comes with a plug-in there.
+    lines = [line for line in ended.out.splitlines() if "amq.rabbitmq.event" not in line]
+    return ended.status, sorted(lines), ended.err.strip()
 
 
 @pytest.mark.skipif(not PEER_TOOL.exists(), reason="rabbitmq-server is not installed")
@@ -150,8 +156,6 @@ def test_missing_words_are_bad_use(ctl):
     [
         ["stop_app"],
         ["reset"],
-        ["trace_on"],
-        ["trace_off"],
         ["set_vm_memory_high_watermark", "0.5"],
         ["set_disk_free_limit", "1GB"],
     ],

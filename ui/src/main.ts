@@ -17,6 +17,7 @@ import { overview } from "./pages/overview.js";
 import { policies } from "./pages/policies.js";
 import { queue } from "./pages/queue.js";
 import { queues } from "./pages/queues.js";
+import { trace } from "./pages/trace.js";
 import { users } from "./pages/users.js";
 import { poll, Trouble } from "./poll.js";
 import { forget, has, user } from "./session.js";
@@ -28,6 +29,7 @@ interface Place {
   one?: Page;
   parts?: number; // that the address of one thing has
   administrators?: boolean;
+  monitors?: boolean; // for who may see the whole node
 }
 
 const kPlaces: Record<string, Place> = {
@@ -36,6 +38,7 @@ const kPlaces: Record<string, Place> = {
   exchanges: { title: "Exchanges", list: exchanges, one: exchange, parts: 2 },
   connections: { title: "Connections", list: connections, one: connection, parts: 1 },
   channels: { title: "Channels", list: channels },
+  trace: { title: "Follow", list: trace, monitors: true },
   users: { title: "Users", list: users, administrators: true },
   policies: { title: "Policies", list: policies },
   definitions: { title: "Definitions", list: definitions, administrators: true },
@@ -78,6 +81,7 @@ function showFrame(): void {
   const alarmed = h("p", { class: "alarm", role: "alert" });
   const links = Object.entries(kPlaces)
     .filter(([, to]) => to.administrators !== true || has("administrator"))
+    .filter(([, to]) => to.monitors !== true || has("monitoring"))
     .map(([name, to]) => ({ name, element: h("a", { href: `#/${name}` }, to.title) }));
 
   const show = () => {

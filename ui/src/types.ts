@@ -181,6 +181,27 @@ export interface Policy {
   priority: number;
 }
 
+export interface TraceEvent {
+  at_us: number; // since the epoch
+  step: string;
+  exchange: string;
+  routing_key: string;
+  queue: string;
+  targets: string[];
+  message_id: string;
+  correlation_id: string;
+  peer: string;
+  user: string;
+  seq: number;
+  redelivered: boolean;
+}
+
+export interface TraceRead {
+  events: TraceEvent[];
+  missed: number;
+  next: number;
+}
+
 export interface GotMessage {
   payload: string;
   payload_bytes: number;

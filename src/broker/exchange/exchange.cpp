@@ -23,6 +23,7 @@ std::vector<ExchangeSpec> predeclared_exchanges(std::string_view vhost) {
   add("amq.headers", "headers", false);
   add("amq.match", "headers", false);
   add("amq.rabbitmq.trace", "topic", true);
+  if (vhost == "/") add("amq.rabbitmq.event", "topic", true);
   return specs;
 }
 

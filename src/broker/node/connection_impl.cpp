@@ -5,6 +5,7 @@
 
 #include "broker/node/connection_waits.hpp"
 #include "broker/node/coordinator.hpp"
+#include "broker/node/events.hpp"
 #include "broker/node/reply_address.hpp"
 #include "broker/node/shard.hpp"
 #include "broker/queue/arguments.hpp"
@@ -44,7 +45,12 @@ void ConnectionImpl::leave() noexcept {
       shared.shards[former.value]->forget_moved(id);
     });
   }
+  announce(*shard_, "connection.closed", *this);
   shard_->counters().connection_gone(counters_, !info_.is_management);
+  if (!info_.is_management) {
+    shard_->options().log(LogLevel::debug, "connection closed: user '" + subject_.user + "', vhost '" +
+                                               vhost_ + "', from " + info_.peer);
+  }
   shard_->remove_connection(*this);
   using Kind = UseCounts::Kind;
   UseCounts& uses = shard_->shared().uses;
@@ -172,6 +178,14 @@ void ConnectionImpl::get(std::string_view name, bool no_ack, Done<std::optional<
   const QueueAddress address = (*queue)->address;
   used_.insert(address);
   used(address.shard);
+  if (shard_->tap() != nullptr) {
+    done = [this, done = std::move(done)](result<std::optional<GotMessage>> got) mutable {
+      if (got.has_value() && *got && shard_->tap() != nullptr) {
+        shard_->saw_given(*this, (*got)->queue, (*got)->delivery, true);
+      }
+      done(std::move(got));
+    };
+  }
   shard_->call(address.shard,
                [&shared = shard_->shared(), address, connection = id_, no_ack,
                 back = come_back<std::optional<GotMessage>>(address.shard, std::move(done))]() mutable {
@@ -204,6 +218,10 @@ void ConnectionImpl::settle(const QueueAddress& address, ConsumerId consumer,
 
 void ConnectionImpl::deliver(ConsumerId consumer, Delivery&& delivery) {
   if (closing_) return;  // its queue takes it back
+  if (shard_->tap() != nullptr) [[unlikely]] {
+    const auto it = consumers_.find(consumer.value);
+    if (it != consumers_.end()) shard_->saw_given(*this, it->second, delivery, false);
+  }
   listener_.on_deliver(consumer, std::move(delivery));
   shard_->touch(*this);
 }

@@ -28,7 +28,8 @@ result<void> ConnectionImpl::refresh_cache(std::string_view name) {
   cache_.exchange = exchange;
   cache_.vhost = *vhost;
   cache_.is_topic = exchange->spec().type == "topic";
-  cache_.cacheable = (*vhost)->table->cacheable(*exchange);
+  // Who follows messages sees those alone whose way is looked up.
+  cache_.cacheable = (*vhost)->table->cacheable(*exchange) && shard_->tap() == nullptr;
   cache_.has_route = false;
   cache_.version = shard_->replica().version();
   return {};
@@ -66,6 +67,7 @@ result<PublishOutcome> ConnectionImpl::publish(const Publish& publish) {
                                                exchange_text(vhost_, publish.exchange) +
                                                " takes too many steps; use fewer '#' in their patterns");
   }
+  if (shard_->tap() != nullptr) shard_->saw_published(*this, publish.message, cache_.targets);
   if (!remembering.empty() || cache_.exchange->remembers()) return remember(publish, keys, remembering);
   if (one_key && cache_.cacheable) {
     cache_.routing_key = publish.routing_key;

@@ -6,6 +6,7 @@
 #include "broker/access/password.hpp"
 #include "broker/definitions/check_change.hpp"
 #include "broker/exchange/exchange.hpp"
+#include "broker/node/events.hpp"
 #include "broker/node/shard.hpp"
 #include "broker/queue/arguments.hpp"
 
@@ -128,6 +129,7 @@ void Coordinator::send_durable() {
     const auto changes = commit.changes;
     if (listener_) listener_(changes);
     for (const Change& change : *changes) own.replica().apply(change);
+    for (const Change& change : *changes) announce(own, change);
   }
 }
 

@@ -131,6 +131,7 @@ bool Shard::send_dead_letter(Queue& queue, const Entry& entry, DeathReason reaso
     return true;
   }
   drop_cycles(*copy, targets);
+  if (tap_) saw_dead_letter(queue, *copy, entry.seq, targets);
 
   // The copy is safe before its original is settled: on this shard by the order of the log's records, on
   // others by waiting for their confirmation.

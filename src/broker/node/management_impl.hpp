@@ -5,12 +5,16 @@
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <deque>
+#include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "broker/management.hpp"
 #include "broker/node/shared.hpp"
 #include "broker/node/statistics.hpp"
+#include "broker/node/tap.hpp"
 
 namespace millrace::broker {
 
@@ -33,6 +37,13 @@ class ManagementImpl final : public Management {
   void close_connection(Subject subject, ConnectionId connection, std::string reason,
                         Done<void> done) override;
 
+  // management_trace.cpp
+  void start_trace(Subject subject, TraceFilter filter, Done<std::uint64_t> done) override;
+  void read_trace(Subject subject, std::uint64_t id, std::uint64_t after, Done<TraceRead> done) override;
+  void end_trace(Subject subject, std::uint64_t id, Done<void> done) override;
+  void set_firehose(Subject subject, std::string vhost, bool on, Done<void> done) override;
+  bool has_firehose(const std::string& vhost) const override { return firehose_.contains(vhost); }
+
   void set_disk_alarm(bool alarm) noexcept { disk_alarm_ = alarm; }
 
  private:
@@ -40,6 +51,22 @@ class ManagementImpl final : public Management {
   struct Changing;
   struct Taking;
   struct Moving;
+  struct Trace {
+    std::string user;
+    std::deque<TraceEvent> events;
+    std::uint64_t first = 0;  // number of the first that is kept
+    std::uint64_t missed = 0;
+    runtime::Nanoseconds read_at{0};
+    std::uint64_t given = 0;  // those below this number have been read
+  };
+
+  // management_trace.cpp
+  std::int64_t trace_epoch_us();
+  void change_taps(std::function<void(Tap&)> change, Task done);
+  void keep(Tap::Seen&& seen);
+  result<Trace*> find_trace(const Subject& subject, std::uint64_t id);
+  void forget_traces();
+  void watch_traces();
 
   void on_shard0(Task task);
   // The completion, called where all of them are.
@@ -73,9 +100,15 @@ class ManagementImpl final : public Management {
   std::size_t waiting_ = 0;  // shards that have not told theirs
   std::vector<Done<std::shared_ptr<const NodeStatistics>>> askers_;
 
+  std::map<std::uint64_t, Trace> traces_;
+  std::uint64_t last_trace_ = 0;
+  std::set<std::string> firehose_;  // vhosts
+
   // Connections that calls of use() have open. Here, so that they end before their shard does.
   boost::unordered_flat_map<std::uint64_t, std::unique_ptr<Visit>> visits_;
   std::uint64_t last_visit_ = 0;
+
+  std::int64_t trace_epoch_us_ = 0;  // when the steady clock began, by the wall clock at the first trace
 };
 
 }  // namespace millrace::broker

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <boost/unordered/unordered_flat_map.hpp>
 
+#include "broker/exchange/exchange.hpp"
 #include "broker/node.hpp"
 #include "broker/node/coordinator.hpp"
 #include "broker/node/management_impl.hpp"
@@ -12,6 +13,17 @@ namespace {
 
 // How often the free space on disk is looked at.
 constexpr runtime::Milliseconds kDiskCheckInterval{2000};
+
+// Predeclared ones that the version which made the directory did not have yet.
+std::vector<Change> missing_exchanges(const Definitions& definitions) {
+  std::vector<Change> changes;
+  for (const auto& [name, vhost] : definitions.vhosts()) {
+    for (ExchangeSpec& exchange : predeclared_exchanges(name)) {
+      if (!vhost.exchanges.contains(exchange.name)) changes.push_back(PutExchange{std::move(exchange)});
+    }
+  }
+  return changes;
+}
 
 class NodeImpl final : public Node {
  public:
@@ -40,8 +52,11 @@ class NodeImpl final : public Node {
     management_ = std::make_unique<ManagementImpl>(shared_);
     coordinator_->bring_up_to_date();
     for (auto& shard : shards_) shard->finish_recovery(recovery_);
-    if (coordinator_->is_fresh())
+    if (coordinator_->is_fresh()) {
       coordinator_->import(coordinator_->first_definitions(), [](result<void>) {});
+    } else if (auto missing = missing_exchanges(coordinator_->definitions()); !missing.empty()) {
+      coordinator_->import(std::move(missing), [](result<void>) {});
+    }
 
     storage::DiskGuard::Options guard;
     guard.directory = directory.path();

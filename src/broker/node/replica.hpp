@@ -55,6 +55,8 @@ class Replica {
   AccessControl& access() noexcept { return access_; }
   // Rises with every change: what is kept of permissions and routes is valid for one version.
   std::uint64_t version() const noexcept { return version_; }
+  // What was kept is to be found out anew, though nothing that is declared has changed.
+  void invalidate() noexcept { ++version_; }
 
  private:
   QueueSettings settings_of(const VhostReplica& vhost, const QueueSpec& queue) const;

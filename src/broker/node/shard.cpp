@@ -4,6 +4,7 @@
 
 #include "base/assert.hpp"
 #include "broker/node/coordinator.hpp"
+#include "broker/node/events.hpp"
 #include "broker/node/remembering.hpp"
 
 namespace millrace::broker {
@@ -83,6 +84,8 @@ void Shard::end_turn(bool idle) {
   fire_deadlines();
   for (unsigned round = 0; round < kMaxRounds; ++round) {
     pump_queues();
+    if (tap_) [[unlikely]]
+      send_copies();
     gather_settled();
     const storage::Lsn appended = log_->appended();
     // May end a sync at once, and so bring confirms, messages that may be delivered now, and new records.
@@ -105,6 +108,8 @@ void Shard::end_turn(bool idle) {
     connection->tell();
   }
   touched_.clear();
+  if (tap_) [[unlikely]]
+    tap_->flush();
   send_letters();
   arm_timer();
   graveyard_.clear();
@@ -346,9 +351,13 @@ void Shard::finish_transfers(Task done) {
 // The gate.
 
 void Shard::authenticate(Credentials credentials, const ConnectionInfo& info, Done<Subject> done) {
-  done = [this, protocol = info.protocol, done = std::move(done)](result<Subject> outcome) mutable {
+  done = [this, protocol = info.protocol, peer = info.peer,
+          done = std::move(done)](result<Subject> outcome) mutable {
     LoginCounters& logins = counters_.logins[protocol];
     ++(outcome.has_value() ? logins.accepted : logins.refused);
+    if (outcome.has_error()) {
+      shared_.options.log(LogLevel::warning, "login refused: " + outcome.error().text + ", from " + peer);
+    }
     done(std::move(outcome));
   };
   // One text for every cause: what is wrong is not the stranger's business.
@@ -429,6 +438,12 @@ result<std::unique_ptr<Connection>> Shard::open(const Subject& subject, std::str
   if (!info.is_management) ++counters_.connections_opened;
   // Gives back what was taken when it ends.
   auto connection = std::make_unique<ConnectionImpl>(*this, id, subject, std::string(vhost), info, listener);
+  if (!info.is_management) {
+    shared_.options.log(LogLevel::debug, "connection opened: user '" + subject.user + "', vhost '" +
+                                             std::string(vhost) + "', " + info.protocol + ", from " +
+                                             info.peer);
+  }
+  announce(*this, "connection.created", *connection);
   if (blocked()) listener.on_blocked(alarm_);
   return std::unique_ptr<Connection>(std::move(connection));
 }

@@ -24,6 +24,7 @@
 #include "broker/node/replica.hpp"
 #include "broker/node/shared.hpp"
 #include "broker/node/statistics.hpp"
+#include "broker/node/tap.hpp"
 #include "broker/queue/queue.hpp"
 #include "storage/log.hpp"
 #include "storage/segments.hpp"
@@ -148,6 +149,15 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   // For a ConfirmTo that no connection waits for: a dead letter, or Remembering's own.
   PublishToken take_token() noexcept { return next_transfer_++; }
 
+  // tapping.cpp. Null while nobody follows messages. What follows is for when somebody does.
+  Tap* tap() noexcept { return tap_.get(); }
+  // `epoch_us`: when the steady clock began, since the Unix epoch; the same for all shards.
+  void change_tap(Tap::Sink sink, std::int64_t epoch_us, const std::function<void(Tap&)>& change);
+  void saw_published(const ConnectionImpl& connection, const MessageRef& message,
+                     std::span<const QueueAddress> targets);
+  void saw_given(const ConnectionImpl& connection, const QueueAddress& queue, const Delivery& delivery,
+                 bool asked_for);
+
   // dead_letters.cpp. Takes out the queues that a dead letter must not come round to.
   void drop_cycles(const Message& message, QueueTargets& targets) const;
 
@@ -196,6 +206,9 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void memory_changed(std::int64_t bytes) override { memory_bytes_ += bytes; }
   std::string header_text(const Message& message, std::string_view name) override;
   MessageRef stamped(const MessageRef& message, const Queue& queue, std::uint64_t seq) override;
+  bool tapped() const noexcept override { return tap_ != nullptr; }
+  void saw_settled(const Queue& queue, const Entry& entry, ConnectionId by, Settlement how) override;
+  void saw_death(const Queue& queue, const Entry& entry, DeathReason reason) override;
 
   // ReplicaListener
   void queue_put(const std::shared_ptr<const QueueSpec>& queue, const QueueSettings& settings) override;
@@ -285,6 +298,17 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   // dead_letters.cpp
   bool send_dead_letter(Queue& queue, const Entry& entry, DeathReason reason);
   std::uint32_t durable_copies(const QueueTargets& targets) const;
+
+  // tapping.cpp
+  TraceEvent trace_event(TraceStep step) const;
+  std::vector<std::string> names_of(std::span<const QueueAddress> targets) const;
+  void copy_to_firehose(const ConnectionImpl& connection, std::string routing_key, const MessageRef& message,
+                        const Delivery& delivery, Arguments more);
+  void saw_in_queue(const Queue& queue, const Message& message, std::uint64_t seq, TraceStep step,
+                    ConnectionId by);
+  void saw_dead_letter(const Queue& queue, const Message& copy, std::uint64_t seq,
+                       const QueueTargets& targets);
+  void send_copies();
 
   // shard_publish.cpp
   Enqueued enqueue_now(const MessageRef& message, std::span<const QueueId> queues, const ConfirmTo& to,
@@ -386,6 +410,8 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   mutable std::int64_t now_us_ = 0;  // 0: nor since queues were pumped
   std::unique_ptr<Remembering> remembering_;
   ShardCounters counters_;
+  std::unique_ptr<Tap> tap_;
+  std::int64_t trace_epoch_us_ = 0;
 };
 
 }  // namespace millrace::broker

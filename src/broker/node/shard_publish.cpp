@@ -63,6 +63,8 @@ Shard::Enqueued Shard::enqueue_now(const MessageRef& message, std::span<const Qu
     switch (queue->admit(*message, first_copy)) {
       case Queue::Admission::refuse:
         outcome.accepted = false;
+        if (tap_) [[unlikely]]
+          saw_in_queue(*queue, *message, 0, TraceStep::refused, ConnectionId());
         continue;
       case Queue::Admission::duplicate:
         continue;
@@ -114,6 +116,8 @@ Shard::Enqueued Shard::enqueue_now(const MessageRef& message, std::span<const Qu
   for (const Accepted& a : accepted) {
     const storage::Lsn own = a.logged ? lsn : storage::Lsn();
     last = std::max(last, a.queue->push(message, a.seq, own));
+    if (tap_) [[unlikely]]
+      saw_in_queue(*a.queue, *message, a.seq, TraceStep::queued, ConnectionId());
     if (!a.logged) continue;
     a.queue->last_logged = lsn;
     if (!std::exchange(a.queue->awaits_disk, true)) waiting_for_disk_.push_back(a.queue);

@@ -82,6 +82,13 @@ std::int64_t Queue::since_arrival_us(const Entry& entry) const noexcept {
   return host_.now_us() - std::max<std::int64_t>(host_.now_ms() - entry.arrival_ms, 0) * 1000;
 }
 
+void Queue::pass_time() {
+  const std::int64_t now_us = host_.now_us();
+  if (!times_) times_ = std::make_unique<QueueTimes>(now_us);
+  times_->pass(now_us);
+  time_noted_ = true;
+}
+
 std::int64_t Queue::oldest_ms() const noexcept {
   std::int64_t oldest = Entry::kNever;
   for (const auto& lane : lanes_) {
@@ -142,6 +149,7 @@ Queue::Admission Queue::admit_into_room(const Message& message) {
             ready_bytes_ + message.body().size() > static_cast<std::uint64_t>(*settings_->max_length_bytes));
   };
   if (!full()) return Admission::accept;
+  note_time();
   deliver_ready();  // what consumers can take at once does not count
   if (!full()) return Admission::accept;
   if (settings_->overflow == Overflow::reject_publish_dlx && settings_->dead_letter_exchange) {
@@ -165,8 +173,8 @@ storage::Lsn Queue::push(MessageRef message, std::uint64_t seq, storage::Lsn lsn
     }
   }
   Entry entry = make_entry(std::move(message), seq, lsn);
-  pass_time();
-  entry.since_us = host_.now_us();
+  note_time();
+  entry.since_us = noted_us();
   ++counters_.published;
   memory_bytes_ += entry.message->footprint();
   if (entry.expires_ms != Entry::kNever) ttl_seen_ = true;
@@ -219,11 +227,12 @@ Entry Queue::take(unsigned index) {
 
 void Queue::drop_ready(unsigned lane, DeathReason reason) {
   Entry entry = take(lane);
-  times_->dropped(host_.now_us() - entry.since_us);
+  times_->dropped(noted_us() - entry.since_us);
   die(std::move(entry), reason);
 }
 
 void Queue::die(Entry&& entry, DeathReason reason) {
+  if (host_.tapped()) host_.saw_death(*this, entry, reason);
   if (settings_->dead_letter_exchange && !host_.dead_letter(*this, entry, reason)) {
     const std::uint64_t seq = entry.seq;
     transfers_.emplace(seq, std::move(entry));
@@ -334,6 +343,7 @@ void Queue::pump() {
   if (times_) {
     times_->levels(ready_, unacked_.size());
     times_->open(next_consumer() != nullptr);
+    time_noted_ = false;
   }
   if (memory_bytes_ != reported_memory_) {
     host_.memory_changed(static_cast<std::int64_t>(memory_bytes_) -

@@ -92,6 +92,11 @@ class QueueHost {
   virtual std::string header_text(const Message& message, std::string_view name) = 0;
   // The message with an id, for queues that stamp: its own, or one made of the queue and the sequence number.
   virtual MessageRef stamped(const MessageRef& message, const Queue& queue, std::uint64_t seq) = 0;
+  // Whether somebody follows messages; asked once for all that is settled together. If so, it is shown what
+  // becomes of them.
+  virtual bool tapped() const noexcept { return false; }
+  virtual void saw_settled(const Queue&, const Entry&, ConnectionId, Settlement) {}
+  virtual void saw_death(const Queue&, const Entry&, DeathReason) {}
 };
 
 // A message that waits to be tried again.
@@ -214,7 +219,7 @@ class Queue {
   QueueTimesStatistics look_at_times() {
     return times_ ? times_->look(host_.now_us()) : QueueTimesStatistics{};
   }
-  void add_times_to(LatencyHistogram& waited, LatencyHistogram& held) const noexcept {
+  void add_times_to(LatencyHistogram& waited, LatencyHistogram& held) {
     if (times_) times_->add_to(waited, held);
   }
 
@@ -283,12 +288,14 @@ class Queue {
   void account_ready(const Entry& entry, int sign) noexcept;
   // For what was not pushed just now.
   std::int64_t since_arrival_us(const Entry& entry) const noexcept;
-  // Before what waits or is held changes.
-  void pass_time() {
-    const std::int64_t now_us = host_.now_us();
-    if (!times_) times_ = std::make_unique<QueueTimes>(now_us);
-    times_->pass(now_us);
+  // Before what waits or is held changes: what was there has been there until now. Asks for the time once
+  // until the queue is pumped, and once then.
+  void note_time() {
+    if (!time_noted_) [[unlikely]]
+      pass_time();
   }
+  void pass_time();
+  std::int64_t noted_us() const noexcept { return times_->at_us(); }
   void drop_ready(unsigned lane, DeathReason reason);
   // The message to serve next, or null: none, not yet durable, or to be read first (reading has begun then).
   Entry* front(unsigned& lane);
@@ -373,6 +380,7 @@ class Queue {
   bool ttl_seen_ = false;  // some message may expire
   bool had_consumer_ = false;
   bool closing_ = false;
+  bool time_noted_ = false;
   std::shared_ptr<void> alive_;  // made by the first read from disk, whose answer may come too late
 };
 

@@ -76,9 +76,8 @@ void Queue::send(QueueConsumer& consumer, Entry&& entry) {
   consumers_.served(consumer);
   if (entry.redelivered) ++counters_.redelivered;
   ++(consumer.no_ack ? counters_.delivered_no_ack : counters_.delivered);
-  const std::int64_t now_us = host_.now_us();
-  times_->waited(now_us - entry.since_us);
-  entry.since_us = now_us;
+  times_->waited(noted_us() - entry.since_us);
+  entry.since_us = noted_us();
   Delivery delivery = make_delivery(entry);
   if (settings_->stamp) {
     delivery.message = host_.stamped(entry.message, *this, entry.seq);
@@ -106,14 +105,14 @@ std::optional<GotMessage> Queue::get(ConnectionId connection, bool no_ack, bool&
       if (!pending) ++counters_.got_nothing;
       return std::nullopt;
     }
+    note_time();
     if (entry->expires_ms <= host_.now_ms()) {
       drop_ready(lane, DeathReason::expired);
       continue;
     }
-    pass_time();
     Entry taken = take(lane);
-    times_->waited(host_.now_us() - taken.since_us);
-    taken.since_us = host_.now_us();
+    times_->waited(noted_us() - taken.since_us);
+    taken.since_us = noted_us();
     delivered_through_ = std::max(delivered_through_, taken.seq);
     if (taken.redelivered) ++counters_.redelivered;
     ++(no_ack ? counters_.got_no_ack : counters_.got);
@@ -135,12 +134,15 @@ std::optional<GotMessage> Queue::get(ConnectionId connection, bool no_ack, bool&
 }
 
 void Queue::settle(const ConsumerKey& key, std::span<const std::uint64_t> seqs, Settlement how) {
-  pass_time();
+  note_time();
+  const bool tapped = host_.tapped();
   for (const std::uint64_t seq : seqs) {
     const auto it = unacked_.find(seq);
     if (it == unacked_.end() || it->second.holder != key) continue;
+    if (tapped) [[unlikely]]
+      host_.saw_settled(*this, it->second.entry, key.connection, how);
     if (how == Settlement::ack) {
-      times_->held(host_.now_us() - it->second.entry.since_us);
+      times_->held(noted_us() - it->second.entry.since_us);
       settled(it->second.entry);
       unacked_.erase(it);
       ++counters_.acked;
@@ -183,6 +185,7 @@ void Queue::connection_closed(ConnectionId connection) {
     if (it == unacked_.end()) continue;  // settled since they were looked up
     Entry entry = std::move(it->second.entry);
     unacked_.erase(it);
+    if (host_.tapped()) host_.saw_settled(*this, entry, connection, Settlement::requeue_failed);
     give_back(std::move(entry), true);
   }
   std::vector<ConsumerKey> keys;
@@ -233,7 +236,8 @@ Entries* Queue::younger_place_of(Lane& lane, const Entry& entry) noexcept {
 }
 
 void Queue::put_returned(Entry&& entry) {
-  entry.since_us = host_.now_us();
+  note_time();
+  entry.since_us = noted_us();
   account_ready(entry, +1);
   Lane& lane = lane_for(entry);
   Entries* younger = younger_place_of(lane, entry);

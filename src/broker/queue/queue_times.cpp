@@ -1,13 +1,27 @@
 #include "broker/queue/queue_times.hpp"
 
+#include <utility>
+
 namespace millrace::broker {
 
-std::shared_ptr<const LatencyCounts> QueueTimes::look(Kept* kept) {
-  if (kept == nullptr) return nullptr;
-  if (!kept->seen || kept->seen->count != kept->histogram.count) {
-    kept->seen = std::make_shared<const LatencyCounts>(kept->histogram);
+void QueueTimes::Counting::flush() {
+  if (messages_ == 0) return;
+  if (!kept_) kept_ = std::make_unique<Kept>();
+  kept_->histogram.add(us_, std::exchange(messages_, 0));
+}
+
+std::shared_ptr<const LatencyCounts> QueueTimes::Counting::look() {
+  flush();
+  if (!kept_) return nullptr;
+  if (!kept_->seen || kept_->seen->count != kept_->histogram.count) {
+    kept_->seen = std::make_shared<const LatencyCounts>(kept_->histogram);
   }
-  return kept->seen;
+  return kept_->seen;
+}
+
+void QueueTimes::Counting::add_to(LatencyHistogram& sum) {
+  flush();
+  if (kept_) sum += kept_->histogram;
 }
 
 QueueTimesStatistics QueueTimes::look(std::int64_t now_us) {
@@ -19,14 +33,14 @@ QueueTimesStatistics QueueTimes::look(std::int64_t now_us) {
   seen.busy_us = busy_us_;
   seen.open_us = open_us_;
   seen.dropped_us = dropped_us_;
-  seen.waited = look(waited_.get());
-  seen.held = look(held_.get());
+  seen.waited = waited_.look();
+  seen.held = held_.look();
   return seen;
 }
 
-void QueueTimes::add_to(LatencyHistogram& waited, LatencyHistogram& held) const noexcept {
-  if (waited_) waited += waited_->histogram;
-  if (held_) held += held_->histogram;
+void QueueTimes::add_to(LatencyHistogram& waited, LatencyHistogram& held) {
+  waited_.add_to(waited);
+  held_.add_to(held);
 }
 
 }  // namespace millrace::broker

@@ -46,25 +46,43 @@ class QueueTimes {
   }
   void open(bool is_open) noexcept { open_ = is_open; }
 
-  void waited(std::int64_t us) { of(waited_).add(us); }
-  void held(std::int64_t us) { of(held_).add(us); }
+  // The time of the last pass().
+  std::int64_t at_us() const noexcept { return at_us_; }
+
+  void waited(std::int64_t us) { waited_.add(us); }
+  void held(std::int64_t us) { held_.add(us); }
   void dropped(std::int64_t us) noexcept { dropped_us_ += static_cast<std::uint64_t>(us < 0 ? 0 : us); }
 
   // Those of a queue in which nothing was delivered meanwhile are not made again.
   QueueTimesStatistics look(std::int64_t now_us);
   // Adds what was counted of messages.
-  void add_to(LatencyHistogram& waited, LatencyHistogram& held) const noexcept;
+  void add_to(LatencyHistogram& waited, LatencyHistogram& held);
 
  private:
-  struct Kept {
-    LatencyHistogram histogram;
-    std::shared_ptr<const LatencyCounts> seen;  // as of the last look
+  // What comes in one turn and goes in another is alike: it is counted together.
+  class Counting {
+   public:
+    void add(std::int64_t us) {
+      if (us != us_) {
+        flush();
+        us_ = us;
+      }
+      ++messages_;
+    }
+    std::shared_ptr<const LatencyCounts> look();
+    void add_to(LatencyHistogram& sum);
+
+   private:
+    struct Kept {
+      LatencyHistogram histogram;
+      std::shared_ptr<const LatencyCounts> seen;  // as of the last look
+    };
+    void flush();
+
+    std::int64_t us_ = 0;
+    std::uint64_t messages_ = 0;  // that took so long, and are not in the histogram yet
+    std::unique_ptr<Kept> kept_;
   };
-  static LatencyHistogram& of(std::unique_ptr<Kept>& kept) {
-    if (!kept) kept = std::make_unique<Kept>();
-    return kept->histogram;
-  }
-  static std::shared_ptr<const LatencyCounts> look(Kept* kept);
 
   std::int64_t begun_us_;
   std::int64_t at_us_;
@@ -76,8 +94,8 @@ class QueueTimes {
   std::uint64_t busy_us_ = 0;
   std::uint64_t open_us_ = 0;
   std::uint64_t dropped_us_ = 0;
-  std::unique_ptr<Kept> waited_;
-  std::unique_ptr<Kept> held_;
+  Counting waited_;
+  Counting held_;
 };
 
 }  // namespace millrace::broker

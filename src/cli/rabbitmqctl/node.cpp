@@ -41,6 +41,24 @@ int await_startup(Ctl& ctl) {
   }
 }
 
+// RabbitMQ has more levels; those between are taken for the next that logs more, and "none" is not offered.
+int set_log_level(Ctl& ctl) {
+  const std::string given = ctl.word(0);
+  const std::string level = given == "notice" ? "info" : given == "critical" ? "error" : given;
+  ctl.banner("Setting log level to \"" + given + "\" ...");
+  ctl.api().put(api_path({"millrace", "log-level"}), json::object{{"level", level}});
+  return 0;
+}
+
+int trace(Ctl& ctl, bool on) {
+  const std::string vhost = ctl.vhost();
+  ctl.banner(std::string(on ? "Starting" : "Stopping") + " tracing for vhost \"" + vhost + "\" ...");
+  ctl.api().get(api_path({"vhosts", vhost}));  // says that there is none, rather than make it
+  ctl.api().put(api_path({"vhosts", vhost}), json::object{{"tracing", on}});
+  ctl.line(std::string("Trace ") + (on ? "enabled" : "disabled") + " for vhost " + vhost);
+  return 0;
+}
+
 int status(Ctl& ctl) {
   const json::value overview = ctl.api().get(api_path({"overview"}));
   const json::value nodes = ctl.api().get(api_path({"nodes"}));
@@ -197,6 +215,9 @@ constexpr Command kCommands[] = {
     {"await_startup", "[--timeout <seconds>]", 0, 0, await_startup},
     {"start_app", "", 0, 0, start_app},
     {"version", "", 0, 0, version},
+    {"set_log_level", "<log_level>", 1, 1, set_log_level},
+    {"trace_on", "[--vhost <vhost>]", 0, 0, [](Ctl& ctl) { return trace(ctl, true); }},
+    {"trace_off", "[--vhost <vhost>]", 0, 0, [](Ctl& ctl) { return trace(ctl, false); }},
     {"close_connection", "<connection name> <explanation>", 2, 2, close_connection},
     {"close_all_connections", "[--vhost <vhost>] [--global] <explanation>", 1, 1, close_all_connections},
     {"close_all_user_connections", "<username> <explanation>", 2, 2, close_all_user_connections},
@@ -211,11 +232,8 @@ constexpr NotOffered kNotOfferedHere[] = {
     {"stop_app", "stop the whole process with SIGTERM"},
     {"reset", "stop the process and remove its data directory"},
     {"force_reset", "stop the process and remove its data directory"},
-    {"trace_on", "there is no message tracing yet"},
-    {"trace_off", "there is no message tracing yet"},
     {"set_vm_memory_high_watermark", "the limit is an option of 'millrace serve' and takes a restart"},
     {"set_disk_free_limit", "the limit is an option of 'millrace serve' and takes a restart"},
-    {"set_log_level", "the level is an option of 'millrace serve' and takes a restart"},
     {"rotate_logs", "logs go to standard error; whoever keeps them rotates them"},
     {"stop", "stop the process with SIGTERM"},
     {"shutdown", "stop the process with SIGTERM"},

@@ -40,6 +40,8 @@ void put(Api& api, const CallRef& call) {
   if (fields.find("tags") != nullptr) spec.tags = fields.tags("tags");
   if (auto type = fields.optional_text("default_queue_type")) spec.default_queue_type = *type;
   if (spec.default_queue_type == "undefined") spec.default_queue_type.clear();
+  const bool names_tracing = fields.find("tracing") != nullptr;
+  const bool tracing = fields.flag("tracing", false);
   if (auto bad = fields.error()) return reply(call, refusal(*bad));
   std::vector<broker::Change> changes;
   changes.push_back(broker::PutVhost{std::move(spec)});
@@ -47,10 +49,16 @@ void put(Api& api, const CallRef& call) {
   if (is_new) {
     changes.push_back(broker::PutPermission{{call->subject.user, call->name("vhost"), ".*", ".*", ".*"}});
   }
-  api.core().change(call->subject, std::move(changes), [call, is_new](result<void> outcome) {
-    if (outcome.has_error()) return reply(call, refusal(outcome.error()));
-    reply(call, put_answer(is_new));
-  });
+  api.core().change(call->subject, std::move(changes),
+                    [&api, call, is_new, names_tracing, tracing](result<void> outcome) {
+                      if (outcome.has_error()) return reply(call, refusal(outcome.error()));
+                      if (!names_tracing) return reply(call, put_answer(is_new));
+                      api.core().set_firehose(call->subject, call->name("vhost"), tracing,
+                                              [call, is_new](result<void> set) {
+                                                if (set.has_error()) return reply(call, refusal(set.error()));
+                                                reply(call, put_answer(is_new));
+                                              });
+                    });
 }
 
 void remove(Api& api, const CallRef& call) {

@@ -77,6 +77,28 @@ export async function creates_a_queue_publishes_and_shows_the_numbers_move(site)
   assert.equal(told.millrace.since_start.time_in_queue.count, 61);
 }
 
+export async function follows_messages(site) {
+  await site.queue("page.letters");
+  await site.queue("page.follow", { arguments: { "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "page.letters" } });
+  const page = await site.logIn();
+  await page.getByRole("link", { name: "Follow", exact: true }).click();
+  await page.getByLabel("By").selectOption("message_id");
+  await page.getByLabel("Which is").fill("follow <i>me</i>");
+  await page.getByRole("button", { name: "Follow", exact: true }).click();
+  await expectText(page.locator("main .told"), "Following message id follow <i>me</i>.");
+  await site.publish("page.follow", "other", { delivery_mode: 2, message_id: "other" });
+  await site.publish("page.follow", "this", { delivery_mode: 2, message_id: "follow <i>me</i>" });
+  await site.get("page.follow", "reject_requeue_false", 2);
+  const lines = page.locator("section tbody tr");
+  const steps = async () => (await lines.locator("td:nth-child(2)").allTextContents()).join();
+  for (let i = 0; i < 100 && (await lines.count()) < 6; ++i) await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal(await steps(), "published,queued,got,rejected,dead-lettered,queued");
+  assert.match((await lines.nth(0).textContent()) ?? "", /\(default exchange\) by page\.follow → page\.follow/);
+  assert.match((await lines.nth(4).textContent()) ?? "", /page\.follow → \(default exchange\) by page\.letters → page\.letters/);
+  await page.getByRole("button", { name: "Stop" }).click();
+  await expectText(page.locator("main .told"), "Nothing is followed any more.");
+}
+
 export async function looks_at_messages_without_taking_them(site) {
   await site.queue("page.peek");
   await site.publish("page.peek", "first <b>body</b>", { delivery_mode: 2, message_id: "m1", headers: { tries: 3 } });

@@ -1,0 +1,22 @@
+// What happens to the broker's objects, told as messages of the exchange amq.rabbitmq.event in the vhost "/",
+// in RabbitMQ's words (its event exchange plug-in): the routing key says what ("queue.created"), headers say
+// of which, and the body is empty. Nobody bound there: nothing is told.
+#pragma once
+
+#include <string_view>
+
+#include "broker/definitions/change.hpp"
+
+namespace millrace::broker {
+
+class Shard;
+class ConnectionImpl;
+
+inline constexpr std::string_view kEventExchange = "amq.rabbitmq.event";
+
+// On the shard's thread. Persistent messages, as durable as the exchange's queues.
+void announce(Shard& shard, std::string_view event, Arguments details);
+void announce(Shard& shard, const Change& change);
+void announce(Shard& shard, std::string_view event, const ConnectionImpl& connection);
+
+}  // namespace millrace::broker
