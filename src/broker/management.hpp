@@ -26,7 +26,7 @@ namespace millrace::broker {
 
 class Management {
  public:
-  // Figures younger than this are given again.
+  // Figures younger than this are given again, unless the newest are wanted.
   static constexpr runtime::Milliseconds kStatisticsInterval{1000};
   // What a shard looks at before it does something else: a fraction of a millisecond.
   static constexpr std::size_t kQueuesPerSlice = 512;
@@ -47,7 +47,12 @@ class Management {
   // As Gate::authenticate.
   virtual void authenticate(Credentials credentials, ConnectionInfo info, Done<Subject> done) = 0;
 
-  virtual void statistics(Done<std::shared_ptr<const NodeStatistics>> done) = 0;
+  // How old they may be.
+  enum class Age : std::uint8_t {
+    recent,  // kStatisticsInterval
+    none,    // as they are when the shards are asked, after this call
+  };
+  virtual void statistics(Age age, Done<std::shared_ptr<const NodeStatistics>> done) = 0;
 
   // Commits the changes in order, each if the subject may ask for it; see authorize_change. Objects within a
   // vhost are declared by use() unless they are imported. Stops at the first error: not_found names the user
@@ -63,12 +68,18 @@ class Management {
     std::string routing_key;
     MessageProperties properties;
     std::string body;
+    bool mandatory = false;  // counts as returned rather than dropped when it is not routed
   };
   // Publishes with a confirm: completes when the message is as safe as a publisher's confirm says, with
-  // whether it was routed. Errors as Connection::publish, content_too_large, and precondition_failed when a
-  // queue refused it.
+  // whether it was routed. Errors as Connection::publish, content_too_large, and resource_error when a
+  // queue refused it or publishers are held back.
   virtual void publish(Subject subject, std::string vhost, ConnectionInfo info, Publication publication,
                        Done<bool> done) = 0;
+  // Several, in their order; completes when all of them have their answer, each as that of one. They share
+  // the log's commits. An error as a whole when there is no connection, or when it ended meanwhile: then some
+  // of them may have been published.
+  virtual void publish_all(Subject subject, std::string vhost, ConnectionInfo info,
+                           std::vector<Publication> publications, Done<std::vector<result<bool>>> done) = 0;
 
   struct TakeRequest {
     std::string queue;
@@ -104,6 +115,46 @@ class Management {
   // as get and Connection::publish, when nothing was moved.
   virtual void move(Subject subject, std::string vhost, ConnectionInfo info, MoveRequest request,
                     Done<MoveOutcome> done) = 0;
+
+  // A consumer of a queue, with a connection of its own: it is listed and limited as any client's.
+  static constexpr std::uint32_t kMaxPrefetch = 1000;
+  // Bodies handed to a subscriber who has not said that it passed them on: beyond, it is given no more
+  // credit. Bodies that are larger than this come one at a time.
+  static constexpr std::uint64_t kHandedBytes = 1u << 20;
+  // Messages that a queue may send before it hears what became of those before.
+  static constexpr std::uint32_t kMaxCredit = 64;
+  struct Subscribe {
+    std::string queue;
+    std::string tag;  // for people
+    bool exclusive = false;
+    std::int64_t priority = 0;
+    std::uint32_t prefetch = 1;  // unsettled messages; 1 to kMaxPrefetch
+  };
+  struct Received {
+    Delivery delivery;
+    MessageProperties properties;
+  };
+  // Called where completions are.
+  struct Subscriber {
+    std::function<void(std::vector<Received>)> received;
+    // The queue is gone, the connection was closed, or the node stops. All unsettled messages have gone back.
+    std::function<void(const Error& why)> ended;
+  };
+  using SubscriptionId = Strong<struct SubscriptionTag>;
+  // This and the next four only where completions are called. Names the subscription at once. `subscriber`
+  // hears of it until unsubscribe() or `ended`, whichever comes first; a subscription that cannot be made
+  // ends with the reason.
+  virtual SubscriptionId subscribe(Subject subject, std::string vhost, ConnectionInfo info, Subscribe request,
+                                   Subscriber subscriber) = 0;
+  // For the next three: an unknown subscription has ended, and there is nothing to do. They take effect in
+  // the order of their calls.
+  virtual void settle(SubscriptionId subscription, std::vector<std::uint64_t> seqs, Settlement how) = 0;
+  // The messages of so many bytes were passed on: there is room for others.
+  virtual void passed_on(SubscriptionId subscription, std::uint64_t bytes) = 0;
+  // No further messages; what was received can still be settled. What was on its way goes back.
+  virtual void stop(SubscriptionId subscription) = 0;
+  // What is unsettled goes back to the queue.
+  virtual void unsubscribe(SubscriptionId subscription) = 0;
 
   // Asks the session to close. The subject must be its user or an administrator. not_found: no such one.
   virtual void close_connection(Subject subject, ConnectionId connection, std::string reason,

@@ -22,6 +22,7 @@ struct QueueStatistics {
   std::uint64_t ready = 0;
   std::uint64_t ready_bytes = 0;
   std::uint64_t unacked = 0;
+  std::uint64_t unacked_bytes = 0;
   std::uint64_t memory_bytes = 0;  // of its messages
   std::uint32_t consumers = 0;
   std::int64_t used_ms = 0;  // when a client last used it, wall clock

@@ -45,6 +45,25 @@ std::optional<broker::Credentials> basic_credentials(std::string_view header) {
   return broker::Credentials{decoded->substr(0, colon), decoded->substr(colon + 1)};
 }
 
+// A rate needs some time between two looks: looks that are nearer to each other than that have the same one
+// before them.
+void see(Sight& sight, std::shared_ptr<const broker::NodeStatistics> now) {
+  Figures& figures = sight.figures;
+  const bool is_first = figures.now == nullptr;
+  sight.source = std::move(now);
+  auto shown = sight.base ? std::make_shared<const broker::NodeStatistics>(since(*sight.source, *sight.base))
+                          : sight.source;
+  const auto enough = broker::Management::kStatisticsInterval;
+  if (!is_first && (!figures.before || figures.now->taken - figures.before->taken >= enough)) {
+    figures.before = figures.now;
+    auto by_id = std::make_shared<Figures::ById>();
+    for (const auto& connection : figures.before->connections)
+      by_id->emplace(connection.id.value, &connection);
+    figures.before_by_id = std::move(by_id);
+  }
+  figures.now = std::move(shown);
+}
+
 Answer login_failed(std::string_view reason) {
   Answer answer = refusal(401, "not_authorized", reason);
   answer.ask_for_login = true;
@@ -53,14 +72,24 @@ Answer login_failed(std::string_view reason) {
 
 }  // namespace
 
-Api::Api(broker::Management& core, runtime::Executor& home, runtime::Timers& timers, ApiOptions options)
-    : core_(core), home_(home), timers_(timers), options_(std::move(options)) {
+std::vector<Route> all_routes() {
+  std::vector<Route> all;
   for (const auto routes :
        {node_routes(), vhost_routes(), user_routes(), permission_routes(), exchange_routes(), queue_routes(),
-        binding_routes(), message_routes(), move_routes(), policy_routes(), parameter_routes(),
-        definition_routes(), connection_routes(), health_routes(), trace_routes(), log_routes()}) {
-    routes_.insert(routes_.end(), routes.begin(), routes.end());
+        binding_routes(), message_routes(), move_routes(), send_routes(), receive_routes(), policy_routes(),
+        parameter_routes(), definition_routes(), connection_routes(), health_routes(), trace_routes(), log_routes()}) {
+    all.insert(all.end(), routes.begin(), routes.end());
   }
+  return all;
+}
+
+Api::Api(broker::Management& core, runtime::Executor& home, runtime::Timers& timers, ApiOptions options)
+    : core_(core),
+      home_(home),
+      timers_(timers),
+      options_(std::move(options)),
+      routes_(all_routes()),
+      consumers_(core, timers, options_.random) {
   core_.attach(home, [this](const broker::Management::Changes& changes) { model_.apply(*changes); });
 }
 
@@ -73,9 +102,10 @@ const Route* Api::find_route(Call& call, std::string& allow) {
   const std::span<const Route> routes = is_metrics ? metric_routes() : std::span<const Route>(routes_);
   for (const Route& route : routes) {
     if (!match(route.pattern, path, is_metrics ? 0 : 1, call)) continue;
-    if (route.method == method) return &route;
+    const bool refuses_head = route.has_effects && call.method == "HEAD";
+    if (route.method == method && !refuses_head) return &route;
     allow += (allow.empty() ? "" : ", ") + std::string(route.method);
-    if (route.method == "GET") allow += ", HEAD";
+    if (route.method == "GET" && !route.has_effects) allow += ", HEAD";
   }
   return nullptr;
 }
@@ -165,21 +195,38 @@ void Api::handle(const CallRef& call) {
 }
 
 void Api::with_figures(const CallRef& call, Look look) {
-  core_.statistics([this, call, look = std::move(look)](
-                       result<std::shared_ptr<const broker::NodeStatistics>> got) mutable {
+  const bool fresh = call->target.is_true("fresh");
+  this->look(call, fresh ? broker::Management::Age::none : broker::Management::Age::recent, shown_,
+             std::move(look));
+}
+
+void Api::with_fresh_figures(const CallRef& call, Look look) {
+  this->look(call, broker::Management::Age::none, shown_, std::move(look));
+}
+
+void Api::with_raw_figures(const CallRef& call, Look look) {
+  this->look(call, broker::Management::Age::recent, raw_, std::move(look));
+}
+
+void Api::look(const CallRef& call, broker::Management::Age age, const std::shared_ptr<Sight>& sight,
+               Look look) {
+  core_.statistics(age, [call, sight, look = std::move(look)](
+                            result<std::shared_ptr<const broker::NodeStatistics>> got) mutable {
     if (got.has_error()) return reply(call, refusal(got.error()));
-    if (figures_.now != *got) {
-      figures_.before = std::move(figures_.now);
-      auto by_id = std::make_shared<Figures::ById>();
-      if (figures_.before) {
-        for (const auto& connection : figures_.before->connections)
-          by_id->emplace(connection.id.value, &connection);
-      }
-      figures_.before_by_id = std::move(by_id);
-      figures_.now = std::move(*got);
-    }
-    look(figures_);
+    if (sight->source != *got) see(*sight, std::move(*got));
+    look(sight->figures);
   });
+}
+
+void Api::reset_figures(const CallRef& call, Task done) {
+  core_.statistics(broker::Management::Age::none,
+                   [this, call, done = std::move(done)](
+                       result<std::shared_ptr<const broker::NodeStatistics>> got) mutable {
+                     if (got.has_error()) return reply(call, refusal(got.error()));
+                     shown_ = std::make_shared<Sight>();
+                     shown_->base = *got;
+                     done();
+                   });
 }
 
 void use_as(Api& api, const CallRef& call, broker::Management::Work work,

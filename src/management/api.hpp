@@ -17,6 +17,7 @@
 #include "broker/management.hpp"
 #include "broker/node.hpp"
 #include "management/call.hpp"
+#include "management/consumers.hpp"
 #include "management/figures.hpp"
 #include "management/model.hpp"
 #include "runtime/executor.hpp"
@@ -42,7 +43,8 @@ struct Route {
   std::string_view pattern;  // "/queues/:vhost/:name", behind "/api"
   Door door;
   Handler handler;
-  bool large_body = false;  // may have HttpServer::kMaxBodyBytes, others kMaxSmallBodyBytes
+  bool large_body = false;   // may have HttpServer::kMaxBodyBytes, others kMaxSmallBodyBytes
+  bool has_effects = false;  // a GET that changes something is not answered to HEAD
 };
 
 // One function for each file of src/management/resources.
@@ -55,6 +57,8 @@ std::span<const Route> queue_routes();
 std::span<const Route> binding_routes();
 std::span<const Route> message_routes();
 std::span<const Route> move_routes();
+std::span<const Route> send_routes();
+std::span<const Route> receive_routes();
 std::span<const Route> policy_routes();
 std::span<const Route> parameter_routes();
 std::span<const Route> definition_routes();
@@ -62,6 +66,8 @@ std::span<const Route> connection_routes();
 std::span<const Route> health_routes();
 std::span<const Route> trace_routes();
 std::span<const Route> log_routes();
+// All of these.
+std::vector<Route> all_routes();
 // Not behind "/api".
 std::span<const Route> metric_routes();
 
@@ -100,6 +106,13 @@ struct LogControl {
   std::function<void(broker::LogLevel)> set_level;
 };
 
+// What was seen last, and before.
+struct Sight {
+  Figures figures;
+  std::shared_ptr<const broker::NodeStatistics> source;  // of figures.now, as it was counted
+  std::shared_ptr<const broker::NodeStatistics> base;    // what is taken off; null: nothing
+};
+
 class Api {
  public:
   // Requests whose credentials are being verified; further ones are told to come again.
@@ -125,6 +138,7 @@ class Api {
     return list_bytes_ <= kMaxListBytes;
   }
   runtime::Executor& home() noexcept { return home_; }
+  Consumers& consumers() noexcept { return consumers_; }
 
   // For resources.
   broker::Management& core() const noexcept { return core_; }
@@ -137,12 +151,19 @@ class Api {
   const std::vector<ListeningOn>& listeners() const noexcept { return listeners_; }
   const LogControl& log() const noexcept { return log_; }
   using Look = UniqueFunction<void(const Figures& figures)>;
-  // Calls `look` with figures, or refuses the call.
+  // Calls `look` with figures, or refuses the call. They are at most a second old; with the query fresh=true
+  // they are of after the call.
   void with_figures(const CallRef& call, Look look);
+  void with_fresh_figures(const CallRef& call, Look look);
+  // As they were counted, whatever was reset.
+  void with_raw_figures(const CallRef& call, Look look);
+  // From now on figures count from here.
+  void reset_figures(const CallRef& call, Task done);
 
  private:
   const Route* find_route(Call& call, std::string& allow);
   std::optional<Answer> check_door(const Call& call) const;
+  void look(const CallRef& call, broker::Management::Age age, const std::shared_ptr<Sight>& sight, Look look);
 
   broker::Management& core_;
   runtime::Executor& home_;
@@ -151,7 +172,9 @@ class Api {
   std::vector<ListeningOn> listeners_;
   std::vector<Route> routes_;
   Model model_;
-  Figures figures_;
+  std::shared_ptr<Sight> raw_ = std::make_shared<Sight>();
+  std::shared_ptr<Sight> shown_ = raw_;  // another one after a reset
+  Consumers consumers_;
   std::size_t logins_ = 0;
   std::size_t list_bytes_ = 0;
   LogControl log_;

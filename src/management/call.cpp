@@ -1,5 +1,6 @@
 #include "management/call.hpp"
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
@@ -14,6 +15,19 @@ namespace json = boost::json;
 const std::string* Call::find_name(std::string_view word) const noexcept {
   for (const auto& [key, value] : names) {
     if (key == word) return &value;
+  }
+  return nullptr;
+}
+
+bool same_header(std::string_view a, std::string_view b) noexcept {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [&](char x, char y) { return lower(x) == lower(y); });
+}
+
+const std::string* Call::find_header(std::string_view header) const noexcept {
+  for (const auto& [key, value] : headers) {
+    if (same_header(key, header)) return &value;
   }
   return nullptr;
 }

@@ -60,4 +60,8 @@ struct Figures {
   }
 };
 
+// What has been counted since `base`. What was not there then counts from nothing; what is not counted, as
+// depths, stays.
+broker::NodeStatistics since(const broker::NodeStatistics& now, const broker::NodeStatistics& base);
+
 }  // namespace millrace::management

@@ -2,6 +2,7 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/read.hpp>
@@ -19,6 +20,8 @@ using asio::ip::tcp;
 namespace {
 
 constexpr std::size_t kBufferBytes = HttpServer::kMaxHeadBytes + 64 * 1024;
+// Of a pipelined request, while one is worked on.
+constexpr std::size_t kWatchBytes = 1024;
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 std::string_view view(beast::string_view text) noexcept {
@@ -54,6 +57,7 @@ HttpConnection::HttpConnection(tcp::socket socket, Api& api, std::shared_ptr<Htt
 }
 
 HttpConnection::~HttpConnection() {
+  if (sent_) sent_(false);
   give_back_body();
   use_->answers_bytes -= answer_reserved_;
   --use_->connections;
@@ -121,7 +125,14 @@ void HttpConnection::on_head(Error error) {
   call->reason = view(head["X-Reason"]);
   call->from = from_;
   call->is_scrape = offer_ == Offer::metrics;
+  for (const auto& field : head) {
+    call->headers.emplace_back(view(field.name_string()), view(field.value()));
+  }
   call->reply = [self = shared_from_this()](Answer&& given) { self->answer(std::move(given)); };
+  call->watch = [self = shared_from_this()](Task gone) { self->watch(std::move(gone)); };
+  call->begin_stream = [self = shared_from_this()](std::string_view content_type, Task gone) {
+    return self->begin_stream(content_type, std::move(gone));
+  };
   api_.admit(call, [self = shared_from_this(), call](std::optional<Answer> refused) {
     if (!refused) return self->read_body(call);
     // The next request can be found only behind this one's body.
@@ -175,20 +186,115 @@ void HttpConnection::take_body(const CallRef& call) {
   api_.handle(call);
 }
 
+// While a call waits.
+
+void HttpConnection::watch(Task gone) {
+  gone_ = std::move(gone);
+  if (watching_ || buffer_.size() + kWatchBytes > buffer_.max_size()) return;
+  watching_ = true;
+  stream_.expires_never();
+  stream_.async_read_some(
+      buffer_.prepare(kWatchBytes),
+      [self = shared_from_this()](Error error, std::size_t bytes) { self->on_watched(error, bytes); });
+}
+
+void HttpConnection::on_watched(Error error, std::size_t bytes) {
+  watching_ = false;
+  buffer_.commit(bytes);
+  if (std::exchange(waits_for_watch_, false)) return go_on();
+  // What came instead is the next request, and waits for its turn: whether its sender stays shows later.
+  if (error && error != asio::error::operation_aborted) lose_peer();
+}
+
+void HttpConnection::lose_peer() {
+  lost_ = true;
+  streaming_ = false;
+  if (gone_) std::exchange(gone_, {})();
+}
+
+struct HttpConnection::Stream final : AnswerStream {
+  explicit Stream(std::shared_ptr<HttpConnection> of) : connection(std::move(of)) {}
+  ~Stream() override { end(); }
+  void write(std::string piece, Task written) override {
+    if (connection) connection->write_piece(std::move(piece), std::move(written));
+  }
+  void end() override {
+    if (connection) std::exchange(connection, nullptr)->end_stream();
+  }
+  std::shared_ptr<HttpConnection> connection;
+};
+
+// Ends with its connection, so that it needs no framing.
+std::shared_ptr<AnswerStream> HttpConnection::begin_stream(std::string_view content_type, Task gone) {
+  give_back_body();
+  keep_ = false;
+  streaming_ = true;
+  http::fields fields;
+  set_common(fields);
+  fields.set(http::field::cache_control, "no-cache, no-store");
+  fields.set(http::field::content_type, content_type);
+  fields.set(http::field::connection, "close");
+  stream_head_ = "HTTP/1.1 200 OK\r\n";
+  for (const auto& field : fields) {
+    stream_head_.append(view(field.name_string())).append(": ").append(view(field.value())).append("\r\n");
+  }
+  stream_head_ += "\r\n";
+  watch(std::move(gone));
+  return std::make_shared<Stream>(shared_from_this());
+}
+
+void HttpConnection::write_piece(std::string piece, Task written) {
+  if (!streaming_) return;
+  use_->answers_bytes += piece.size();
+  answer_reserved_ += piece.size();
+  if (use_->answers_bytes > HttpServer::kMaxAnswersBytes) {
+    asio::post(stream_.get_executor(), [self = shared_from_this()] { self->lose_peer(); });
+    return;
+  }
+  piece_ = stream_head_.empty() ? std::move(piece) : std::exchange(stream_head_, {}) + piece;
+  stream_.expires_after(HttpServer::kAnswerTimeout);
+  asio::async_write(
+      stream_, asio::buffer(piece_),
+      [self = shared_from_this(), written = std::move(written)](Error error, std::size_t) mutable {
+        self->use_->answers_bytes -= std::exchange(self->answer_reserved_, 0);
+        self->piece_ = {};
+        if (error) return self->lose_peer();
+        if (self->streaming_ && written) written();
+      });
+}
+
+void HttpConnection::end_stream() {
+  gone_ = {};
+  streaming_ = false;
+  stream_.close();
+}
+
+void HttpConnection::set_common(http::fields& fields) {
+  fields.set("X-Content-Type-Options", "nosniff");
+  fields.set("Referrer-Policy", "no-referrer");
+  fields.set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+}
+
 void HttpConnection::answer(Answer&& given) {
   give_back_body();
+  gone_ = {};
+  if (lost_) {
+    if (given.sent) given.sent(false);
+    return;
+  }
   if (use_->answers_bytes + given.body.size() > HttpServer::kMaxAnswersBytes) {
+    if (given.sent) given.sent(false);
     given = refusal(503, "service_unavailable",
                     "the answer is too large while others wait to be read; ask for a page of it");
     keep_ = false;
   }
   answer_reserved_ = given.body.size();
   use_->answers_bytes += answer_reserved_;
+  sent_ = std::move(given.sent);
   response_.emplace(static_cast<http::status>(given.status), 11);
   Response& response = *response_;
   response.keep_alive(keep_);
-  response.set("X-Content-Type-Options", "nosniff");
-  response.set("Referrer-Policy", "no-referrer");
+  set_common(response);
   if (given.file != nullptr) {
     // Kept, but asked about before each use: the page and the broker that it asks are of one version.
     response.set(http::field::cache_control, "no-cache");
@@ -196,7 +302,6 @@ void HttpConnection::answer(Answer&& given) {
     response.set("Content-Security-Policy", kPagePolicy);
   } else {
     response.set(http::field::cache_control, "no-cache, no-store");
-    response.set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
   }
   // A browser would ask for the password in a window of its own; the page has a form.
   if (given.ask_for_login && !from_page_) {
@@ -205,6 +310,7 @@ void HttpConnection::answer(Answer&& given) {
   if (!given.location.empty()) response.set(http::field::location, given.location);
   if (!given.allow.empty()) response.set(http::field::allow, given.allow);
   if (!given.body.empty()) response.set(http::field::content_type, given.content_type);
+  for (const auto& [header, value] : given.headers) response.set(header, value);
   const bool has_body = given.status != 204 && given.status != 304;
   if (has_body) response.content_length(given.body.size());
   if (!head_only_ && has_body) response.body() = std::move(given.body);
@@ -216,7 +322,17 @@ void HttpConnection::answer(Answer&& given) {
 void HttpConnection::on_answered(Error error) {
   use_->answers_bytes -= std::exchange(answer_reserved_, 0);
   response_.reset();
+  if (sent_) std::exchange(sent_, {})(!error);
   if (error) return;
+  go_on();
+}
+
+void HttpConnection::go_on() {
+  if (watching_) {
+    waits_for_watch_ = true;
+    stream_.cancel();
+    return;
+  }
   if (keep_) return read_head(HttpServer::kHeadTimeout);
   // Closing with unread bytes would reset the connection, and the peer might not see the answer.
   boost::system::error_code ignored;

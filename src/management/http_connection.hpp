@@ -21,6 +21,7 @@ struct HttpUse {
   std::uint64_t answers_bytes = 0;
 };
 
+// Reads ahead while a call waits, to learn that the peer left; a pipelined request that comes so is kept.
 class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  public:
   HttpConnection(boost::asio::ip::tcp::socket socket, Api& api, std::shared_ptr<HttpUse> use, Offer offer);
@@ -29,6 +30,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void begin();
 
  private:
+  struct Stream;
   using Error = boost::system::error_code;
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
   using Response = boost::beast::http::response<boost::beast::http::string_body>;
@@ -38,8 +40,18 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void read_body(const CallRef& call);
   void say_continue(const CallRef& call);
   void take_body(const CallRef& call);
+  // Looks out for the peer's end while it is the broker's turn.
+  void watch(Task gone);
+  void on_watched(Error error, std::size_t bytes);
+  void lose_peer();
+  // Once nothing looks out any more: the next request, or the end.
+  void go_on();
+  std::shared_ptr<AnswerStream> begin_stream(std::string_view content_type, Task gone);
+  void write_piece(std::string piece, Task written);
+  void end_stream();
   void answer(Answer&& given);
   void on_answered(Error error);
+  static void set_common(boost::beast::http::fields& fields);
   void linger(std::size_t left);
   // Before the whole request was read: the rest of it is of no use.
   void refuse(Answer&& given) {
@@ -61,6 +73,14 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::uint64_t body_reserved_ = 0;
   std::uint64_t answer_reserved_ = 0;
   Offer offer_;
+  UniqueFunction<void(bool)> sent_;  // of the answer that is being written
+  Task gone_;                        // while somebody wants to know
+  std::string piece_;                // of a stream, being written
+  std::string stream_head_;          // goes before its first piece
+  bool streaming_ = false;
+  bool watching_ = false;
+  bool waits_for_watch_ = false;  // to go on
+  bool lost_ = false;             // the peer
   bool keep_ = false;
   bool head_only_ = false;
   bool from_page_ = false;  // by a program that asks its user for the password itself

@@ -117,6 +117,10 @@ json::object queue_definition(const Api& api, const broker::QueueSpec& queue, co
   return item;
 }
 
+namespace {
+
+}  // namespace
+
 json::object queue_item(const Api& api, const broker::QueueSpec& queue, const Figures& figures) {
   const broker::QueueStatistics& now = figures.of(queue.address.id);
   const broker::QueueStatistics& before = figures.before_of(queue.address.id);
@@ -135,10 +139,13 @@ json::object queue_item(const Api& api, const broker::QueueSpec& queue, const Fi
   item["head_message_timestamp"] = nullptr;
   if (now.used_ms != 0) item["idle_since"] = time_text(now.used_ms);
   item["memory"] = now.memory_bytes;
-  item["message_bytes"] = now.ready_bytes;
+  const std::uint64_t bytes = now.ready_bytes + now.unacked_bytes;
+  const std::uint64_t bytes_in_memory = std::min(bytes, now.memory_bytes);
+  item["message_bytes"] = bytes;
+  item["message_bytes_paged_out"] = bytes - bytes_in_memory;
+  item["message_bytes_ram"] = bytes_in_memory;
   item["message_bytes_ready"] = now.ready_bytes;
-  item["message_bytes_ram"] = now.memory_bytes;
-  item["message_bytes_unacknowledged"] = 0;
+  item["message_bytes_unacknowledged"] = now.unacked_bytes;
   item["message_stats"] = counter_fields(now.counters, before.counters, figures);
   const auto put_depth = [&](std::string_view name, std::string_view details, std::uint64_t a,
                              std::uint64_t b) {

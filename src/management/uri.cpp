@@ -34,6 +34,10 @@ std::optional<std::string> decode_percent(std::string_view text, bool plus_is_sp
 
 }  // namespace
 
+std::optional<std::string> decode_percent(std::string_view text) {
+  return decode_percent(text, false);
+}
+
 const std::string* Target::find(std::string_view name) const noexcept {
   for (const auto& [key, value] : query) {
     if (key == name) return &value;

@@ -1,7 +1,6 @@
 #include "broker/node/management_impl.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <utility>
 
@@ -83,10 +82,12 @@ void ManagementImpl::change_slice(const std::shared_ptr<Changing>& changing) {
 
 // Statistics: put together where they are asked for, so that shards do no more than look at what is theirs.
 
-void ManagementImpl::statistics(Done<std::shared_ptr<const NodeStatistics>> done) {
-  home_->post([this, done = std::move(done)]() mutable {
+void ManagementImpl::statistics(Age age, Done<std::shared_ptr<const NodeStatistics>> done) {
+  home_->post([this, age, done = std::move(done)]() mutable {
     const runtime::Nanoseconds now = shared_.shards[0]->runtime().clock.steady();
-    if (last_ && now - last_->taken < kStatisticsInterval) return done(last_);
+    if (age == Age::recent && last_ && now - last_->taken < kStatisticsInterval) return done(last_);
+    // Shards may have been asked already.
+    if (age == Age::none && making_) return next_askers_.push_back(std::move(done));
     askers_.push_back(std::move(done));
     if (!making_) survey_shards(now);
   });
@@ -167,7 +168,12 @@ void ManagementImpl::finish_survey() {
   making_ = nullptr;
   std::vector<Done<std::shared_ptr<const NodeStatistics>>> askers = std::move(askers_);
   askers_.clear();
-  for (auto& done : askers) done(last_);
+  const std::shared_ptr<const NodeStatistics> found = last_;
+  if (!next_askers_.empty()) {
+    askers_ = std::exchange(next_askers_, {});
+    survey_shards(shared_.shards[0]->runtime().clock.steady());
+  }
+  for (auto& done : askers) done(found);
 }
 
 // Connections.
@@ -252,138 +258,6 @@ void ManagementImpl::close_connection(Subject subject, ConnectionId connection, 
 }
 
 // Messages.
-
-namespace {
-
-// CC and BCC of the headers, as a publisher's; BCC is taken out.
-result<std::vector<std::string>> take_extra_keys(MessageProperties& properties) {
-  std::vector<std::string> keys;
-  if (!properties.headers) return keys;
-  Arguments kept;
-  for (const Argument& header : *properties.headers) {
-    if (header.key != "CC" && header.key != "BCC") {
-      kept.set(header.key, header.value);
-      continue;
-    }
-    const auto* list = std::get_if<std::vector<Value>>(&header.value.data);
-    if (list == nullptr) return fail(Errc::invalid_argument, "header '" + header.key + "' must be a list");
-    for (const Value& key : *list) {
-      if (key.as_text() == nullptr) {
-        return fail(Errc::invalid_argument, "header '" + header.key + "' must be a list of texts");
-      }
-      keys.push_back(*key.as_text());
-    }
-    if (header.key == "CC") kept.set(header.key, header.value);
-  }
-  properties.headers = std::move(kept);
-  return keys;
-}
-
-// AMQP 0-9-1 §4.2.5.3 cannot say longer ones, and its consumers must be able to read the message.
-constexpr std::size_t kMaxTextBytes = 255;
-
-result<void> check_lengths(const Management::Publication& publication) {
-  const MessageProperties& p = publication.properties;
-  const auto too_long = [](std::string_view what) {
-    return fail(Errc::invalid_argument, std::string(what) + " is longer than 255 bytes");
-  };
-  if (publication.exchange.size() > kMaxTextBytes) return too_long("exchange");
-  if (publication.routing_key.size() > kMaxTextBytes) return too_long("routing_key");
-  for (const auto* text : {&p.content_type, &p.content_encoding, &p.correlation_id, &p.reply_to,
-                           &p.expiration, &p.message_id, &p.type, &p.user_id, &p.app_id, &p.cluster_id}) {
-    if (*text && (*text)->size() > kMaxTextBytes) return too_long("a property");
-  }
-  if (!p.headers) return {};
-  for (const Argument& header : *p.headers) {
-    if (header.key.size() > kMaxTextBytes) return too_long("the name of a header");
-  }
-  return {};
-}
-
-result<std::int64_t> ttl_of(const MessageProperties& properties) {
-  if (!properties.expiration) return -1;
-  std::int64_t ttl = -1;
-  const std::string& text = *properties.expiration;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ttl);
-  if (error != std::errc() || end != text.data() + text.size() || ttl < 0 || ttl > 0xffffffff) {
-    return fail(Errc::invalid_argument, "expiration must be a number of milliseconds below 2^32, as text");
-  }
-  return ttl;
-}
-
-}  // namespace
-
-// The message is as one that came by AMQP: what a consumer of any protocol can read.
-result<PublishOutcome> ManagementImpl::publish_now(Connection& connection, Publication& publication) {
-  Shard& shard = *shared_.shards[0];
-  MessageProperties& properties = publication.properties;
-  if (publication.body.size() > shared_.options.max_message_bytes) {
-    return fail(Errc::content_too_large, "message size " + std::to_string(publication.body.size()) +
-                                             " is larger than configured max size " +
-                                             std::to_string(shared_.options.max_message_bytes));
-  }
-  if (properties.user_id && *properties.user_id != connection.subject().user &&
-      !connection.subject().has_tag("impersonator")) {
-    return fail(Errc::precondition_failed, "user_id property set to '" + *properties.user_id +
-                                               "' but authenticated user was '" + connection.subject().user +
-                                               "'");
-  }
-  if (auto ok = check_lengths(publication); ok.has_error()) return ok.error();
-  auto extra_keys = take_extra_keys(properties);
-  if (extra_keys.has_error()) return extra_keys.error();
-  const auto ttl_ms = ttl_of(properties);
-  if (ttl_ms.has_error()) return ttl_ms.error();
-  Buffer header;
-  const MessageFormat& format = *shared_.options.formats.by_origin[static_cast<std::size_t>(Origin::amqp091)];
-  if (!format.put_header(header, properties)) {
-    return fail(Errc::invalid_argument, "headers are nested too deeply");
-  }
-  Message::Fields fields;
-  fields.origin = Origin::amqp091;
-  fields.durable = properties.delivery_mode == 2;
-  fields.priority = properties.priority.value_or(0);
-  fields.ttl_ms = *ttl_ms;
-  fields.received_ms = shard.wall_ms();
-  if (properties.timestamp && *properties.timestamp <= INT64_MAX / 1000) {
-    fields.timestamp_ms = static_cast<std::int64_t>(*properties.timestamp) * 1000;
-  }
-  fields.exchange = publication.exchange;
-  fields.routing_key = publication.routing_key;
-  fields.header = header.view();
-  const std::vector<std::string_view> extra(extra_keys->begin(), extra_keys->end());
-  Publish publish;
-  publish.exchange = publication.exchange;
-  publish.routing_key = publication.routing_key;
-  publish.extra_keys = extra;
-  publish.message = Message::create(fields, as_bytes(publication.body));
-  publish.token = 1;
-  return connection.publish(publish);
-}
-
-void ManagementImpl::publish(Subject subject, std::string vhost, ConnectionInfo info, Publication publication,
-                             Done<bool> done) {
-  auto routed = std::make_shared<bool>(false);
-  visit(
-      std::move(subject), std::move(vhost), std::move(info),
-      [this, routed, publication = std::move(publication)](Visit& visit, Done<void> finished) mutable {
-        if (visit.connection->publishers_blocked()) {
-          return finished(
-              fail(Errc::resource_error, "publishers are held back: memory or disk space is low"));
-        }
-        const auto outcome = publish_now(*visit.connection, publication);
-        if (outcome.has_error()) return finished(outcome.error());
-        *routed = outcome->routed;
-        if (!outcome->pending) return finished({});
-        visit.on_confirmed = [finished = std::move(finished)](bool accepted) mutable {
-          if (accepted) return finished({});
-          finished(fail(Errc::precondition_failed, "the message was refused by a queue that is full"));
-        };
-      },
-      [routed, done = std::move(done)](result<void> outcome) mutable {
-        if (outcome.has_error()) return done(outcome.error());
-        done(*routed);
-      });
-}
 
 struct ManagementImpl::Taking {
   std::string queue;

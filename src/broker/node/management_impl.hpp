@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -25,17 +26,25 @@ class ManagementImpl final : public Management {
 
   void attach(runtime::Executor& home, ChangeListener listener) override;
   void authenticate(Credentials credentials, ConnectionInfo info, Done<Subject> done) override;
-  void statistics(Done<std::shared_ptr<const NodeStatistics>> done) override;
+  void statistics(Age age, Done<std::shared_ptr<const NodeStatistics>> done) override;
   void change(Subject subject, std::vector<Change> changes, Done<void> done) override;
   void use(Subject subject, std::string vhost, ConnectionInfo info, Work work, Done<void> done) override;
   void publish(Subject subject, std::string vhost, ConnectionInfo info, Publication publication,
                Done<bool> done) override;
+  void publish_all(Subject subject, std::string vhost, ConnectionInfo info,
+                   std::vector<Publication> publications, Done<std::vector<result<bool>>> done) override;
   void take(Subject subject, std::string vhost, ConnectionInfo info, TakeRequest request,
             Done<std::vector<Taken>> done) override;
   void move(Subject subject, std::string vhost, ConnectionInfo info, MoveRequest request,
             Done<MoveOutcome> done) override;
   void close_connection(Subject subject, ConnectionId connection, std::string reason,
                         Done<void> done) override;
+  SubscriptionId subscribe(Subject subject, std::string vhost, ConnectionInfo info, Subscribe request,
+                           Subscriber subscriber) override;
+  void settle(SubscriptionId subscription, std::vector<std::uint64_t> seqs, Settlement how) override;
+  void passed_on(SubscriptionId subscription, std::uint64_t bytes) override;
+  void stop(SubscriptionId subscription) override;
+  void unsubscribe(SubscriptionId subscription) override;
 
   // management_trace.cpp
   void start_trace(Subject subject, TraceFilter filter, Done<std::uint64_t> done) override;
@@ -51,6 +60,9 @@ class ManagementImpl final : public Management {
   struct Changing;
   struct Taking;
   struct Moving;
+  struct Prepared;
+  struct Sending;
+  struct Subscription;
   struct Trace {
     std::string user;
     std::deque<TraceEvent> events;
@@ -81,7 +93,16 @@ class ManagementImpl final : public Management {
   void end_visit(std::uint64_t id, result<void> outcome);
   void visit(Subject subject, std::string vhost, ConnectionInfo info,
              UniqueFunction<void(Visit&, Done<void>)> work, Done<void> done);
-  result<PublishOutcome> publish_now(Connection& connection, Publication& publication);
+  result<Prepared> prepare(const Subject& subject, Publication& publication) const;
+  void send_next(std::uint64_t visit_id, const std::shared_ptr<Sending>& sending);
+  void on_sent(std::uint64_t visit_id, const std::shared_ptr<Sending>& sending);
+  void begin(const std::shared_ptr<Subscription>& made, const Subject& subject, const std::string& vhost,
+             ConnectionInfo info, Subscribe request);
+  // Runs on the subscription's shard, if it is still there.
+  void with_subscription(SubscriptionId id, UniqueFunction<void(Subscription&)> work);
+  void end_subscription(SubscriptionId id, std::optional<Error> why);
+  void tell_ended(SubscriptionId id, const Error& why);
+  void hand(SubscriptionId id, std::vector<Delivery> deliveries);
   void take_next(std::uint64_t visit_id, const std::shared_ptr<Taking>& taking);
   static void give_back(Connection& connection, Taking& taking);
   void move_next(const std::shared_ptr<Moving>& moving);
@@ -99,6 +120,7 @@ class ManagementImpl final : public Management {
   std::shared_ptr<NodeStatistics> making_;
   std::size_t waiting_ = 0;  // shards that have not told theirs
   std::vector<Done<std::shared_ptr<const NodeStatistics>>> askers_;
+  std::vector<Done<std::shared_ptr<const NodeStatistics>>> next_askers_;  // who came too late for these
 
   std::map<std::uint64_t, Trace> traces_;
   std::uint64_t last_trace_ = 0;
@@ -109,6 +131,12 @@ class ManagementImpl final : public Management {
   std::uint64_t last_visit_ = 0;
 
   std::int64_t trace_epoch_us_ = 0;  // when the steady clock began, by the wall clock at the first trace
+  boost::unordered_flat_map<std::uint64_t, std::shared_ptr<Subscription>> subscriptions_;
+
+  // At home: who hears of a subscription.
+  struct Ear;
+  boost::unordered_flat_map<std::uint64_t, std::shared_ptr<Ear>> ears_;
+  std::uint64_t last_subscription_ = 0;
 };
 
 }  // namespace millrace::broker

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <utility>
 
 #include "broker/node/management_impl.hpp"
 
@@ -15,7 +14,6 @@ struct ManagementImpl::Visit final : ConnectionListener {
   void on_confirm(std::span<const Confirmation> confirmations) override {
     for (const Confirmation& confirmation : confirmations) {
       if (on_each_confirmed) on_each_confirmed(confirmation.token, confirmation.accepted);
-      if (on_confirmed) std::exchange(on_confirmed, {})(confirmation.accepted);
     }
   }
   void on_deliver(ConsumerId, Delivery&&) override {}
@@ -28,7 +26,6 @@ struct ManagementImpl::Visit final : ConnectionListener {
   ManagementImpl& management;
   std::uint64_t id;
   std::unique_ptr<Connection> connection;
-  UniqueFunction<void(bool accepted)> on_confirmed;  // of one publish
   UniqueFunction<void(PublishToken token, bool accepted)> on_each_confirmed;
   Done<void> done;
   bool ending = false;

@@ -34,6 +34,7 @@ void look_at_queue(Queue& queue, ShardStatistics& found) {
   one.ready = queue.ready();
   one.ready_bytes = queue.ready_bytes();
   one.unacked = queue.unsettled();
+  one.unacked_bytes = queue.unsettled_bytes();
   one.memory_bytes = queue.memory_bytes();
   one.consumers = static_cast<std::uint32_t>(queue.consumers());
   one.used_ms = queue.used_ms();

@@ -317,6 +317,7 @@ void Queue::shut(bool notify_consumers) {
     lane.reset();
   }
   unacked_.clear();
+  unacked_bytes_ = 0;
   delayed_.clear();
   unread_retries_.reset();
   transfers_.clear();

@@ -203,6 +203,7 @@ class Queue {
   std::uint64_t ready() const noexcept { return ready_; }
   std::uint64_t ready_bytes() const noexcept { return ready_bytes_; }
   std::uint64_t unsettled() const noexcept { return unacked_.size(); }
+  std::uint64_t unsettled_bytes() const noexcept { return unacked_bytes_; }
   // To be tried again later.
   std::uint64_t waiting() const noexcept {
     return delayed_.size() + (unread_retries_ ? unread_retries_->waiting.size() : 0);
@@ -318,6 +319,8 @@ class Queue {
   // queue_consumers.cpp
   QueueConsumer* next_consumer();
   void deliver_ready();
+  void hold(Entry&& entry, const ConsumerKey& holder);
+  Entry let_go(boost::unordered_flat_map<std::uint64_t, Unacked>::iterator unacked);
   void send(QueueConsumer& consumer, Entry&& entry);
   Delivery make_delivery(const Entry& entry) const;
   // In order; all of them are in unacked_, or were.
@@ -370,6 +373,7 @@ class Queue {
   std::uint64_t recovered_through_ = 0;  // sequences up to here may have been delivered before a restart
   std::uint64_t ready_ = 0;              // messages to be served, wherever they are
   std::uint64_t ready_bytes_ = 0;        // their bodies
+  std::uint64_t unacked_bytes_ = 0;      // of bodies
   QueueCounters counters_;
   std::unique_ptr<QueueTimes> times_;  // made with the first message
   std::uint64_t memory_bytes_ = 0;

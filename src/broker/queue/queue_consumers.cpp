@@ -59,6 +59,20 @@ void Queue::deliver_ready() {
   }
 }
 
+void Queue::hold(Entry&& entry, const ConsumerKey& holder) {
+  unacked_bytes_ += entry.message->body().size();
+  const std::uint64_t seq = entry.seq;
+  unacked_.emplace(seq, Unacked{std::move(entry), holder});
+  closures_.reset();
+}
+
+Entry Queue::let_go(boost::unordered_flat_map<std::uint64_t, Unacked>::iterator unacked) {
+  Entry entry = std::move(unacked->second.entry);
+  unacked_bytes_ -= entry.message->body().size();
+  unacked_.erase(unacked);
+  return entry;
+}
+
 Delivery Queue::make_delivery(const Entry& entry) const {
   Delivery delivery;
   delivery.seq = entry.seq;
@@ -87,8 +101,7 @@ void Queue::send(QueueConsumer& consumer, Entry&& entry) {
     if (!delivery.message) delivery.message = std::move(entry.message);
   } else {
     if (!delivery.message) delivery.message = entry.message;
-    const std::uint64_t seq = entry.seq;
-    unacked_.emplace(seq, Unacked{std::move(entry), consumer.key});
+    hold(std::move(entry), consumer.key);
   }
   host_.deliver(consumer, std::move(delivery));
 }
@@ -124,9 +137,7 @@ std::optional<GotMessage> Queue::get(ConnectionId connection, bool no_ack, bool&
     if (no_ack) {
       settled(taken);
     } else {
-      const std::uint64_t seq = taken.seq;
-      unacked_.emplace(seq, Unacked{std::move(taken), ConsumerKey{connection, ConsumerId{}}});
-      closures_.reset();
+      hold(std::move(taken), ConsumerKey{connection, ConsumerId{}});
     }
     host_.mark_dirty(*this);
     return got;
@@ -139,17 +150,15 @@ void Queue::settle(const ConsumerKey& key, std::span<const std::uint64_t> seqs, 
   for (const std::uint64_t seq : seqs) {
     const auto it = unacked_.find(seq);
     if (it == unacked_.end() || it->second.holder != key) continue;
+    Entry entry = let_go(it);
     if (tapped) [[unlikely]]
-      host_.saw_settled(*this, it->second.entry, key.connection, how);
+      host_.saw_settled(*this, entry, key.connection, how);
     if (how == Settlement::ack) {
-      times_->held(noted_us() - it->second.entry.since_us);
-      settled(it->second.entry);
-      unacked_.erase(it);
+      times_->held(noted_us() - entry.since_us);
+      settled(entry);
       ++counters_.acked;
       continue;
     }
-    Entry entry = std::move(it->second.entry);
-    unacked_.erase(it);
     if (how == Settlement::reject) {
       die(std::move(entry), DeathReason::rejected);
     } else {
@@ -183,8 +192,7 @@ void Queue::connection_closed(ConnectionId connection) {
   for (const std::uint64_t seq : held_by(connection)) {
     const auto it = unacked_.find(seq);
     if (it == unacked_.end()) continue;  // settled since they were looked up
-    Entry entry = std::move(it->second.entry);
-    unacked_.erase(it);
+    Entry entry = let_go(it);
     if (host_.tapped()) host_.saw_settled(*this, entry, connection, Settlement::requeue_failed);
     give_back(std::move(entry), true);
   }

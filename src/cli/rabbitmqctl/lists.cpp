@@ -199,7 +199,7 @@ int list_queues(Ctl& ctl) {
   return list(ctl, kQueues, {"name", "messages"},
               {"Timeout: " + timeout + (timeout.find('.') == std::string::npos ? ".0" : "") + " seconds ...",
                "Listing queues for vhost " + ctl.vhost() + " ..."},
-              api_path({"queues", ctl.vhost()}));
+              api_path({"queues", ctl.vhost()}) + "?fresh=true");
 }
 
 int list_exchanges(Ctl& ctl) {

@@ -63,13 +63,13 @@ constexpr Option kDelete[] = {
 };
 
 int list(Session& session) {
-  return print_list(session, list_path(session, "queues"), kFields,
+  return print_list(session, list_path(session, "queues") + "?fresh=true", kFields,
                     "no queues; 'millrace queues add NAME' makes one");
 }
 
 int show(Session& session) {
   const std::string path = api_path({"queues", session.vhost(), session.given.text("QUEUE")});
-  return print_item(session, session.api().get(path), kOneQueue);
+  return print_item(session, session.api().get(path + "?fresh=true"), kOneQueue);
 }
 
 int add(Session& session) {

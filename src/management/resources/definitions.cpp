@@ -5,6 +5,7 @@
 
 #include "management/definitions_export.hpp"
 #include "management/definitions_import.hpp"
+#include "management/form.hpp"
 
 namespace millrace::management {
 namespace {
@@ -27,12 +28,21 @@ void import(Api& api, const CallRef& call, const result<ImportedDefinitions>& im
   });
 }
 
+// A form's file, as RabbitMQ's page sends it, becomes the body.
+void unpack_form(Call& call) {
+  const std::string* type = call.find_header("Content-Type");
+  const auto file = type == nullptr ? std::nullopt : form_field(*type, call.body, "file");
+  if (file) call.body = std::string(*file);
+}
+
 void import_all(Api& api, const CallRef& call) {
+  unpack_form(*call);
   import(api, call, import_definitions(call->body, api.options().random));
 }
 
 // A document of one vhost does not name it.
 void import_one(Api& api, const CallRef& call) {
+  unpack_form(*call);
   auto body = json_body(*call);
   if (body.has_error()) return reply(call, refusal(body.error()));
   for (const std::string_view key : {"policies", "queues", "exchanges", "bindings", "parameters"}) {

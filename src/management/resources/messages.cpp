@@ -1,6 +1,5 @@
 // Publishing, getting, and the test that does both: /api/exchanges/…/publish, /api/queues/…/get,
 // /api/aliveness-test
-#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 
@@ -8,7 +7,7 @@
 #include "base/utf8.hpp"
 #include "management/fields.hpp"
 #include "management/items.hpp"
-#include "management/json_values.hpp"
+#include "management/message_json.hpp"
 
 namespace millrace::management {
 namespace {
@@ -18,55 +17,6 @@ namespace json = boost::json;
 // Bodies of one answer together. A longer one is shown in part, by `truncate`, or not at all.
 constexpr std::uint64_t kMaxGotBytes = 16u << 20;
 constexpr std::int64_t kMaxGotMessages = 10'000;
-
-using Properties = broker::MessageProperties;
-
-struct TextProperty {
-  std::string_view name;
-  std::optional<std::string> Properties::*member;
-};
-constexpr TextProperty kTexts[] = {
-    {"content_type", &Properties::content_type},
-    {"content_encoding", &Properties::content_encoding},
-    {"correlation_id", &Properties::correlation_id},
-    {"reply_to", &Properties::reply_to},
-    {"expiration", &Properties::expiration},
-    {"message_id", &Properties::message_id},
-    {"type", &Properties::type},
-    {"user_id", &Properties::user_id},
-    {"app_id", &Properties::app_id},
-    {"cluster_id", &Properties::cluster_id},
-};
-
-json::object item_of(const Properties& properties) {
-  json::object item;
-  for (const TextProperty& text : kTexts) {
-    if (properties.*text.member) item[text.name] = as_utf8(*(properties.*text.member));
-  }
-  if (properties.timestamp) item["timestamp"] = *properties.timestamp;
-  if (properties.priority) item["priority"] = *properties.priority;
-  if (properties.delivery_mode) item["delivery_mode"] = *properties.delivery_mode;
-  if (properties.headers) item["headers"] = json_from_arguments(*properties.headers);
-  return item;
-}
-
-Properties read_properties(Fields& fields) {
-  Properties properties;
-  for (const TextProperty& text : kTexts) properties.*text.member = fields.optional_text(text.name);
-  const auto octet = [&](std::string_view name) -> std::optional<std::uint8_t> {
-    if (fields.find(name) == nullptr) return std::nullopt;
-    const std::int64_t number = fields.number(name, 0);
-    return static_cast<std::uint8_t>(std::clamp<std::int64_t>(number, 0, 255));
-  };
-  properties.delivery_mode = octet("delivery_mode");
-  properties.priority = octet("priority");
-  if (fields.find("timestamp") != nullptr) {
-    properties.timestamp =
-        static_cast<std::uint64_t>(std::max<std::int64_t>(0, fields.number("timestamp", 0)));
-  }
-  if (fields.find("headers") != nullptr) properties.headers = fields.arguments("headers");
-  return properties;
-}
 
 void publish(Api& api, const CallRef& call) {
   auto body = json_body(*call);
@@ -81,7 +31,7 @@ void publish(Api& api, const CallRef& call) {
   if (auto bad = fields.error()) return reply(call, refusal(*bad));
   if (properties != nullptr && properties->is_object()) {
     Fields inner(properties->get_object());
-    publication.properties = read_properties(inner);
+    publication.properties = properties_from_json(inner);
     if (auto bad = inner.error()) return reply(call, refusal(*bad));
   }
   if (encoding == "base64") {
@@ -98,24 +48,6 @@ void publish(Api& api, const CallRef& call) {
                        answer["routed"] = *routed;
                        reply(call, json_answer(answer));
                      });
-}
-
-json::object got_item(const broker::Management::Taken& taken, std::uint64_t shown_max, bool base64) {
-  const broker::Message& message = *taken.delivery.message;
-  const std::string_view whole = as_text(message.body());
-  const std::string_view shown = whole.substr(0, shown_max);
-  // A character cut in the middle is no reason to show the rest in base64, but then it is not text either.
-  const bool as_text_is = !base64 && is_utf8(shown);
-  json::object item;
-  item["payload_bytes"] = whole.size();
-  item["redelivered"] = taken.delivery.redelivered;
-  item["exchange"] = as_utf8(message.exchange());
-  item["routing_key"] = as_utf8(message.routing_key());
-  item["message_count"] = taken.messages_left;
-  item["properties"] = item_of(taken.properties);
-  item["payload"] = as_text_is ? std::string(shown) : encode_base64(shown);
-  item["payload_encoding"] = as_text_is ? "string" : "base64";
-  return item;
 }
 
 std::optional<broker::Settlement> settlement_of(std::string_view mode) {
@@ -163,7 +95,11 @@ void get(Api& api, const CallRef& call) {
       [call, shown, base64 = encoding == "base64"](result<std::vector<broker::Management::Taken>> taken) {
         if (taken.has_error()) return reply(call, refusal(taken.error()));
         json::array items;
-        for (const auto& one : *taken) items.push_back(got_item(one, shown, base64));
+        for (const auto& one : *taken) {
+          json::object item = message_item(one.delivery, one.properties, shown, base64);
+          item["message_count"] = one.messages_left;
+          items.push_back(std::move(item));
+        }
         reply(call, json_answer(items));
       });
 }

@@ -319,7 +319,7 @@ Answer metrics_answer(std::string text) {
 }
 
 void aggregated(Api& api, const CallRef& call) {
-  api.with_figures(call, [&api, call](const Figures& figures) {
+  api.with_raw_figures(call, [&api, call](const Figures& figures) {
     Writer out;
     put_common(out, api, *figures.now, "aggregated");
     put_queue_sums(out, *figures.now);
@@ -404,7 +404,7 @@ void go_on(const std::shared_ptr<PerObject>& run) {
 }
 
 void per_object(Api& api, const CallRef& call) {
-  api.with_figures(call, [&api, call](const Figures& figures) {
+  api.with_raw_figures(call, [&api, call](const Figures& figures) {
     auto run = std::make_shared<PerObject>(PerObject{api, call, figures, {}, {}, 0, 0, 0});
     put_common(run->out, api, *figures.now, "per-object");
     for (const auto& [vhost_name, vhost] : api.model().definitions().vhosts()) {

@@ -10,6 +10,7 @@
 #include "management/fields.hpp"
 #include "management/items.hpp"
 #include "management/listing.hpp"
+#include "management/openapi.hpp"
 
 namespace millrace::management {
 namespace {
@@ -180,6 +181,7 @@ void overview(Api& api, const CallRef& call) {
     item["product_version"] = options.version;
     item["product_name"] = options.product;
     item["rabbitmq_version"] = options.version;
+    item["status"] = options.product + " " + options.version;
     item["cluster_name"] = as_utf8(api.cluster_name());
     // There is no Erlang; tools want a text.
     item["erlang_version"] = "none";
@@ -352,11 +354,22 @@ void auth(Api&, const CallRef& call) {
   reply(call, json_answer(item));
 }
 
+void openapi(Api& api, const CallRef& call) {
+  reply(call, json_answer(openapi_document(api.options().version)));
+}
+
 void list_nothing(Api&, const CallRef& call) {
   reply(call, list_answer(*call, {}));
 }
 
-// One node has nothing to rebalance, and its counters are read by others as well.
+// What is shown counts from here on. Metrics do not: counters that fall are taken for a restart.
+void reset(Api& api, const CallRef& call) {
+  const std::string* node = call->find_name("node");
+  if (node != nullptr && *node != api.options().node_name) return reply(call, nothing_there());
+  api.reset_figures(call, [call] { reply(call, put_answer(false)); });
+}
+
+// One node has nothing to rebalance.
 void nothing_to_do(Api&, const CallRef& call) {
   reply(call, put_answer(false));
 }
@@ -369,6 +382,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/cluster-name", Door::anybody, cluster_name},
     {"PUT", "/cluster-name", Door::administrator, name_cluster},
     {"GET", "/version", Door::anybody, version},
+    {"GET", "/openapi.json", Door::anybody, openapi},
     {"GET", "/extensions", Door::anybody, extensions},
     {"GET", "/auth", Door::anybody, auth},
     {"GET", "/auth/attempts/:node", Door::monitoring, login_attempts},
@@ -380,7 +394,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/federation-links", Door::monitoring, list_nothing},
     {"GET", "/shovels", Door::monitoring, list_nothing},
     {"POST", "/rebalance/queues", Door::administrator, nothing_to_do},
-    {"DELETE", "/reset", Door::administrator, nothing_to_do},
+    {"DELETE", "/reset", Door::administrator, reset},
+    {"DELETE", "/reset/:node", Door::administrator, reset},
 };
 
 }  // namespace

@@ -37,36 +37,56 @@ void reply_queues(Api& api, const CallRef& call, const Figures& figures, Specs&&
   reply_list(api, call, std::move(source));
 }
 
-void list_all(Api& api, const CallRef& call) {
-  api.with_figures(call, [&api, call](const Figures& figures) {
+bool is_counted(const Figures& figures, const broker::QueueSpec& queue) {
+  return figures.now->queues.contains(queue.address.id.value);
+}
+
+// The queues of the path's vhost, or of all that the user may see. Who lists a queue that was declared a
+// moment ago does not want to read that it is empty because nobody has counted yet.
+void list(Api& api, const CallRef& call) {
+  const auto find = [&api, call] {
     Specs specs;
+    if (const std::string* name = call->find_name("vhost")) {
+      if (const auto* vhost = api.model().find_vhost(*name)) add_queues(*vhost, specs);
+      return specs;
+    }
     for (const auto* vhost : api.model().vhosts_seen_by(call->subject)) add_queues(*vhost, specs);
-    reply_queues(api, call, figures, std::move(specs));
+    return specs;
+  };
+  api.with_figures(call, [&api, call, find](const Figures& figures) {
+    Specs specs = find();
+    const bool all = std::all_of(specs.begin(), specs.end(),
+                                 [&](const auto& queue) { return is_counted(figures, *queue); });
+    if (all) return reply_queues(api, call, figures, std::move(specs));
+    api.with_fresh_figures(
+        call, [&api, call, find](const Figures& fresh) { reply_queues(api, call, fresh, find()); });
   });
 }
 
-void list_vhost(Api& api, const CallRef& call) {
-  api.with_figures(call, [&api, call](const Figures& figures) {
-    Specs specs;
-    if (const auto* vhost = api.model().find_vhost(call->name("vhost"))) add_queues(*vhost, specs);
-    reply_queues(api, call, figures, std::move(specs));
-  });
+void show_item(Api& api, const CallRef& call, const broker::QueueSpec& queue, const Figures& figures) {
+  json::object item = queue_item(api, queue, figures);
+  const broker::QueueId id = queue.address.id;
+  item["millrace"] = latency_fields(figures.of(id), figures.before_of(id), figures, true);
+  const ConsumerList consumers(
+      api, figures, {api.model().find_vhost(queue.vhost)},
+      [&queue](const broker::ConsumerStatistics& consumer) { return consumer.queue == queue.address.id; });
+  item["consumer_details"] = consumers.make_all();
+  item["deliveries"] = json::array();
+  item["incoming"] = json::array();
+  reply(call, object_answer(*call, item));
 }
 
 void show(Api& api, const CallRef& call) {
-  api.with_figures(call, [&api, call](const Figures& figures) {
-    const broker::QueueSpec* queue = api.model().find_queue(call->name("vhost"), call->name("name"));
+  const auto find = [&api, call] { return api.model().find_queue(call->name("vhost"), call->name("name")); };
+  api.with_figures(call, [&api, call, find](const Figures& figures) {
+    const broker::QueueSpec* queue = find();
     if (queue == nullptr) return reply(call, nothing_there());
-    json::object item = queue_item(api, *queue, figures);
-    const broker::QueueId id = queue->address.id;
-    item["millrace"] = latency_fields(figures.of(id), figures.before_of(id), figures, true);
-    const ConsumerList consumers(
-        api, figures, {api.model().find_vhost(queue->vhost)},
-        [queue](const broker::ConsumerStatistics& consumer) { return consumer.queue == queue->address.id; });
-    item["consumer_details"] = consumers.make_all();
-    item["deliveries"] = json::array();
-    item["incoming"] = json::array();
-    reply(call, object_answer(*call, item));
+    if (is_counted(figures, *queue)) return show_item(api, call, *queue, figures);
+    api.with_fresh_figures(call, [&api, call, find](const Figures& fresh) {
+      const broker::QueueSpec* still = find();
+      if (still == nullptr) return reply(call, nothing_there());
+      show_item(api, call, *still, fresh);
+    });
   });
 }
 
@@ -160,9 +180,9 @@ void list_bindings(Api& api, const CallRef& call) {
 }
 
 constexpr Route kRoutes[] = {
-    {"GET", "/queues", Door::anybody, list_all},
-    {"GET", "/queues/detailed", Door::anybody, list_all},
-    {"GET", "/queues/:vhost", Door::vhost_to_look, list_vhost},
+    {"GET", "/queues", Door::anybody, list},
+    {"GET", "/queues/detailed", Door::anybody, list},
+    {"GET", "/queues/:vhost", Door::vhost_to_look, list},
     {"GET", "/queues/:vhost/:name", Door::vhost_to_look, show},
     {"PUT", "/queues/:vhost/:name", Door::vhost, put},
     {"DELETE", "/queues/:vhost/:name", Door::vhost, remove},
