@@ -104,6 +104,8 @@ struct NodeStatistics {
   bool memory_alarm = false;
   bool disk_alarm = false;
   std::vector<unsigned> busy_permille;  // of each shard
+  // The longest that looking on has kept a shard from its work in one turn, since the start.
+  runtime::Nanoseconds longest_look{0};
 };
 
 }  // namespace millrace::broker

@@ -5,6 +5,8 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
+#include "base/base64.hpp"
+#include "base/utf8.hpp"
 #include "management/items.hpp"
 #include "management/json_values.hpp"
 #include "management/message_headers.hpp"

@@ -1,5 +1,6 @@
 #include "management/consumers.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 

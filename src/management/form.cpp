@@ -1,5 +1,6 @@
 #include "management/form.hpp"
 
+#include <algorithm>
 #include <string>
 
 #include "management/call.hpp"

@@ -338,9 +338,11 @@ HostAndPort split_address(std::string_view address) {
   return parts;
 }
 
-ListeningOn amqp_listener(const Api& api) {
+// Where it came in.
+ListeningOn listener_of(const Api& api, const broker::ConnectionStatistics& connection) {
+  const std::string_view wanted = connection.info.protocol == "HTTP" ? "http" : "amqp";
   for (const ListeningOn& listener : api.listeners()) {
-    if (listener.protocol == "amqp") return listener;
+    if (listener.protocol == wanted) return listener;
   }
   return {};
 }
@@ -348,14 +350,14 @@ ListeningOn amqp_listener(const Api& api) {
 }  // namespace
 
 std::string connection_name(const Api& api, const broker::ConnectionStatistics& connection) {
-  const ListeningOn listener = amqp_listener(api);
+  const ListeningOn listener = listener_of(api, connection);
   return connection.info.peer + " -> " + listener.address + ":" + std::to_string(listener.port);
 }
 
 json::object connection_item(const Api& api, const broker::ConnectionStatistics& connection,
                              const Figures& figures) {
   const HostAndPort peer = split_address(connection.info.peer);
-  const ListeningOn listener = amqp_listener(api);
+  const ListeningOn listener = listener_of(api, connection);
   const broker::SessionDetails& session = connection.session;
   json::object properties;
   if (!connection.info.client_name.empty()) properties["connection_name"] = text(connection.info.client_name);

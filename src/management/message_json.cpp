@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <boost/json/object.hpp>
 
+#include "base/base64.hpp"
+#include "base/utf8.hpp"
 #include "management/fields.hpp"
 #include "management/json_values.hpp"
 #include "management/uri.hpp"

@@ -14,26 +14,7 @@ from harness.http import Api, segment
 from harness.pika_tools import depth, get, publish, wait_for_depth, wait_until
 
 pytestmark = pytest.mark.millrace_only("of Millrace's own API")
-
-
-@pytest.fixture(scope="module")
-def http_broker(request, tmp_path_factory):
-    from conftest import new_process, peer_kind
-
-    if peer_kind(request.config):
-        pytest.skip("of Millrace's own API")
-    broker = new_process(request.config, tmp_path_factory.mktemp("broker"), ["--http", "127.0.0.1:0"])
-    try:
-        yield broker.start()
-        broker.stop()
-    finally:
-        broker.discard()
-
-
-@pytest.fixture
-def broker(http_broker, brokers_in_use):
-    brokers_in_use.append(http_broker)
-    return http_broker
+OPTIONS = ["--http", "127.0.0.1:0"]
 
 
 @pytest.fixture

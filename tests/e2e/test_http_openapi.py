@@ -10,6 +10,7 @@ from harness.http import Api, segment
 from harness.pika_tools import parameters, wait_until
 
 pytestmark = pytest.mark.millrace_only("of Millrace's own API")
+OPTIONS = ["--http", "127.0.0.1:0"]
 
 TYPES = {"string": str, "boolean": bool, "object": dict, "array": list, "null": type(None)}
 
@@ -69,26 +70,6 @@ class Document:
         for path, methods in self.document["paths"].items():
             for method in sorted(methods, key=order.get):
                 yield path, method, methods[method]
-
-
-@pytest.fixture(scope="module")
-def http_broker(request, tmp_path_factory):
-    from conftest import new_process, peer_kind
-
-    if peer_kind(request.config):
-        pytest.skip("of Millrace's own API")
-    broker = new_process(request.config, tmp_path_factory.mktemp("broker"), ["--http", "127.0.0.1:0"])
-    try:
-        yield broker.start()
-        broker.stop()
-    finally:
-        broker.discard()
-
-
-@pytest.fixture
-def broker(http_broker, brokers_in_use):
-    brokers_in_use.append(http_broker)
-    return http_broker
 
 
 @pytest.fixture

@@ -157,12 +157,14 @@ void ManagementImpl::add(ShardStatistics&& found) {
   all.queues_declared += found.queues_declared;
   all.queues_created += found.queues_created;
   all.queues_deleted += found.queues_deleted;
+  longest_look_ = std::max(longest_look_, found.longest_look);
   all.disk_alarm = all.disk_alarm || found.disk_alarm;
   if (--waiting_ == 0) finish_survey();
 }
 
 void ManagementImpl::finish_survey() {
   making_->message_memory_bytes = shared_.memory_bytes.load(std::memory_order_relaxed);
+  making_->longest_look = longest_look_;
   making_->memory_alarm = shared_.memory_alarm.load(std::memory_order_relaxed);
   last_ = std::move(making_);
   making_ = nullptr;

@@ -1,5 +1,7 @@
 #include "broker/node/statistics.hpp"
 
+#include <algorithm>
+
 #include "broker/management.hpp"
 #include "broker/node/shard.hpp"
 
@@ -91,7 +93,11 @@ bool look_on(Survey& survey) {
 }
 
 void go_on(const std::shared_ptr<Survey>& survey) {
-  if (!look_on(*survey)) return survey->done(std::move(survey->found));
+  const auto& clock = survey->shard.runtime().clock;
+  const runtime::Nanoseconds began = clock.steady();
+  const bool more = look_on(*survey);
+  survey->found.longest_look = std::max(survey->found.longest_look, clock.steady() - began);
+  if (!more) return survey->done(std::move(survey->found));
   survey->shard.runtime().executor.post([survey] { go_on(survey); });
 }
 

@@ -222,6 +222,8 @@ json::object node_item(const Api& api, const Figures& figures) {
   item["fd_used"] = process.open_files;
   item["fd_used_details"] = rate_details(0);
   item["log_files"] = json::array();
+  // Not RabbitMQ's: what making figures costs the broker's work, at the longest.
+  item["longest_look_us"] = figures.now->longest_look.count() / 1000;
   item["mem_alarm"] = figures.now->memory_alarm;
   item["mem_calculation_strategy"] = "rss";
   item["mem_limit"] = options.memory_limit_bytes;

@@ -1,11 +1,13 @@
 // Consuming for programs: GET …/messages waits for messages, …/events is a stream of them, and both are
 // settled by POST …/messages/ack, nack and extend.
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <charconv>
 
+#include "base/utf8.hpp"
 #include "management/cloud_events.hpp"
 #include "management/fields.hpp"
 #include "management/message_headers.hpp"
@@ -122,8 +124,9 @@ Answer raw_answer(const Shape& shape, const Consumers::Received& message) {
   Answer answer;
   answer.body = as_text(message.delivery.message->body());
   const auto& type = message.properties.content_type;
-  const bool sayable = type && !type->empty() && type->find_first_of("\r\n\t\0\"") == std::string::npos;
-  answer.headers.emplace_back("Content-Type", sayable && is_utf8(*type) ? *type : "application/octet-stream");
+  const bool sayable = type && !type->empty() &&
+                       std::all_of(type->begin(), type->end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+  answer.headers.emplace_back("Content-Type", sayable ? *type : "application/octet-stream");
   answer.headers.emplace_back("Millrace-Token", Consumers::token(shape.id, message));
   answer.headers.emplace_back("Millrace-Redelivered", message.delivery.redelivered ? "true" : "false");
   answer.headers.emplace_back("Millrace-Exchange", encode_header(message.delivery.message->exchange()));

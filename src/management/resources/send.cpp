@@ -1,9 +1,12 @@
 // Publishing for programs: POST …/messages, whose body is the message, and …/messages/batch.
 // Not of RabbitMQ's API: its publish (see messages.cpp) takes one message at a time, within JSON.
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 
+#include "base/base64.hpp"
+#include "base/utf8.hpp"
 #include "management/cloud_events.hpp"
 #include "management/fields.hpp"
 #include "management/message_headers.hpp"
