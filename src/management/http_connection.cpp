@@ -323,7 +323,7 @@ void HttpConnection::on_answered(Error error) {
   use_->answers_bytes -= std::exchange(answer_reserved_, 0);
   response_.reset();
   if (sent_) std::exchange(sent_, {})(!error);
-  if (error) return;
+  if (error) return stream_.close();
   go_on();
 }
 

@@ -260,19 +260,16 @@ def test_a_stream_ends_with_its_queue(api, channel, declare_queue, stream):
     assert events.response.readline() in (b"", b"\n") and events.response.readline() == b""
 
 
-def test_a_stream_that_is_not_read_holds_little(api, channel, declare_queue, stream, broker):
+def test_a_stream_that_is_not_read_holds_little(api, channel, declare_queue, stream):
     queue = declare_queue()
     body = b"x" * (1 << 20)
     publish(channel, queue, body)
-    before = broker.resident_bytes()
     events = stream(queue, "prefetch=1000")
     for _ in range(300):
         publish(channel, queue, body)
-    wait_for_depth(channel, queue, depth(channel, queue))
     time.sleep(1)
-    # The backlog is in memory up to the broker's own bound, and hardly any of it a second time.
-    assert broker.resident_bytes() - before < 250 << 20
-    assert depth(channel, queue) > 250
+    # What was lent to it before the size of the messages was known, and what the sockets hold.
+    assert depth(channel, queue) > 301 - 40
     for _ in range(301):
         settle(api, queue, "ack", events.message())
     assert depth(channel, queue) == 0
@@ -376,11 +373,20 @@ def test_a_broker_stops_at_once_with_streams_open(own_broker):
     api = Api(broker)
     api.put("/queues/%2F/q", {"durable": True})
     events = Stream(api, "q")
-    waiting = threading.Thread(target=lambda: pytest.raises(Exception, api, "GET", of("q") + "/messages?wait=60"))
+    outcomes = []
+
+    def wait():
+        try:
+            outcomes.append(api("GET", of("q") + "/messages?wait=60").status)
+        except (OSError, http.client.HTTPException):
+            outcomes.append("closed")
+
+    waiting = threading.Thread(target=wait)
     waiting.start()
     time.sleep(0.3)
     began = time.monotonic()
     broker.stop()
     assert time.monotonic() - began < 4
     waiting.join()
+    assert outcomes in (["closed"], [503])
     events.close()

@@ -202,7 +202,7 @@ void receive(Api& api, const CallRef& call) {
 }
 
 // Server-Sent Events (WHATWG HTML §9.2): as many messages as the client may leave unsettled, and no more than
-// it reads.
+// it reads. Whatever it waits for owns it: the next messages, or that some are written.
 struct EventStream : std::enable_shared_from_this<EventStream> {
   EventStream(Api& for_api, Shape its_shape) : api(for_api), shape(std::move(its_shape)) {}
 
@@ -266,13 +266,16 @@ void stream_events(Api& api, const CallRef& call) {
   events->as_events = format != nullptr && *format == "cloudevents";
   events->ack = call->target.is_true("auto_ack");
   // The first outcome decides on the status: what the core refuses is known by then.
-  call->watch([events] { events->drop(); });
-  api.consumers().receive(
-      events->shape.id, kEventsPerPiece, Milliseconds(0), [call, events](result<Messages> messages) {
-        if (messages.has_error()) return reply(call, refusal(messages.error()));
-        events->stream = call->begin_stream("text/event-stream", [events] { events->drop(); });
-        events->write(std::move(*messages));
-      });
+  const auto left = [stream = std::weak_ptr(events)] {
+    if (const auto still = stream.lock()) still->drop();
+  };
+  call->watch(left);
+  api.consumers().receive(events->shape.id, kEventsPerPiece, Milliseconds(0),
+                          [call, events, left](result<Messages> messages) {
+                            if (messages.has_error()) return reply(call, refusal(messages.error()));
+                            events->stream = call->begin_stream("text/event-stream", left);
+                            events->write(std::move(*messages));
+                          });
 }
 
 void open(Api& api, const CallRef& call) {
