@@ -301,7 +301,7 @@ def test_a_full_queue_refuses_a_publish(api, declare_queue):
     queue = declare_queue(max_length=1, overflow="reject-publish")
     message = {"routing_key": queue, "payload": "", "payload_encoding": "string", "properties": {}}
     api.post("/exchanges/%2F/amq.default/publish", message)
-    assert api("POST", "/exchanges/%2F/amq.default/publish", message).status == 400
+    assert api("POST", "/exchanges/%2F/amq.default/publish", message).status == 503
 
 
 def test_a_queue_is_purged(api, channel, declare_queue):
