@@ -7,6 +7,7 @@
 // message can be shown as an event. Pure.
 #pragma once
 
+#include <boost/json/fwd.hpp>
 #include <string>
 #include <string_view>
 

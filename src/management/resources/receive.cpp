@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "base/utf8.hpp"
+#include "management/api.hpp"
 #include "management/cloud_events.hpp"
 #include "management/fields.hpp"
 #include "management/message_headers.hpp"

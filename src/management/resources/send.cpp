@@ -7,6 +7,7 @@
 
 #include "base/base64.hpp"
 #include "base/utf8.hpp"
+#include "management/api.hpp"
 #include "management/cloud_events.hpp"
 #include "management/fields.hpp"
 #include "management/message_headers.hpp"
