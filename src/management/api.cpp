@@ -77,7 +77,8 @@ std::vector<Route> all_routes() {
   for (const auto routes :
        {node_routes(), vhost_routes(), user_routes(), permission_routes(), exchange_routes(), queue_routes(),
         binding_routes(), message_routes(), move_routes(), send_routes(), receive_routes(), policy_routes(),
-        parameter_routes(), definition_routes(), connection_routes(), health_routes(), trace_routes(), log_routes()}) {
+        parameter_routes(), definition_routes(), connection_routes(), health_routes(), trace_routes(),
+        log_routes()}) {
     all.insert(all.end(), routes.begin(), routes.end());
   }
   return all;

@@ -117,10 +117,6 @@ json::object queue_definition(const Api& api, const broker::QueueSpec& queue, co
   return item;
 }
 
-namespace {
-
-}  // namespace
-
 json::object queue_item(const Api& api, const broker::QueueSpec& queue, const Figures& figures) {
   const broker::QueueStatistics& now = figures.of(queue.address.id);
   const broker::QueueStatistics& before = figures.before_of(queue.address.id);
