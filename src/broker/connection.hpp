@@ -40,13 +40,23 @@ struct Subject {
   bool has_tag(std::string_view tag) const noexcept;
 };
 
+// What TLS found out about a peer.
+struct TlsPeer {
+  std::string version;  // "TLSv1.3"
+  std::string cipher;
+  std::string subject;  // of its certificate, as RFC 2253 writes it; empty: it showed none
+  std::string issuer;
+  std::string user;  // whom its certificate, which was verified, says that it is; empty: nobody
+};
+
 struct ConnectionInfo {
   std::string protocol;  // for people: "AMQP 0-9-1"
   std::string peer;      // "127.0.0.1:4711"
   bool peer_is_loopback = false;
-  bool peer_is_owner = false;  // the program that the broker runs in
-  std::string client_name;     // connection_name where the client gives one
-  bool is_management = false;  // made by Management::use: not a client of its own
+  bool peer_is_owner = false;          // the program that the broker runs in
+  std::string client_name;             // connection_name where the client gives one
+  bool is_management = false;          // made by Management::use: not a client of its own
+  std::shared_ptr<const TlsPeer> tls;  // none: its bytes travel in clear
 };
 
 // What has gone through a channel. Counted by its session with plain additions.

@@ -1,5 +1,7 @@
 #include "management/http_connection.hpp"
 
+#include <netinet/in.h>
+
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/post.hpp>
@@ -7,6 +9,7 @@
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
+#include <cstring>
 
 #include "management/page.hpp"
 
@@ -33,23 +36,39 @@ asio::ip::address plain(const asio::ip::address& address) {
   return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
 }
 
+void describe(const tcp::endpoint& peer, broker::ConnectionInfo& info) {
+  const asio::ip::address address = plain(peer.address());
+  const std::string text = address.to_string();
+  info.peer = (address.is_v6() ? "[" + text + "]" : text) + ":" + std::to_string(peer.port());
+  info.peer_is_loopback = address.is_loopback();
+}
+
 broker::ConnectionInfo info_of(const tcp::socket& socket) {
   broker::ConnectionInfo info;
   info.protocol = "HTTP";
   boost::system::error_code gone;
   const tcp::endpoint peer = socket.remote_endpoint(gone);
-  if (gone) return info;
-  const asio::ip::address address = plain(peer.address());
-  const std::string text = address.to_string();
-  info.peer = (address.is_v6() ? "[" + text + "]" : text) + ":" + std::to_string(peer.port());
-  info.peer_is_loopback = address.is_loopback();
+  if (!gone) describe(peer, info);
   return info;
+}
+
+tcp::endpoint endpoint_of(const sockaddr_storage& address) {
+  tcp::endpoint made;
+  const std::size_t size = address.ss_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
+  made.resize(size);
+  std::memcpy(made.data(), &address, size);
+  return made;
 }
 
 }  // namespace
 
-HttpConnection::HttpConnection(tcp::socket socket, Api& api, std::shared_ptr<HttpUse> use, Offer offer)
-    : stream_(std::move(socket)), api_(api), use_(std::move(use)), buffer_(kBufferBytes), offer_(offer) {
+HttpConnection::HttpConnection(tcp::socket socket, std::shared_ptr<const net::TlsContext> tls, Api& api,
+                               std::shared_ptr<HttpUse> use, Offer offer)
+    : stream_(std::move(socket), std::move(tls)),
+      api_(api),
+      use_(std::move(use)),
+      buffer_(kBufferBytes),
+      offer_(offer) {
   ++use_->connections;
   boost::system::error_code ignored;
   stream_.socket().set_option(tcp::no_delay(true), ignored);
@@ -67,8 +86,44 @@ void HttpConnection::give_back_body() noexcept {
   use_->bodies_bytes -= std::exchange(body_reserved_, 0);
 }
 
-void HttpConnection::begin() {
+void HttpConnection::begin(bool proxied) {
+  stream_.expires_after(HttpServer::kFirstHeadTimeout);
+  if (proxied) return read_proxy_header();
+  if (stream_.is_secure()) return shake_hands();
   read_head(HttpServer::kFirstHeadTimeout);
+}
+
+void HttpConnection::read_proxy_header() {
+  stream_.read_proxy_header(proxy_header_, [self = shared_from_this()](Error error, std::size_t) {
+    if (error == asio::error::invalid_argument) {
+      return self->use_->log("HTTP connection from " + self->from_.peer +
+                             " is closed: it comes from a proxy and does not begin with a PROXY header");
+    }
+    if (error) return;
+    const bool proxy_is_near = self->from_.peer_is_loopback;
+    self->from_.peer_is_loopback = false;  // who is not known is not known to be near
+    if (self->proxy_header_.has_source()) {
+      describe(endpoint_of(self->proxy_header_.source()), self->from_);
+      // The loopback of another machine is not ours.
+      self->from_.peer_is_loopback = self->from_.peer_is_loopback && proxy_is_near;
+    }
+    self->begin(false);
+  });
+}
+
+void HttpConnection::shake_hands() {
+  stream_.shake_hands([self = shared_from_this()](Error error, std::size_t) {
+    const net::TlsEngine& engine = *self->stream_.peer();
+    if (error && !engine.failure().empty()) {
+      self->use_->log("HTTPS connection from " + self->from_.peer + " is closed: " + engine.failure());
+    }
+    if (error) return;
+    auto tls = std::make_shared<broker::TlsPeer>();
+    tls->version = engine.version();
+    tls->cipher = engine.cipher();
+    self->from_.tls = std::move(tls);
+    self->read_head(HttpServer::kFirstHeadTimeout);
+  });
 }
 
 void HttpConnection::read_head(runtime::Milliseconds timeout) {
@@ -335,8 +390,7 @@ void HttpConnection::go_on() {
   }
   if (keep_) return read_head(HttpServer::kHeadTimeout);
   // Closing with unread bytes would reset the connection, and the peer might not see the answer.
-  boost::system::error_code ignored;
-  stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+  stream_.shut_down_writing();
   parser_.reset();
   stream_.expires_after(HttpServer::kLinger);
   unread_.resize(16 * 1024);

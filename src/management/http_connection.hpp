@@ -3,14 +3,15 @@
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 
 #include "management/api.hpp"
 #include "management/http_server.hpp"
+#include "management/http_stream.hpp"
 
 namespace millrace::management {
 
@@ -19,15 +20,19 @@ struct HttpUse {
   std::size_t connections = 0;
   std::uint64_t bodies_bytes = 0;
   std::uint64_t answers_bytes = 0;
+  std::function<void(const std::string&)> log;  // of what strangers do wrong
 };
 
 // Reads ahead while a call waits, to learn that the peer left; a pipelined request that comes so is kept.
 class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  public:
-  HttpConnection(boost::asio::ip::tcp::socket socket, Api& api, std::shared_ptr<HttpUse> use, Offer offer);
+  // `tls`: none: in clear.
+  HttpConnection(boost::asio::ip::tcp::socket socket, std::shared_ptr<const net::TlsContext> tls, Api& api,
+                 std::shared_ptr<HttpUse> use, Offer offer);
   ~HttpConnection();
 
-  void begin();
+  // `proxied`: a PROXY header comes first.
+  void begin(bool proxied);
 
  private:
   struct Stream;
@@ -35,6 +40,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
   using Response = boost::beast::http::response<boost::beast::http::string_body>;
 
+  void read_proxy_header();
+  void shake_hands();
   void read_head(runtime::Milliseconds timeout);
   void on_head(Error error);
   void read_body(const CallRef& call);
@@ -62,7 +69,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void refuse_body(std::uint64_t bytes_max);
   void give_back_body() noexcept;
 
-  boost::beast::tcp_stream stream_;
+  HttpStream stream_;
+  net::ProxyHeader proxy_header_;
   Api& api_;
   std::shared_ptr<HttpUse> use_;
   boost::beast::flat_buffer buffer_;

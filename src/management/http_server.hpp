@@ -12,10 +12,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string_view>
 
 #include "base/result.hpp"
 #include "broker/node.hpp"
+#include "net/address_range.hpp"
+#include "net/tls_context.hpp"
 #include "runtime/clock.hpp"
 
 namespace millrace::management {
@@ -57,12 +60,18 @@ class HttpServer {
   // When the process has no descriptor left for another connection.
   static constexpr runtime::Milliseconds kBackOff{200};
 
-  HttpServer(boost::asio::io_context& context, Api& api, Log log);
+  // Lines about what strangers do wrong, at most one in this time.
+  static constexpr runtime::Milliseconds kLogInterval{1000};
+
+  // From peers in `proxies` a PROXY header is required, from others none is understood.
+  HttpServer(boost::asio::io_context& context, Api& api, std::span<const net::AddressRange> proxies, Log log);
   ~HttpServer();
 
   // A bound stream socket, which it owns from here on. Whoever connects to it may ask for what is offered.
-  // Errors: io_error.
-  result<void> listen(int socket, bool is_ipv6, Offer offer);
+  // `secure`: they speak TLS. Errors: io_error.
+  result<void> listen(int socket, bool is_ipv6, Offer offer, bool secure);
+  // For those who connect to a secure socket from here on.
+  void use_tls(std::shared_ptr<const net::TlsContext> context);
   // Takes nobody in any more.
   void close();
 

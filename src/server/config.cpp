@@ -99,6 +99,91 @@ result<void> set_addresses(std::vector<HostPort>& to, std::span<const std::strin
   return {};
 }
 
+// One of a few words, each with what it stands for.
+template <class T, std::size_t N>
+result<void> set_word(T& to, std::string_view text,
+                      const std::array<std::pair<std::string_view, T>, N>& words) {
+  std::string wanted;
+  for (std::size_t i = 0; i < N; ++i) {
+    if (words[i].first == text) {
+      to = words[i].second;
+      return {};
+    }
+    wanted += (i == 0 ? "" : i + 1 == N ? " or " : ", ") + std::string(words[i].first);
+  }
+  return bad_value(text, wanted);
+}
+
+// Certificates and their keys are given in the same order.
+result<void> set_tls_files(Config& config, std::span<const std::string> paths,
+                           std::string net::TlsSettings::Certificate::*which) {
+  auto& certificates = config.tls.certificates;
+  for (auto& certificate : certificates) (certificate.*which).clear();
+  if (certificates.size() < paths.size()) certificates.resize(paths.size());
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    if (const auto set = set_path(certificates[i].*which, paths[i]); !set) return set;
+  }
+  while (!certificates.empty() && certificates.back().chain_file.empty() &&
+         certificates.back().key_file.empty()) {
+    certificates.pop_back();
+  }
+  return {};
+}
+
+result<void> set_verify(Config& config, std::string_view text) {
+  using net::VerifyClient;
+  constexpr std::array<std::pair<std::string_view, VerifyClient>, 3> kWords{
+      {{"none", VerifyClient::none},
+       {"optional", VerifyClient::optional},
+       {"require", VerifyClient::require}}};
+  return set_word(config.tls.verify, text, kWords);
+}
+
+result<void> set_login_from(Config& config, std::string_view text) {
+  using net::LoginFrom;
+  constexpr std::array<std::pair<std::string_view, LoginFrom>, 5> kWords{
+      {{"common-name", LoginFrom::common_name},
+       {"distinguished-name", LoginFrom::distinguished_name},
+       {"san-dns", LoginFrom::san_dns},
+       {"san-email", LoginFrom::san_email},
+       {"san-uri", LoginFrom::san_uri}}};
+  return set_word(config.tls_login_from, text, kWords);
+}
+
+result<void> set_tls_versions(Config& config, std::string_view text) {
+  constexpr std::array<std::pair<std::string_view, bool>, 2> kWords{{{"1.2", false}, {"1.3", true}}};
+  return set_word(config.tls.only_tls13, text, kWords);
+}
+
+result<void> set_proxies(Config& config, std::span<const std::string> values) {
+  config.proxies.clear();
+  for (const std::string& value : values) {
+    const auto range = net::AddressRange::parse(value);
+    if (!range) return range.error();
+    config.proxies.push_back(*range);
+  }
+  return {};
+}
+
+// What no option can say alone.
+result<void> check_together(const Config& config) {
+  for (const auto& certificate : config.tls.certificates) {
+    if (certificate.chain_file.empty() || certificate.key_file.empty()) {
+      return fail(Errc::invalid_argument, "each tls-certificate wants a tls-key, in the same order");
+    }
+  }
+  if (config.tls.certificates.empty() && !(config.amqps.empty() && config.https.empty())) {
+    return fail(Errc::invalid_argument, "amqps and https want a tls-certificate and a tls-key");
+  }
+  if (config.tls.verify != net::VerifyClient::none && config.tls.ca_file.empty()) {
+    return fail(Errc::invalid_argument, "tls-verify wants a tls-ca: who vouches for clients");
+  }
+  if (config.tls.verify == net::VerifyClient::none && !config.tls.crl_file.empty()) {
+    return fail(Errc::invalid_argument, "tls-crl is of no use without tls-verify");
+  }
+  return {};
+}
+
 result<void> set_sync(Config& config, std::string_view text) {
   constexpr std::string_view kInterval = "interval=";
   if (text == "sync") {
@@ -156,6 +241,36 @@ constexpr std::array kOptions{
     ConfigOption{"prometheus", "HOST:PORT|off",
                  "Likewise for metrics alone, without a login; RabbitMQ's port is 15692 [off]", Kind::list,
                  [](Config& c, Values v) { return set_addresses(c.prometheus, v); }},
+    ConfigOption{"amqps", "HOST:PORT|off", "Likewise for AMQP over TLS; the usual port is 5671 [off]",
+                 Kind::list, [](Config& c, Values v) { return set_addresses(c.amqps, v); }},
+    ConfigOption{"https", "HOST:PORT|off",
+                 "Likewise for the management HTTP API over TLS; the usual port is 15671 [off]", Kind::list,
+                 [](Config& c, Values v) { return set_addresses(c.https, v); }},
+    ConfigOption{
+        "tls-certificate", "FILE",
+        "PEM: the certificate to show, and behind it those that vouch for it; repeated, the one is "
+        "shown that fits the name that the client asks for",
+        Kind::list,
+        [](Config& c, Values v) { return set_tls_files(c, v, &net::TlsSettings::Certificate::chain_file); }},
+    ConfigOption{
+        "tls-key", "FILE", "PEM: its key, without a passphrase", Kind::list,
+        [](Config& c, Values v) { return set_tls_files(c, v, &net::TlsSettings::Certificate::key_file); }},
+    ConfigOption{"tls-ca", "FILE", "PEM: the authorities that vouch for clients", Kind::value,
+                 [](Config& c, Values v) { return set_path(c.tls.ca_file, v.back()); }},
+    ConfigOption{"tls-crl", "FILE", "PEM: which of their certificates are revoked", Kind::value,
+                 [](Config& c, Values v) { return set_path(c.tls.crl_file, v.back()); }},
+    ConfigOption{"tls-verify", "WHOM", "Certificates of clients: none is asked for, optional, require [none]",
+                 Kind::value, [](Config& c, Values v) { return set_verify(c, v.back()); }},
+    ConfigOption{"tls-login-from", "NAME",
+                 "The user that a certificate logs in as (mechanism EXTERNAL): common-name, "
+                 "distinguished-name, san-dns, san-email or san-uri [common-name]",
+                 Kind::value, [](Config& c, Values v) { return set_login_from(c, v.back()); }},
+    ConfigOption{"tls-min-version", "VERSION", "1.2 or 1.3 [1.2]", Kind::value,
+                 [](Config& c, Values v) { return set_tls_versions(c, v.back()); }},
+    ConfigOption{"proxy-protocol-from", "ADDRESS[/BITS]",
+                 "Proxies that begin each connection with a PROXY header (version 1 or 2), which says who "
+                 "the client is; may be repeated",
+                 Kind::list, [](Config& c, Values v) { return set_proxies(c, v); }},
     ConfigOption{"max-connections", "N", "Connections beyond are closed as they come [100000]", Kind::value,
                  [](Config& c, Values v) { return set_number(c.max_connections, v.back(), 1, 10'000'000); }},
     ConfigOption{
@@ -245,6 +360,7 @@ result<Config> make_config(std::span<const ConfigValues> sources) {
       if (!set) return fail(Errc::invalid_argument, entry.source + ": " + set.error().text);
     }
   }
+  if (const auto fits = check_together(config); !fits) return fits.error();
   return config;
 }
 

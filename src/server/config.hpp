@@ -12,6 +12,8 @@
 
 #include "base/result.hpp"
 #include "broker/node.hpp"
+#include "net/address_range.hpp"
+#include "net/tls_engine.hpp"
 #include "runtime/clock.hpp"
 #include "server/address.hpp"
 #include "storage/log.hpp"
@@ -24,6 +26,11 @@ struct Config {
   std::vector<HostPort> amqp{{"", 5672}};
   std::vector<HostPort> http{{"", 15672}};
   std::vector<HostPort> prometheus;  // metrics, to anybody
+  std::vector<HostPort> amqps;       // over TLS
+  std::vector<HostPort> https;
+  net::TlsSettings tls;
+  net::LoginFrom tls_login_from = net::LoginFrom::common_name;
+  std::vector<net::AddressRange> proxies;  // who must begin with a PROXY header
   std::size_t max_connections = 100'000;
   storage::SyncMode sync_mode = storage::SyncMode::sync;
   runtime::Milliseconds sync_interval{100};

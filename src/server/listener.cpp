@@ -96,17 +96,25 @@ result<std::vector<BoundSocket>> bind_sockets(const HostPort& where) {
 }
 
 Listener::Listener(BoundSocket bound, std::span<const std::unique_ptr<Pump>> pumps,
-                   std::size_t max_connections, Log log)
+                   std::span<const std::unique_ptr<Admissions>> admissions, std::size_t max_connections,
+                   std::span<const net::AddressRange> proxies, Log log)
     : address_(std::move(bound.address)),
       socket_(runtime::io_context_of(pumps[0]->loop()), bound.socket.release()),
       pumps_(pumps),
+      admissions_(admissions),
       max_connections_(max_connections),
+      proxies_(proxies),
       log_(std::move(log)) {}
 
 result<void> Listener::listen() {
   if (::listen(socket_.native_handle(), SOMAXCONN) != 0) return cannot_listen(address_, errno);
   arm();
   return {};
+}
+
+void Listener::use_tls(std::shared_ptr<const net::TlsContext> context, net::LoginFrom login_from) {
+  tls_ = std::move(context);
+  login_from_ = login_from;
 }
 
 void Listener::close() {
@@ -141,11 +149,29 @@ void Listener::accept_some() {
 void Listener::adopt(runtime::Descriptor socket, const sockaddr_storage& peer) {
   const int on = 1;
   ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  broker::ConnectionInfo info;
-  info.peer = to_text(peer);
-  info.peer_is_loopback = is_loopback(peer);
-  auto stream = std::make_unique<runtime::SocketStream>(std::move(socket));
-  const bool given = give_to_least_busy(pumps_, max_connections_, std::move(stream), std::move(info));
+  Threshold threshold;
+  threshold.proxied = std::any_of(proxies_.begin(), proxies_.end(),
+                                  [&](const net::AddressRange& range) { return range.contains(peer); });
+  threshold.tls = tls_;
+  threshold.login_from = login_from_;
+  Pump* pump = reserve_at_least_busy(pumps_, max_connections_);
+  const bool given = pump != nullptr;
+  if (given && threshold.is_open()) {
+    broker::ConnectionInfo info;
+    info.peer = to_text(peer);
+    info.peer_is_loopback = is_loopback(peer);
+    pump->loop().post(
+        [pump, stream = std::make_unique<runtime::SocketStream>(std::move(socket)),
+         info = std::move(info)]() mutable { pump->adopt(std::move(stream), std::move(info)); });
+  } else if (given) {
+    const std::size_t shard = static_cast<std::size_t>(
+        std::find_if(pumps_.begin(), pumps_.end(), [&](const auto& one) { return one.get() == pump; }) -
+        pumps_.begin());
+    pump->loop().post([to = admissions_[shard].get(), socket = std::move(socket), peer,
+                       threshold = std::move(threshold)]() mutable {
+      to->admit(std::move(socket), peer, std::move(threshold));
+    });
+  }
   if (!given && !complained_) {
     log_(broker::LogLevel::warning,
          "max-connections (" + std::to_string(max_connections_) + ") is reached: new connections are closed");

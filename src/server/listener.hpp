@@ -12,8 +12,10 @@
 
 #include "base/result.hpp"
 #include "broker/node.hpp"
+#include "net/address_range.hpp"
 #include "runtime/os/descriptor.hpp"
 #include "server/address.hpp"
+#include "server/admissions.hpp"
 #include "server/pump.hpp"
 
 namespace millrace::server {
@@ -36,10 +38,16 @@ class Listener {
   // When the process has no descriptor or memory left for another connection.
   static constexpr runtime::Milliseconds kBackOff{200};
 
-  // `pumps`: of all shards; [0] is of the shard that accepts. Connections beyond `max_connections`, over all
-  // listeners, are closed as they come.
-  Listener(BoundSocket bound, std::span<const std::unique_ptr<Pump>> pumps, std::size_t max_connections,
-           Log log);
+  // `pumps` and `admissions`: of all shards; [0] is of the shard that accepts. Connections beyond
+  // `max_connections`, over all listeners, are closed as they come. From peers in `proxies` a PROXY header is
+  // required, from others none is understood.
+  Listener(BoundSocket bound, std::span<const std::unique_ptr<Pump>> pumps,
+           std::span<const std::unique_ptr<Admissions>> admissions, std::size_t max_connections,
+           std::span<const net::AddressRange> proxies, Log log);
+
+  // Those who connect from here on speak TLS. Before shard 0's loop starts, or on its thread.
+  void use_tls(std::shared_ptr<const net::TlsContext> context, net::LoginFrom login_from);
+  bool uses_tls() const noexcept { return tls_ != nullptr; }
 
   // From here on clients are answered. Before shard 0's loop starts, or on its thread.
   result<void> listen();
@@ -56,7 +64,11 @@ class Listener {
   std::string address_;
   boost::asio::posix::stream_descriptor socket_;
   std::span<const std::unique_ptr<Pump>> pumps_;
+  std::span<const std::unique_ptr<Admissions>> admissions_;
   std::size_t max_connections_;
+  std::span<const net::AddressRange> proxies_;
+  std::shared_ptr<const net::TlsContext> tls_;
+  net::LoginFrom login_from_ = net::LoginFrom::common_name;
   Log log_;
   bool complained_ = false;  // once for each time that it was full
 };

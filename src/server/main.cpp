@@ -57,6 +57,7 @@ void serve_until_signal(const sigset_t& signals, server::Process& process,
   while (true) {
     const std::optional<int> signal = wait_for_signal(signals, manager.watchdog_interval());
     if (signal == SIGTERM || signal == SIGINT) return;
+    if (signal == SIGHUP) process.reload();
     if (!signal) process.when_all_have_turned([&manager] { manager.tell("WATCHDOG=1"); });
   }
 }

@@ -109,34 +109,66 @@ class RunningProcess final : public Process {
     if (!http_sockets) return http_sockets.error();
     auto metric_sockets = bind_all(config_.prometheus);
     if (!metric_sockets) return metric_sockets.error();
+    auto secure_sockets = bind_all(config_.amqps);
+    if (!secure_sockets) return secure_sockets.error();
+    auto https_sockets = bind_all(config_.https);
+    if (!https_sockets) return https_sockets.error();
+    auto tls = load_tls();
+    if (!tls) return tls.error();
     if (const auto opened = open_node(); !opened) return opened;
     make_pumps();
-    if (!http_sockets->empty() || !metric_sockets->empty())
-      make_api(*sockets, *http_sockets, *metric_sockets);
-    for (BoundSocket& socket : *sockets) {
-      listeners_.push_back(
-          std::make_unique<Listener>(std::move(socket), pumps_, config_.max_connections, log_));
+    amqp_addresses_ = addresses_of(*sockets);
+    amqps_addresses_ = addresses_of(*secure_sockets);
+    http_addresses_ = addresses_of(*http_sockets);
+    https_addresses_ = addresses_of(*https_sockets);
+    prometheus_addresses_ = addresses_of(*metric_sockets);
+    if (!http_sockets->empty() || !metric_sockets->empty() || !https_sockets->empty()) {
+      make_api({{"amqp", &*sockets},
+                {"amqp/ssl", &*secure_sockets},
+                {"http", &*http_sockets},
+                {"https", &*https_sockets},
+                {"http/prometheus", &*metric_sockets}});
+      http_server_->use_tls(*tls);
+    }
+    for (BoundSocket& socket : *sockets) add_listener(std::move(socket));
+    for (BoundSocket& socket : *secure_sockets) {
+      add_listener(std::move(socket)).use_tls(*tls, config_.tls_login_from);
     }
     for (const auto& loop : loops_) loop->start();
     if (api_) http_loop_.start();
     if (const auto imported = import(std::move(definitions)); !imported) return imported;
     if (const auto listening = listen(); !listening) return listening;
-    http_addresses_ = addresses_of(*http_sockets);
-    prometheus_addresses_ = addresses_of(*metric_sockets);
-    if (const auto listening = listen_for_http(std::move(*http_sockets), management::Offer::api);
-        !listening) {
+    using management::Offer;
+    if (const auto listening = listen_for_http(std::move(*http_sockets), Offer::api, false); !listening)
       return listening;
-    }
-    return listen_for_http(std::move(*metric_sockets), management::Offer::metrics);
+    if (const auto listening = listen_for_http(std::move(*https_sockets), Offer::api, true); !listening)
+      return listening;
+    return listen_for_http(std::move(*metric_sockets), Offer::metrics, false);
   }
 
   std::string ready_line() const override {
-    std::string amqp;
-    for (const auto& listener : listeners_) amqp += (amqp.empty() ? "" : ",") + listener->address();
-    return "ready amqp=" + (amqp.empty() ? "off" : amqp) +
-           " http=" + (http_addresses_.empty() ? "off" : http_addresses_) +
-           (prometheus_addresses_.empty() ? "" : " prometheus=" + prometheus_addresses_) +
+    const auto also = [](std::string_view name, const std::string& addresses) {
+      return addresses.empty() ? std::string() : " " + std::string(name) + "=" + addresses;
+    };
+    return "ready amqp=" + (amqp_addresses_.empty() ? "off" : amqp_addresses_) +
+           " http=" + (http_addresses_.empty() ? "off" : http_addresses_) + also("amqps", amqps_addresses_) +
+           also("https", https_addresses_) + also("prometheus", prometheus_addresses_) +
            " data=" + absolute(config_.data_dir);
+  }
+
+  void reload() override {
+    auto tls = load_tls();
+    if (!tls) {
+      return log_(LogLevel::error, "nothing is reloaded, what was in use stays: " + tls.error().text);
+    }
+    if (*tls == nullptr) return log_(LogLevel::info, "there is nothing to reload");
+    loops_[0]->post([this, context = *tls] {
+      for (const auto& listener : listeners_) {
+        if (listener->uses_tls()) listener->use_tls(context, config_.tls_login_from);
+      }
+    });
+    if (http_server_) http_loop_.post([this, context = *tls] { http_server_->use_tls(context); });
+    log_(LogLevel::info, "certificates are reloaded; connections that are open keep theirs");
   }
 
   bool connect(std::unique_ptr<runtime::ByteStream> stream, broker::ConnectionInfo info) override {
@@ -166,6 +198,22 @@ class RunningProcess final : public Process {
     }
   }
 
+  // Null: none are configured.
+  result<std::shared_ptr<const net::TlsContext>> load_tls() const {
+    if (config_.tls.certificates.empty()) return std::shared_ptr<const net::TlsContext>();
+    auto loaded = net::TlsContext::load(config_.tls);
+    if (!loaded) return loaded;
+    for (const std::string& warning : (*loaded)->warnings()) log_(LogLevel::warning, "TLS: " + warning);
+    log_(LogLevel::info, "TLS: certificates of " + (*loaded)->description());
+    return loaded;
+  }
+
+  Listener& add_listener(BoundSocket socket) {
+    listeners_.push_back(std::make_unique<Listener>(std::move(socket), pumps_, admissions_,
+                                                    config_.max_connections, config_.proxies, log_));
+    return *listeners_.back();
+  }
+
   static result<std::vector<BoundSocket>> bind_all(const std::vector<HostPort>& addresses) {
     std::vector<BoundSocket> sockets;
     for (const HostPort& where : addresses) {
@@ -182,8 +230,8 @@ class RunningProcess final : public Process {
     return addresses;
   }
 
-  void make_api(const std::vector<BoundSocket>& amqp, const std::vector<BoundSocket>& http,
-                const std::vector<BoundSocket>& prometheus) {
+  using NamedSockets = std::pair<std::string, const std::vector<BoundSocket>*>;
+  void make_api(const std::vector<NamedSockets>& all_sockets) {
     management::ApiOptions options;
     options.node_name = node_name();
     options.cluster_name = session_options_.cluster_name;
@@ -204,24 +252,24 @@ class RunningProcess final : public Process {
                               "log level set to " + std::string(name_of(level)));  // said at every level
                        }});
     std::vector<management::ListeningOn> listeners;
-    for (const auto& [protocol, sockets] :
-         {std::pair("amqp", &amqp), std::pair("http", &http), std::pair("http/prometheus", &prometheus)}) {
+    for (const auto& [protocol, sockets] : all_sockets) {
       for (const BoundSocket& socket : *sockets) {
         const auto where = parse_host_port(socket.address);
         if (where) listeners.push_back({protocol, where->host, where->port});
       }
     }
     api_->listening_on(std::move(listeners));
-    http_server_ = std::make_unique<management::HttpServer>(runtime::io_context_of(http_loop_), *api_, log_);
+    http_server_ = std::make_unique<management::HttpServer>(runtime::io_context_of(http_loop_), *api_,
+                                                            config_.proxies, log_);
   }
 
-  result<void> listen_for_http(std::vector<BoundSocket> sockets, management::Offer offer) {
+  result<void> listen_for_http(std::vector<BoundSocket> sockets, management::Offer offer, bool secure) {
     if (sockets.empty()) return {};
     std::promise<result<void>> listening;
     http_loop_.post([&] {
       result<void> outcome;
       for (BoundSocket& socket : sockets) {
-        if (outcome) outcome = http_server_->listen(socket.socket.release(), socket.is_ipv6, offer);
+        if (outcome) outcome = http_server_->listen(socket.socket.release(), socket.is_ipv6, offer, secure);
       }
       listening.set_value(std::move(outcome));
     });
@@ -283,7 +331,11 @@ class RunningProcess final : public Process {
         pump->flush();
       });
     }
-    for (const auto& pump : pumps_) pump->know(pumps_);
+    for (const auto& pump : pumps_) {
+      pump->know(pumps_);
+      admissions_.push_back(
+          std::make_unique<Admissions>(*pump, runtime::Milliseconds(config_.handshake_timeout_ms), log_));
+    }
   }
 
   // Without changes it waits for those of a new directory: its users must be there when clients come.
@@ -324,10 +376,14 @@ class RunningProcess final : public Process {
   std::unique_ptr<runtime::DiskThread> helper_;
   std::unique_ptr<broker::Node> node_;
   std::vector<std::unique_ptr<Pump>> pumps_;
+  std::vector<std::unique_ptr<Admissions>> admissions_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::unique_ptr<management::Api> api_;
   std::unique_ptr<management::HttpServer> http_server_;
+  std::string amqp_addresses_;
+  std::string amqps_addresses_;
   std::string http_addresses_;
+  std::string https_addresses_;
   std::string prometheus_addresses_;
 };
 

@@ -35,6 +35,9 @@ class Process {
   // `done`, on some thread of the broker, when each of its loops has made a turn: never, while one of them
   // hangs.
   virtual void when_all_have_turned(Task done) = 0;
+  // Reads again what comes from files: certificates and keys. All of it is read before any of it is used, and
+  // an error, which is logged, leaves everything as it was. Any thread, before stop().
+  virtual void reload() = 0;
   // Accepts nobody any more, asks all connections to close and waits at most `grace` for them, makes all
   // durable; then `done`, on a shard's thread. Once.
   virtual void stop(runtime::Milliseconds grace, Task done) = 0;

@@ -58,7 +58,7 @@ void Pump::hand_over(Connection& connection, Pump& to) {
   std::unique_ptr<Connection> owned = std::move(found->second);
   by_id_.erase(found);
   to.reserve();
-  connections_.fetch_sub(1, std::memory_order_relaxed);
+  give_back_place();
   to.loop_.post([&to, owned = std::move(owned)]() mutable { to.take_over(std::move(owned)); });
 }
 
@@ -72,19 +72,25 @@ void Pump::take_over(std::unique_ptr<Connection> owned) {
 void Pump::delete_if_done(Connection& connection) {
   if (!connection.may_delete()) return;
   by_id_.erase(connection.id());
-  connections_.fetch_sub(1, std::memory_order_relaxed);
+  give_back_place();
 }
 
-bool give_to_least_busy(std::span<const std::unique_ptr<Pump>> pumps, std::size_t max_connections,
-                        std::unique_ptr<runtime::ByteStream> stream, broker::ConnectionInfo info) {
+Pump* reserve_at_least_busy(std::span<const std::unique_ptr<Pump>> pumps, std::size_t max_connections) {
   Pump* least = nullptr;
   std::size_t total = 0;
   for (const auto& pump : pumps) {
     total += pump->connections();
     if (least == nullptr || pump->connections() < least->connections()) least = pump.get();
   }
-  if (total >= max_connections) return false;
+  if (total >= max_connections) return nullptr;
   least->reserve();
+  return least;
+}
+
+bool give_to_least_busy(std::span<const std::unique_ptr<Pump>> pumps, std::size_t max_connections,
+                        std::unique_ptr<runtime::ByteStream> stream, broker::ConnectionInfo info) {
+  Pump* least = reserve_at_least_busy(pumps, max_connections);
+  if (least == nullptr) return false;
   least->loop().post([least, stream = std::move(stream), info = std::move(info)]() mutable {
     least->adopt(std::move(stream), std::move(info));
   });

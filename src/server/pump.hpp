@@ -35,6 +35,7 @@ class Pump {
 
   // Any thread. Whoever brings a connection reserves its place first, so that counts are true at once.
   void reserve() noexcept { connections_.fetch_add(1, std::memory_order_relaxed); }
+  void give_back_place() noexcept { connections_.fetch_sub(1, std::memory_order_relaxed); }
   std::size_t connections() const noexcept { return connections_.load(std::memory_order_relaxed); }
 
   // For connections.
@@ -74,5 +75,7 @@ class Pump {
 // `max_connections` already. Any thread, while the loops run.
 bool give_to_least_busy(std::span<const std::unique_ptr<Pump>> pumps, std::size_t max_connections,
                         std::unique_ptr<runtime::ByteStream> stream, broker::ConnectionInfo info);
+// Reserves a place at the pump that has the fewest connections. Null: there are `max_connections` already.
+Pump* reserve_at_least_busy(std::span<const std::unique_ptr<Pump>> pumps, std::size_t max_connections);
 
 }  // namespace millrace::server

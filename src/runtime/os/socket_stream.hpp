@@ -13,6 +13,9 @@ class SocketStream final : public ByteStream {
  public:
   explicit SocketStream(Descriptor socket) noexcept : detached_(std::move(socket)) {}
 
+  // While it has no loop: gives the socket away.
+  Descriptor release() noexcept { return std::move(detached_); }
+
   bool attach(ShardLoop& loop, Waiter& waiter) override;
   void detach() override;
   Moved read(std::span<std::uint8_t> into) override;

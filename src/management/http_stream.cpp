@@ -1,0 +1,141 @@
+#include "management/http_stream.hpp"
+
+#include <algorithm>
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/write.hpp>
+#include <cstring>
+
+namespace millrace::management {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using Outcome = net::TlsEngine::Outcome;
+
+namespace {
+
+constexpr std::size_t kReadBytes = 16 * 1024;
+
+}  // namespace
+
+HttpStream::HttpStream(tcp::socket socket, std::shared_ptr<const net::TlsContext> tls)
+    : tcp_(std::move(socket)), context_(std::move(tls)) {
+  if (context_) tls_ = std::make_unique<net::TlsEngine>(context_, *this, net::TlsEngine::Speaks::http11);
+}
+
+HttpStream::~HttpStream() = default;
+
+void HttpStream::complete_later(Done done, Error error, std::size_t bytes) {
+  asio::post(tcp_.get_executor(), [done = std::move(done), error, bytes]() mutable { done(error, bytes); });
+}
+
+net::TlsEngine::Source::Received HttpStream::receive(std::span<std::uint8_t> into) {
+  if (received_.empty()) return {ended_ ? Source::Outcome::ended : Source::Outcome::not_now, 0};
+  const std::size_t bytes = std::min(into.size(), received_.size());
+  std::memcpy(into.data(), received_.data(), bytes);
+  received_.consume(bytes);
+  return {Source::Outcome::moved, bytes};
+}
+
+void HttpStream::receive_more(Done done) {
+  tcp_.async_read_some(asio::buffer(received_.reserve(kReadBytes), kReadBytes),
+                       [this, done = std::move(done)](Error error, std::size_t bytes) mutable {
+                         received_.commit(bytes);
+                         if (error == asio::error::eof) {
+                           ended_ = true;
+                           error = {};
+                         }
+                         done(error, bytes);
+                       });
+}
+
+void HttpStream::send_output(Done done) {
+  const Buffer& output = tls_->output();
+  asio::async_write(tcp_, asio::buffer(output.data(), output.size()),
+                    [this, done = std::move(done)](Error error, std::size_t bytes) mutable {
+                      tls_->output().release();
+                      done(error, bytes);
+                    });
+}
+
+void HttpStream::read_proxy_header(net::ProxyHeader& header, Done done) {
+  const std::size_t wanted = std::min(header.wants(), kReadBytes);
+  tcp_.async_read_some(asio::buffer(received_.reserve(kReadBytes), wanted),
+                       [this, &header, done = std::move(done)](Error error, std::size_t bytes) mutable {
+                         if (error) return done(error, 0);
+                         const auto state = header.feed({received_.reserve(kReadBytes), bytes});
+                         if (state == net::ProxyHeader::State::incomplete)
+                           return read_proxy_header(header, std::move(done));
+                         const bool malformed = state == net::ProxyHeader::State::malformed;
+                         done(malformed ? asio::error::invalid_argument : Error(), 0);
+                       });
+}
+
+void HttpStream::shake_hands(Done done) {
+  const Outcome outcome = tls_->handshake();
+  if (!tls_->output().empty()) {
+    // What fails tells the peer why before it ends.
+    return send_output([this, outcome, done = std::move(done)](Error error, std::size_t) mutable {
+      if (error || outcome == Outcome::failed)
+        return done(error ? error : asio::error::connection_aborted, 0);
+      if (outcome == Outcome::done) return done({}, 0);
+      shake_hands(std::move(done));
+    });
+  }
+  switch (outcome) {
+    case Outcome::done:
+      return complete_later(std::move(done), {}, 0);
+    case Outcome::ended:
+      return complete_later(std::move(done), asio::error::eof, 0);
+    case Outcome::failed:
+      return complete_later(std::move(done), asio::error::connection_aborted, 0);
+    case Outcome::not_now:
+      break;
+  }
+  receive_more([this, done = std::move(done)](Error error, std::size_t) mutable {
+    if (error) return done(error, 0);
+    shake_hands(std::move(done));
+  });
+}
+
+void HttpStream::read_secure(asio::mutable_buffer into, Done done) {
+  const auto [outcome, bytes] = tls_->read({static_cast<std::uint8_t*>(into.data()), into.size()});
+  if (!tls_->output().empty()) {
+    // An answer to a change of keys.
+    return send_output(
+        [this, into, done = std::move(done), got = outcome, bytes = bytes](Error error, std::size_t) mutable {
+          if (error) return done(error, 0);
+          if (got == Outcome::done) return done({}, bytes);
+          read_secure(into, std::move(done));
+        });
+  }
+  switch (outcome) {
+    case Outcome::done:
+      return complete_later(std::move(done), {}, bytes);
+    case Outcome::ended:
+      return complete_later(std::move(done), asio::error::eof, 0);
+    case Outcome::failed:
+      return complete_later(std::move(done), asio::error::connection_aborted, 0);
+    case Outcome::not_now:
+      break;
+  }
+  receive_more([this, into, done = std::move(done)](Error error, std::size_t) mutable {
+    if (error) return done(error, 0);
+    read_secure(into, std::move(done));
+  });
+}
+
+void HttpStream::shut_down_writing() {
+  Error ignored;
+  if (tls_) {
+    tls_->finish();
+    const Buffer& output = tls_->output();
+    // A few bytes; a socket that has no room for them has a peer that does not read them either.
+    tcp_.socket().non_blocking(true, ignored);
+    if (!output.empty()) tcp_.socket().write_some(asio::buffer(output.data(), output.size()), ignored);
+    tls_->output().clear();
+  }
+  tcp_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+}
+
+}  // namespace millrace::management
