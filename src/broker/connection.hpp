@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "base/secret.hpp"
 #include "base/task.hpp"
 #include "broker/body_budget.hpp"
 #include "broker/ids.hpp"
@@ -37,6 +38,7 @@ struct Subject {
   std::vector<std::string> tags;
   // Not a user, but the program that the broker runs in: nothing is refused to it.
   bool owner = false;
+  std::string peer;  // from where, for the audit log
   bool has_tag(std::string_view tag) const noexcept;
 };
 
@@ -270,7 +272,22 @@ class Connection {
 
 struct Credentials {
   std::string user;
-  std::string secret;
+  Secret secret;
+  // Not a password: the user is whom the peer's certificate names (ConnectionInfo::tls), `user` is not looked
+  // at.
+  bool by_certificate = false;
+};
+
+// A login by SCRAM under way, between its messages.
+class ScramLogin;
+enum class ScramHash : std::uint8_t;
+struct ScramChallenge {
+  std::shared_ptr<ScramLogin> login;
+  std::string server_first;
+};
+struct ScramSuccess {
+  Subject subject;
+  std::string server_final;
 };
 
 // What a session needs before it has a connection.
@@ -280,6 +297,12 @@ class Gate {
   // Slow by design: runs elsewhere and completes later. Failure: access_refused, whatever the cause. Without
   // a user's name the peer vouches for itself: it has to be the owner.
   virtual void authenticate(Credentials credentials, const ConnectionInfo& info, Done<Subject> done) = 0;
+  // The two steps of a login by SCRAM: the client's first message to the server's, its final message to the
+  // server's. Failure as above; the login is for one attempt.
+  virtual void begin_scram(ScramHash hash, std::string_view client_first, const ConnectionInfo& info,
+                           Done<ScramChallenge> done) = 0;
+  virtual void finish_scram(std::shared_ptr<ScramLogin> login, std::string_view client_final,
+                            const ConnectionInfo& info, Done<ScramSuccess> done) = 0;
   // Checks the vhost, the user's access to it and the limits: not_allowed with RabbitMQ's text.
   virtual result<std::unique_ptr<Connection>> open(const Subject& subject, std::string_view vhost,
                                                    const ConnectionInfo& info,

@@ -13,6 +13,7 @@
 
 #include "base/result.hpp"
 #include "base/task.hpp"
+#include "broker/audit.hpp"
 #include "broker/connection.hpp"
 #include "broker/definitions/change.hpp"
 #include "runtime/shard_runtime.hpp"
@@ -41,6 +42,8 @@ struct NodeOptions {
   std::function<void(std::span<std::uint8_t>)> random;
   // As storage::LogOptions::on_failure, of every shard's log; empty: the process ends.
   std::function<void(const Error&)> on_log_failure;
+  // Who came in, was refused, and changed what; empty: nobody listens.
+  Audit audit;
   // One line for the operator. Any thread.
   std::function<void(LogLevel, std::string_view)> log;
   std::string node_name;  // for people: millrace@host

@@ -96,7 +96,7 @@ struct ParameterSpec {
 struct LimitSpec {
   bool of_user = false;     // else of a vhost
   std::string subject;      // the user's or vhost's name
-  std::string limit;        // max-connections, max-channels, max-queues
+  std::string limit;        // max-connections, max-channels, max-publish-rate; of a vhost max-queues
   std::int64_t value = -1;  // negative: removed
 };
 

@@ -154,6 +154,20 @@ std::optional<Answer> Api::check_door(const Call& call) const {
   return refuse_vhost();
 }
 
+std::optional<Answer> Api::check_door_aloud(const Call& call) const {
+  auto refused = check_door(call);
+  if (!refused || refused->status != 401 || !options_.audit) return refused;
+  broker::AuditEvent event;
+  event.kind = broker::AuditEvent::Kind::access_refused;
+  event.user = call.subject.user;
+  event.peer = call.from.peer;
+  event.protocol = call.from.protocol;
+  if (const std::string* vhost = call.find_name("vhost")) event.vhost = *vhost;
+  event.what = call.method + " /api" + std::string(call.route->pattern) + ": not by this user";
+  options_.audit(event);
+  return refused;
+}
+
 void Api::admit(const CallRef& call, UniqueFunction<void(std::optional<Answer>)> done) {
   std::string allow;
   call->route = find_route(*call, allow);
@@ -176,7 +190,7 @@ void Api::admit(const CallRef& call, UniqueFunction<void(std::optional<Answer>)>
         --logins_;
         if (subject.has_value()) {
           call->subject = std::move(*subject);
-          return done(check_door(*call));
+          return done(check_door_aloud(*call));
         }
         // What is wrong with a guess is not the stranger's business, but for where guest may
         // come from.
@@ -191,7 +205,7 @@ void Api::admit(const CallRef& call, UniqueFunction<void(std::optional<Answer>)>
 void Api::handle(const CallRef& call) {
   MILLRACE_ASSERT(call->route != nullptr, "a call is admitted before it is handled");
   // The vhost may have gone while the body came.
-  if (auto refused = check_door(*call)) return reply(call, std::move(*refused));
+  if (auto refused = check_door_aloud(*call)) return reply(call, std::move(*refused));
   call->route->handler(*this, call);
 }
 

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/audit.hpp"
 #include "broker/management.hpp"
 #include "broker/node.hpp"
 #include "management/call.hpp"
@@ -98,6 +99,7 @@ struct ApiOptions {
   std::function<void(std::span<std::uint8_t>)> random;
   std::int64_t started_ms = 0;  // wall clock
   std::function<std::int64_t()> wall_ms;
+  broker::Audit audit;  // of what a user's tags do not allow; empty: nobody listens
 };
 
 // The least level that is logged.
@@ -164,6 +166,7 @@ class Api {
   const Route* find_route(Call& call, std::string& allow);
   std::optional<Answer> check_door(const Call& call) const;
   void look(const CallRef& call, broker::Management::Age age, const std::shared_ptr<Sight>& sight, Look look);
+  std::optional<Answer> check_door_aloud(const Call& call) const;  // tells the audit log of a refusal
 
   broker::Management& core_;
   runtime::Executor& home_;

@@ -379,7 +379,16 @@ json::object connection_item(const Api& api, const broker::ConnectionStatistics&
   };
   put_bytes("recv_oct", "recv_oct_details", &broker::SessionDetails::bytes_received);
   put_bytes("send_oct", "send_oct_details", &broker::SessionDetails::bytes_sent);
-  item["ssl"] = false;
+  const broker::TlsPeer* tls = connection.info.tls.get();
+  item["ssl"] = tls != nullptr;
+  if (tls != nullptr) {
+    item["ssl_protocol"] = tls->version;
+    item["ssl_cipher"] = tls->cipher;
+  }
+  if (tls != nullptr && !tls->subject.empty()) {
+    item["peer_cert_subject"] = text(tls->subject);
+    item["peer_cert_issuer"] = text(tls->issuer);
+  }
   item["state"] = connection.blocked ? "blocked" : "running";
   item["timeout"] = session.heartbeat_s;
   item["type"] = "network";

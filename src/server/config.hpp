@@ -45,6 +45,7 @@ struct Config {
   bool log_json = false;
   broker::LogLevel log_level = broker::LogLevel::info;
   std::string definitions;  // empty: none
+  std::string audit_log;    // empty: none
 };
 
 struct ConfigOption {

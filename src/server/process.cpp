@@ -21,6 +21,7 @@
 #include "runtime/os/file_system.hpp"
 #include "runtime/os/shard_loop_asio.hpp"
 #include "server/amqp_session.hpp"
+#include "server/audit_log.hpp"
 #include "server/listener.hpp"
 #include "server/process_figures.hpp"
 
@@ -115,6 +116,12 @@ class RunningProcess final : public Process {
     if (!https_sockets) return https_sockets.error();
     auto tls = load_tls();
     if (!tls) return tls.error();
+    if (!config_.audit_log.empty()) {
+      auto audit = AuditLog::open(config_.audit_log, clock_,
+                                  [this](const std::string& line) { log_(LogLevel::error, line); });
+      if (!audit) return audit.error();
+      audit_log_ = std::move(*audit);
+    }
     if (const auto opened = open_node(); !opened) return opened;
     make_pumps();
     amqp_addresses_ = addresses_of(*sockets);
@@ -161,7 +168,11 @@ class RunningProcess final : public Process {
     if (!tls) {
       return log_(LogLevel::error, "nothing is reloaded, what was in use stays: " + tls.error().text);
     }
-    if (*tls == nullptr) return log_(LogLevel::info, "there is nothing to reload");
+    if (audit_log_) {
+      const auto reopened = audit_log_->reopen();
+      if (!reopened) log_(LogLevel::error, reopened.error().text + "; the one that was open is kept");
+    }
+    if (*tls == nullptr) return;
     loops_[0]->post([this, context = *tls] {
       for (const auto& listener : listeners_) {
         if (listener->uses_tls()) listener->use_tls(context, config_.tls_login_from);
@@ -244,6 +255,7 @@ class RunningProcess final : public Process {
     options.random = runtime::fill_random;
     options.wall_ms = [this] { return clock_.wall().count(); };
     options.started_ms = clock_.wall().count();
+    if (audit_log_) options.audit = [log = audit_log_.get()](const broker::AuditEvent& e) { log->write(e); };
     api_ = std::make_unique<management::Api>(node_->management(), http_loop_, http_loop_, std::move(options));
     api_->control_log({[this] { return log_level_.load(std::memory_order_relaxed); },
                        [this](LogLevel level) {
@@ -319,6 +331,7 @@ class RunningProcess final : public Process {
         &broker::internal_format();
     options.formats.by_origin[static_cast<std::size_t>(broker::Origin::amqp091)] = &amqp091::message_format();
     options.random = runtime::fill_random;
+    if (audit_log_) options.audit = [log = audit_log_.get()](const broker::AuditEvent& e) { log->write(e); };
     options.log = log_;
     return options;
   }
@@ -368,6 +381,7 @@ class RunningProcess final : public Process {
   LogFunction log_;
   amqp091::SessionOptions session_options_;
   runtime::SystemClock clock_;
+  std::unique_ptr<AuditLog> audit_log_;
   std::unique_ptr<runtime::FileSystem> files_;
   std::unique_ptr<storage::DataDirectory> directory_;
   runtime::ShardLoop http_loop_{"http"};

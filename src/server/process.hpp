@@ -36,7 +36,8 @@ class Process {
   // hangs.
   virtual void when_all_have_turned(Task done) = 0;
   // Reads again what comes from files: certificates and keys. All of it is read before any of it is used, and
-  // an error, which is logged, leaves everything as it was. Any thread, before stop().
+  // an error, which is logged, leaves everything as it was. Opens the audit log anew. Any thread, before
+  // stop().
   virtual void reload() = 0;
   // Accepts nobody any more, asks all connections to close and waits at most `grace` for them, makes all
   // durable; then `done`, on a shard's thread. Once.

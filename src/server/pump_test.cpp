@@ -37,6 +37,10 @@ class NoGate final : public broker::Gate {
   }
   void authenticate(broker::Credentials, const broker::ConnectionInfo&,
                     broker::Done<broker::Subject>) override {}
+  void begin_scram(broker::ScramHash, std::string_view, const broker::ConnectionInfo&,
+                   broker::Done<broker::ScramChallenge>) override {}
+  void finish_scram(std::shared_ptr<broker::ScramLogin>, std::string_view, const broker::ConnectionInfo&,
+                    broker::Done<broker::ScramSuccess>) override {}
   result<std::unique_ptr<broker::Connection>> open(const broker::Subject&, std::string_view,
                                                    const broker::ConnectionInfo&,
                                                    broker::ConnectionListener&) override {

@@ -117,6 +117,7 @@ struct AccessControl::State {
   Outcomes topic_outcomes;
   TextMap<Pattern> compiled;  // by text, most of which users share
   std::uint64_t version = 1;
+  RefusalListener on_refusal;
   std::string key;  // of the question being asked; kept for its room
 
   void changed() {
@@ -280,6 +281,17 @@ std::int64_t AccessControl::limit_of(bool user, std::string_view subject,
   return -1;
 }
 
+void AccessControl::on_refusal(RefusalListener listener) {
+  state_->on_refusal = std::move(listener);
+}
+
+Error AccessControl::refuse(const Subject& subject, std::string_view vhost, Errc code,
+                            std::string text) const {
+  Error why = fail(code, std::move(text));
+  if (state_->on_refusal) state_->on_refusal(subject, vhost, why);
+  return why;
+}
+
 std::uint64_t AccessControl::version() const noexcept {
   return state_->version;
 }
@@ -291,7 +303,7 @@ result<void> AccessControl::authorize(const Subject& subject, std::string_view v
   std::string text(to_string(permission));
   text.append(" access to ").append(to_string(kind)).append(" ").append(quoted(name));
   text.append(" in vhost ").append(quoted(vhost)).append(" refused for user ").append(quoted(subject.user));
-  return fail(Errc::access_refused, std::move(text));
+  return refuse(subject, vhost, Errc::access_refused, std::move(text));
 }
 
 result<void> AccessControl::authorize_topic(const Subject& subject, std::string_view vhost,
@@ -304,7 +316,7 @@ result<void> AccessControl::authorize_topic(const Subject& subject, std::string_
   text.append(" access to topic ").append(quoted(routing_key)).append(" in exchange ");
   text.append(quoted(exchange)).append(" in vhost ").append(quoted(vhost));
   text.append(" refused for user ").append(quoted(subject.user));
-  return fail(Errc::access_refused, std::move(text));
+  return refuse(subject, vhost, Errc::access_refused, std::move(text));
 }
 
 result<void> AccessControl::authorize_vhost(const Subject& subject, std::string_view vhost) const {
@@ -314,7 +326,7 @@ result<void> AccessControl::authorize_vhost(const Subject& subject, std::string_
   if (grant != nullptr && grant->given) return {};
   std::string text = "access to vhost ";
   text.append(quoted(vhost)).append(" refused for user ").append(quoted(subject.user));
-  return fail(Errc::not_allowed, std::move(text));
+  return refuse(subject, vhost, Errc::not_allowed, std::move(text));
 }
 
 }  // namespace millrace::broker

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -37,6 +38,11 @@ class AccessControl {
   // -1: none.
   std::int64_t limit_of(bool user, std::string_view subject, std::string_view limit) const noexcept;
 
+  // Hears of each refusal below, for the audit log.
+  using RefusalListener =
+      std::function<void(const Subject& subject, std::string_view vhost, const Error& why)>;
+  void on_refusal(RefusalListener listener);
+
   // Rises with every change of users and permissions: outcomes that a caller keeps are valid for one version.
   std::uint64_t version() const noexcept;
 
@@ -53,6 +59,8 @@ class AccessControl {
   result<void> authorize_vhost(const Subject& subject, std::string_view vhost) const;
 
  private:
+  Error refuse(const Subject& subject, std::string_view vhost, Errc code, std::string text) const;
+
   struct State;
   std::unique_ptr<State> state_;
 };

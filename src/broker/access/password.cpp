@@ -15,13 +15,39 @@
 #include "broker/text_hash.hpp"
 
 namespace millrace::broker {
+
+std::string to_base64(ByteView bytes) {
+  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');  // with room for the NUL that OpenSSL appends
+  const int written = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes.data(),
+                                      static_cast<int>(bytes.size()));
+  text.resize(static_cast<std::size_t>(written));
+  return text;
+}
+
+std::optional<std::vector<std::uint8_t>> from_base64(std::string_view text) {
+  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  constexpr std::size_t kLongest = 1024;
+  if (text.empty() || text.size() > kLongest || text.size() % 4 != 0) return std::nullopt;
+  const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
+  if (text.substr(0, text.size() - padding).find_first_not_of(kAlphabet) != std::string_view::npos)
+    return std::nullopt;
+  std::vector<std::uint8_t> bytes(text.size() / 4 * 3);
+  const int decoded = EVP_DecodeBlock(bytes.data(), reinterpret_cast<const unsigned char*>(text.data()),
+                                      static_cast<int>(text.size()));
+  if (decoded < 0) return std::nullopt;
+  bytes.resize(static_cast<std::size_t>(decoded) - padding);
+  return bytes;
+}
+
 namespace {
 
 using Octets = std::vector<std::uint8_t>;
 
-// Stored as {pbkdf2-sha256}iterations$salt$hash, the latter two in base64.
+// Stored as {scram}iterations$salt$stored$server$stored$server, the keys of SHA-256 before those of SHA-512,
+// all but the number in base64.
+constexpr std::string_view kScram = "{scram}";
+// Of earlier versions: {pbkdf2-sha256}iterations$salt$hash.
 constexpr std::string_view kPbkdf2 = "{pbkdf2-sha256}";
-constexpr std::size_t kDerivedBytes = 32;
 // A stored hash that asks for more is taken for damaged: it would hold the helper thread for seconds.
 constexpr unsigned kMaxIterations = 10'000'000;
 
@@ -39,57 +65,99 @@ constexpr SaltedDigest kSaltedDigests[] = {
 };
 constexpr std::size_t kSaltedDigestSalt = 4;
 
-std::string to_base64(ByteView bytes) {
-  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');  // with room for the NUL that OpenSSL appends
-  const int written = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes.data(),
-                                      static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(written));
-  return text;
+const EVP_MD* digest_of(ScramHash hash) {
+  return hash == ScramHash::sha256 ? EVP_sha256() : EVP_sha512();
 }
 
-// Strict: whole groups, padding at the end only, no line breaks.
-std::optional<Octets> from_base64(std::string_view text) {
-  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  constexpr std::size_t kLongest = 1024;
-  if (text.empty() || text.size() > kLongest || text.size() % 4 != 0) return std::nullopt;
-  const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
-  if (text.substr(0, text.size() - padding).find_first_not_of(kAlphabet) != std::string_view::npos)
-    return std::nullopt;
-  Octets bytes(text.size() / 4 * 3);
-  const int decoded = EVP_DecodeBlock(bytes.data(), reinterpret_cast<const unsigned char*>(text.data()),
-                                      static_cast<int>(text.size()));
-  if (decoded < 0) return std::nullopt;
-  bytes.resize(static_cast<std::size_t>(decoded) - padding);
-  return bytes;
+std::size_t size_of(ScramHash hash) {
+  return hash == ScramHash::sha256 ? 32 : 64;
 }
 
-std::array<std::uint8_t, kDerivedBytes> derive(std::string_view password, ByteView salt,
-                                               unsigned iterations) {
-  std::array<std::uint8_t, kDerivedBytes> derived;
+Octets derive(ScramHash hash, std::string_view password, ByteView salt, unsigned iterations) {
+  Octets derived(size_of(hash));
   const int done =
       PKCS5_PBKDF2_HMAC(password.data() != nullptr ? password.data() : "", static_cast<int>(password.size()),
                         salt.data(), static_cast<int>(salt.size()), static_cast<int>(iterations),
-                        EVP_sha256(), static_cast<int>(derived.size()), derived.data());
+                        digest_of(hash), static_cast<int>(derived.size()), derived.data());
   MILLRACE_ASSERT(done == 1, "the parameters are in range");
   return derived;
+}
+
+// RFC 5802 §3: ClientKey and ServerKey are MACs of these words, StoredKey is the digest of ClientKey.
+Octets key_for(ScramHash hash, ByteView salted_password, std::string_view words) {
+  Octets key(size_of(hash));
+  const unsigned char* done =
+      HMAC(digest_of(hash), salted_password.data(), static_cast<int>(salted_password.size()),
+           as_bytes(words).data(), words.size(), key.data(), nullptr);
+  MILLRACE_ASSERT(done != nullptr, "HMAC is always there");
+  return key;
+}
+
+Octets stored_key(ScramHash hash, ByteView salted_password) {
+  Octets client_key = key_for(hash, salted_password, "Client Key");
+  Octets stored(client_key.size());
+  const int done =
+      EVP_Digest(client_key.data(), client_key.size(), stored.data(), nullptr, digest_of(hash), nullptr);
+  MILLRACE_ASSERT(done == 1, "the SHA-2 family is always there");
+  OPENSSL_cleanse(client_key.data(), client_key.size());
+  return stored;
+}
+
+Octets server_key(ScramHash hash, ByteView salted_password) {
+  return key_for(hash, salted_password, "Server Key");
 }
 
 bool equal(ByteView a, ByteView b) noexcept {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
-bool verify_pbkdf2(std::string_view rest, std::string_view password) {
-  const std::size_t first = rest.find('$');
-  const std::size_t second = first == std::string_view::npos ? first : rest.find('$', first + 1);
-  if (second == std::string_view::npos) return false;
+// "iterations$salt$…" in its parts, decoded but for the salt.
+struct Derivation {
   unsigned iterations = 0;
-  const auto [end, error] = std::from_chars(rest.data(), rest.data() + first, iterations);
-  if (error != std::errc() || end != rest.data() + first) return false;
-  if (iterations == 0 || iterations > kMaxIterations) return false;
-  const std::optional<Octets> salt = from_base64(rest.substr(first + 1, second - first - 1));
-  const std::optional<Octets> hash = from_base64(rest.substr(second + 1));
-  if (!salt || !hash) return false;
-  return equal(derive(password, *salt, iterations), *hash);
+  std::string_view salt_base64;
+  Octets salt;
+  std::vector<Octets> rest;
+};
+std::optional<Derivation> read_derivation(std::string_view text, std::size_t parts) {
+  std::vector<std::string_view> fields;
+  while (true) {
+    const std::size_t end = text.find('$');
+    fields.push_back(text.substr(0, end));
+    if (end == std::string_view::npos) break;
+    text.remove_prefix(end + 1);
+  }
+  if (fields.size() != parts + 2) return std::nullopt;
+  Derivation read;
+  const auto [end, error] =
+      std::from_chars(fields[0].data(), fields[0].data() + fields[0].size(), read.iterations);
+  if (error != std::errc() || end != fields[0].data() + fields[0].size()) return std::nullopt;
+  if (read.iterations == 0 || read.iterations > kMaxIterations) return std::nullopt;
+  read.salt_base64 = fields[1];
+  auto salt = from_base64(fields[1]);
+  if (!salt) return std::nullopt;
+  read.salt = std::move(*salt);
+  for (std::size_t i = 2; i < fields.size(); ++i) {
+    auto octets = from_base64(fields[i]);
+    if (!octets) return std::nullopt;
+    read.rest.push_back(std::move(*octets));
+  }
+  return read;
+}
+
+bool verify_scram(std::string_view rest, std::string_view password) {
+  const auto read = read_derivation(rest, 4);
+  if (!read) return false;
+  const Octets derived = derive(ScramHash::sha256, password, read->salt, read->iterations);
+  return equal(stored_key(ScramHash::sha256, derived), read->rest[0]);
+}
+
+bool verify_pbkdf2(std::string_view rest, std::string_view password) {
+  const auto read = read_derivation(rest, 1);
+  return read && equal(derive(ScramHash::sha256, password, read->salt, read->iterations), read->rest[0]);
+}
+
+std::string text_of(const Octets& octets) {
+  return std::string(octets.begin(), octets.end());
 }
 
 bool verify_salted_digest(const SaltedDigest& kind, std::string_view base64, std::string_view password) {
@@ -112,13 +180,36 @@ bool verify_salted_digest(const SaltedDigest& kind, std::string_view base64, std
 std::string hash_password(std::string_view password, std::span<const std::uint8_t, 16> salt,
                           unsigned iterations) {
   MILLRACE_ASSERT(iterations > 0 && iterations <= kMaxIterations, "what is stored must verify");
-  std::string stored(kPbkdf2);
-  stored += std::to_string(iterations);
-  stored += '$';
-  stored += to_base64(salt);
-  stored += '$';
-  stored += to_base64(derive(password, salt, iterations));
+  std::string stored = std::string(kScram) + std::to_string(iterations) + '$' + to_base64(salt);
+  for (const ScramHash hash : {ScramHash::sha256, ScramHash::sha512}) {
+    Octets derived = derive(hash, password, salt, iterations);
+    stored += '$' + to_base64(stored_key(hash, derived)) + '$' + to_base64(server_key(hash, derived));
+    OPENSSL_cleanse(derived.data(), derived.size());
+  }
   return stored;
+}
+
+void verify_nothing(std::string_view password) {
+  if (password.size() > kMaxPasswordBytes) return;
+  const std::array<std::uint8_t, 16> salt{};
+  stored_key(ScramHash::sha256, derive(ScramHash::sha256, password, salt, kPasswordIterations));
+}
+
+std::optional<ScramKeys> scram_keys(std::string_view stored, ScramHash hash) {
+  const bool is_scram = stored.starts_with(kScram);
+  const bool is_pbkdf2 = stored.starts_with(kPbkdf2) && hash == ScramHash::sha256;
+  if (!is_scram && !is_pbkdf2) return std::nullopt;
+  const auto read =
+      read_derivation(stored.substr(is_scram ? kScram.size() : kPbkdf2.size()), is_scram ? 4 : 1);
+  if (!read) return std::nullopt;
+  ScramKeys keys;
+  keys.iterations = read->iterations;
+  keys.salt_base64 = read->salt_base64;
+  const std::size_t at = hash == ScramHash::sha256 ? 0 : 2;
+  keys.stored_key = text_of(is_scram ? read->rest[at] : stored_key(hash, read->rest[0]));
+  keys.server_key = text_of(is_scram ? read->rest[at + 1] : server_key(hash, read->rest[0]));
+  if (keys.stored_key.size() != size_of(hash) || keys.server_key.size() != size_of(hash)) return std::nullopt;
+  return keys;
 }
 
 std::string hash_for_rabbitmq(std::string_view password, std::span<const std::uint8_t, 4> salt) {
@@ -135,6 +226,7 @@ std::string hash_for_rabbitmq(std::string_view password, std::span<const std::ui
 
 bool verify_password(std::string_view stored, std::string_view password) {
   if (password.size() > kMaxPasswordBytes) return false;
+  if (stored.starts_with(kScram)) return verify_scram(stored.substr(kScram.size()), password);
   if (stored.starts_with(kPbkdf2)) return verify_pbkdf2(stored.substr(kPbkdf2.size()), password);
   for (const SaltedDigest& kind : kSaltedDigests) {
     if (stored.starts_with(kind.scheme))

@@ -1,5 +1,7 @@
-// Passwords at rest: "{scheme}…" strings. New ones are PBKDF2-HMAC-SHA-256 with a random 16-byte salt;
-// RabbitMQ's salted SHA-256, SHA-512 and MD5 hashes are accepted as definitions files carry them.
+// Passwords at rest: "{scheme}…" strings. New ones are the keys of SCRAM-SHA-256 and SCRAM-SHA-512 (RFC 5802
+// §3), by PBKDF2 with a random 16-byte salt: a password in clear can be held against them, and so can SCRAM,
+// and who has read them cannot log in with them. RabbitMQ's salted SHA-256, SHA-512 and MD5 hashes are
+// accepted as definitions files carry them.
 //
 // Slow by design (kIterations): never on a shard's thread. Pure functions, any thread. Comparison takes the
 // same time wherever the difference is.
@@ -12,7 +14,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/bytes.hpp"
 #include "base/result.hpp"
 
 namespace millrace::broker {
@@ -26,6 +30,23 @@ std::string hash_password(std::string_view password, std::span<const std::uint8_
                           unsigned iterations = kPasswordIterations);
 // False for a wrong password, and for a stored form that is empty or not understood.
 bool verify_password(std::string_view stored, std::string_view password);
+// Takes as long as verify_password() of a new one.
+void verify_nothing(std::string_view password);
+
+enum class ScramHash : std::uint8_t { sha256, sha512 };
+struct ScramKeys {
+  unsigned iterations = 0;
+  std::string salt_base64;
+  std::string stored_key;  // raw
+  std::string server_key;
+};
+// None: a stored form that knows less than that.
+std::optional<ScramKeys> scram_keys(std::string_view stored, ScramHash hash);
+
+std::string to_base64(ByteView bytes);
+// Strict: whole groups, padding at the end only, no line breaks, at most 1 KiB.
+std::optional<std::vector<std::uint8_t>> from_base64(std::string_view text);
+
 // From a definitions file: base64 hash and algorithm ("rabbit_password_hashing_sha256", …). An empty hash, of
 // a user that has no password, stays empty. invalid_argument otherwise.
 result<std::string> import_rabbitmq_hash(std::string_view algorithm, std::string_view base64);

@@ -29,11 +29,20 @@ TEST(Password, verifies_what_it_hashed_and_nothing_else) {
 }
 
 TEST(Password, is_the_derivation_that_others_compute) {
-  // From Python: hashlib.pbkdf2_hmac("sha256", b"guest", bytes(range(16)), 1000).
+  // From Python: hashlib.pbkdf2_hmac(hash, b"guest", bytes(range(16)), 1000), and by hmac and hashlib the
+  // keys.
   std::array<std::uint8_t, 16> salt;
   for (std::size_t i = 0; i < salt.size(); ++i) salt[i] = static_cast<std::uint8_t>(i);
   EXPECT_EQ(hash_password("guest", salt, 1000),
-            "{pbkdf2-sha256}1000$AAECAwQFBgcICQoLDA0ODw==$f+p1dt5Pv/WKAHCAqWe7vBAPWYBRYD8+nuK+Vm9T83U=");
+            "{scram}1000$AAECAwQFBgcICQoLDA0ODw==$eLLJ7+fR6k2q5ERfHLMvNsA7Gl8B0CfkpCgh+gztoUY=$"
+            "QNpLCSWs85EJWNXmzN5vaeTd9bAPJlpAix/dZMXok7Y=$"
+            "uIcR0RJKnVh1fen0B7WaaNaHoyZIWfYkMmsu2XAC3oAjTq/7Evyd7DZKjqyAWztvHp15l1DV9fYmOdR0qrGTjQ==$"
+            "ZTj3RBjEWrJ7K+ZvrjYp0xSzBIdAWqtaqfzwFW5R+R6rzpWH4zbwCWQXT10lQAs6X91hAKFOavK4ah0AvmkcBA==");
+  // As earlier versions have stored it.
+  const std::string earlier =
+      "{pbkdf2-sha256}1000$AAECAwQFBgcICQoLDA0ODw==$f+p1dt5Pv/WKAHCAqWe7vBAPWYBRYD8+nuK+Vm9T83U=";
+  EXPECT_TRUE(verify_password(earlier, "guest"));
+  EXPECT_FALSE(verify_password(earlier, "gues"));
 }
 
 TEST(Password, salts_make_equal_passwords_differ) {

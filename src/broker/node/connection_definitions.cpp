@@ -81,8 +81,9 @@ void ConnectionImpl::declare_exchange(const ExchangeDeclare& declare, Done<void>
   spec.auto_delete = declare.auto_delete;
   spec.internal = declare.internal;
   spec.arguments = declare.arguments;
-  shard_->call(ShardId(0), [&shared = shard_->shared(), near = shard_->id(), spec = std::move(spec),
-                            back = come_back(ShardId(0), std::move(done))]() mutable {
+  shard_->call(ShardId(0), [&shared = shard_->shared(), subject = subject_, near = shard_->id(),
+                            spec = std::move(spec), back = come_back(ShardId(0), std::move(done))]() mutable {
+    const Coordinator::AskedBy asked(*shared.coordinator, subject);
     shared.coordinator->declare_exchange(std::move(spec), near, std::move(back));
   });
 }
@@ -103,10 +104,12 @@ void ConnectionImpl::delete_exchange(std::string_view name, bool if_unused, Done
     return done(
         fail(Errc::access_refused, "deletion of system " + exchange_text(vhost_, name) + " not allowed"));
   }
-  shard_->call(ShardId(0), [&shared = shard_->shared(), vhost = vhost_, name = std::string(name), if_unused,
-                            back = come_back(ShardId(0), std::move(done))]() mutable {
-    shared.coordinator->delete_exchange(vhost, name, if_unused, std::move(back));
-  });
+  shard_->call(ShardId(0),
+               [&shared = shard_->shared(), subject = subject_, vhost = vhost_, name = std::string(name),
+                if_unused, back = come_back(ShardId(0), std::move(done))]() mutable {
+                 const Coordinator::AskedBy asked(*shared.coordinator, subject);
+                 shared.coordinator->delete_exchange(vhost, name, if_unused, std::move(back));
+               });
 }
 
 // Bindings.
@@ -165,6 +168,7 @@ void ConnectionImpl::bind(std::string_view source, std::string_view destination,
   if (binding.has_error()) return done(binding.error());
   shard_->call(ShardId(0), [&shared = shard_->shared(), binding = std::move(*binding), subject = subject_,
                             id = id_, back = come_back(ShardId(0), std::move(done))]() mutable {
+    const Coordinator::AskedBy asked(*shared.coordinator, subject);
     shared.coordinator->bind(std::move(binding), subject, id, std::move(back));
   });
 }
@@ -174,8 +178,9 @@ void ConnectionImpl::unbind(std::string_view source, std::string_view destinatio
   done = in_order(std::move(done));
   auto binding = make_binding(source, destination, to_exchange, routing_key, std::move(arguments));
   if (binding.has_error()) return done(binding.error());
-  shard_->call(ShardId(0), [&shared = shard_->shared(), binding = std::move(*binding),
+  shard_->call(ShardId(0), [&shared = shard_->shared(), subject = subject_, binding = std::move(*binding),
                             back = come_back(ShardId(0), std::move(done))]() mutable {
+    const Coordinator::AskedBy asked(*shared.coordinator, subject);
     shared.coordinator->unbind(std::move(binding), std::move(back));
   });
 }
@@ -255,8 +260,9 @@ void ConnectionImpl::declare_queue(const QueueDeclare& declare, Done<QueueStatus
         ask_status(queue, std::move(done));
       };
   shard_->call(ShardId(0),
-               [&shared = shard_->shared(), near = shard_->id(), server_named, spec = std::move(spec),
-                back = come_back(ShardId(0), std::move(declared))]() mutable {
+               [&shared = shard_->shared(), subject = subject_, near = shard_->id(), server_named,
+                spec = std::move(spec), back = come_back(ShardId(0), std::move(declared))]() mutable {
+                 const Coordinator::AskedBy asked(*shared.coordinator, subject);
                  shared.coordinator->declare_queue(std::move(spec), server_named, near, std::move(back));
                });
 }
@@ -315,7 +321,7 @@ void ConnectionImpl::delete_queue(std::string_view name, bool if_unused, bool if
 void ConnectionImpl::remove_queue(const QueueSpec& spec, bool if_unused, bool if_empty,
                                   Done<std::uint64_t> done) {
   // The answer goes by way of the coordinator, refused or done.
-  shard_->call(spec.address.shard, [&shared = shard_->shared(), spec, if_unused, if_empty,
+  shard_->call(spec.address.shard, [&shared = shard_->shared(), subject = subject_, spec, if_unused, if_empty,
                                     back = come_back(ShardId(0), std::move(done))]() mutable {
     Shard& owner = *shared.shards[spec.address.shard.value];
     Queue* queue = owner.find_queue(spec.address.id);
@@ -337,13 +343,14 @@ void ConnectionImpl::remove_queue(const QueueSpec& spec, bool if_unused, bool if
         going = true;
       }
     }
-    owner.call(ShardId(0),
-               [&shared, spec, outcome = std::move(outcome), going, back = std::move(back)]() mutable {
-                 if (!going) return back(std::move(outcome));
-                 shared.coordinator->delete_queue(spec.vhost, spec.name, spec.address,
-                                                  [outcome = std::move(outcome), back = std::move(back)](
-                                                      result<void>) mutable { back(std::move(outcome)); });
-               });
+    owner.call(ShardId(0), [&shared, spec, subject, outcome = std::move(outcome), going,
+                            back = std::move(back)]() mutable {
+      if (!going) return back(std::move(outcome));
+      const Coordinator::AskedBy asked(*shared.coordinator, subject);
+      shared.coordinator->delete_queue(spec.vhost, spec.name, spec.address,
+                                       [outcome = std::move(outcome), back = std::move(back)](
+                                           result<void>) mutable { back(std::move(outcome)); });
+    });
   });
 }
 

@@ -12,6 +12,13 @@
 
 namespace millrace::broker {
 
+namespace {
+
+// Pauses shorter than this are not worth their timers.
+constexpr std::int64_t kPaceSlackNs = 20'000'000;
+
+}  // namespace
+
 bool Subject::has_tag(std::string_view tag) const noexcept {
   return std::find(tags.begin(), tags.end(), tag) != tags.end();
 }
@@ -35,6 +42,7 @@ ConnectionImpl::~ConnectionImpl() {
 // Counted by Shard::open.
 void ConnectionImpl::leave() noexcept {
   if (std::exchange(closed_, true)) return;
+  if (pausing_) shard_->runtime().timers.cancel(pause_timer_);
   if (move_) {
     shard_->call(move_->to, [&shared = shard_->shared(), to = move_->to, id = id_] {
       shared.shards[to.value]->expect_no_more(id);
@@ -88,7 +96,22 @@ void ConnectionImpl::drain_slots() {
 }
 
 bool ConnectionImpl::publishers_blocked() const noexcept {
-  return shard_->blocked();
+  return shard_->blocked() || pausing_;
+}
+
+void ConnectionImpl::keep_pace() {
+  const std::int64_t ahead = std::exchange(ahead_ns_, 0);
+  if (ahead < kPaceSlackNs || pausing_ || move_) return;
+  pausing_ = true;
+  listener_.on_blocked({});
+  pause_timer_ = shard_->runtime().timers.start(runtime::Nanoseconds(ahead), [this] { end_pause(); });
+}
+
+void ConnectionImpl::end_pause() {
+  pausing_ = false;
+  if (closing_ || shard_->blocked()) return;
+  listener_.on_unblocked();
+  shard_->touch(*this);
 }
 
 // Users with a password need no new one while they are connected: RabbitMQ's internal back end takes any.
@@ -256,6 +279,7 @@ void ConnectionImpl::tell() {
       confirmations_ = std::move(batch);  // its room is used again
     }
   }
+  if (ahead_ns_ != 0) keep_pace();
   listener_.on_turn_end();
   if (vote_.wants_move()) consider_move();
 }

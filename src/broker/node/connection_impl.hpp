@@ -17,6 +17,7 @@
 #include "broker/node/replica.hpp"
 #include "broker/node/reply_address.hpp"
 #include "broker/node/shard_vote.hpp"
+#include "broker/node/use_counts.hpp"
 #include "broker/routing_table.hpp"
 #include "broker/statistics.hpp"
 
@@ -91,6 +92,8 @@ class ConnectionImpl final : public Connection {
     std::string exchange_name;
     Exchange* exchange = nullptr;
     VhostReplica* vhost = nullptr;
+    std::int64_t step_ns = 0;  // between publishes, by the user's limit; 0: it has none
+    UseCount* pace = nullptr;  // then
     bool is_topic = false;
     bool cacheable = false;
     bool has_route = false;
@@ -136,6 +139,9 @@ class ConnectionImpl final : public Connection {
   // A message for a queue of that shard, or from it.
   void used(ShardId shard, std::int64_t messages = 1);
   void consider_move();
+  // Publishing faster than the user may: reads nothing for as long as it is ahead.
+  void keep_pace();
+  void end_pause();
   void hand_over();
   void one_handed_over();
   void finish_close(Done<void> done);
@@ -170,6 +176,9 @@ class ConnectionImpl final : public Connection {
   std::int64_t channels_ = 0;      // taken
   std::int64_t connected_ms_ = 0;  // wall clock
   ConnectionCounters counters_;
+  std::int64_t ahead_ns_ = 0;     // of the rate that the user may publish at
+  runtime::TimerId pause_timer_;  // keeps the pace
+  bool pausing_ = false;
   bool closing_ = false;  // nothing is called back any more but the completion of close()
   bool closed_ = false;
 };

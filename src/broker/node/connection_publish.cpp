@@ -31,6 +31,10 @@ result<void> ConnectionImpl::refresh_cache(std::string_view name) {
   // Who follows messages sees those alone whose way is looked up.
   cache_.cacheable = (*vhost)->table->cacheable(*exchange) && shard_->tap() == nullptr;
   cache_.has_route = false;
+  const std::int64_t rate = shard_->replica().access().limit_of(true, subject_.user, "max-publish-rate");
+  cache_.step_ns = rate < 0 ? 0 : 1'000'000'000 / std::max<std::int64_t>(rate, 1);
+  cache_.pace =
+      rate < 0 ? nullptr : &shard_->shared().uses.of(UseCounts::Kind::user_publishes, subject_.user);
   cache_.version = shard_->replica().version();
   return {};
 }
@@ -38,6 +42,10 @@ result<void> ConnectionImpl::refresh_cache(std::string_view name) {
 result<PublishOutcome> ConnectionImpl::publish(const Publish& publish) {
   if (cache_.version != shard_->replica().version() || cache_.exchange_name != publish.exchange) {
     if (auto ok = refresh_cache(publish.exchange); ok.has_error()) return ok.error();
+  }
+  if (cache_.pace != nullptr) {
+    if (ahead_ns_ == 0) shard_->touch(*this);
+    ahead_ns_ = cache_.pace->pace(shard_->runtime().clock.steady().count(), cache_.step_ns);
   }
   ++counters_.published;
   ++cache_.exchange->counters.in;

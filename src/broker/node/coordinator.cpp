@@ -5,6 +5,7 @@
 #include "base/assert.hpp"
 #include "broker/access/password.hpp"
 #include "broker/definitions/check_change.hpp"
+#include "broker/definitions/describe_change.hpp"
 #include "broker/exchange/exchange.hpp"
 #include "broker/node/events.hpp"
 #include "broker/node/shard.hpp"
@@ -86,11 +87,27 @@ void Coordinator::commit(std::vector<Change> changes, Task done) {
     const bool durable = definitions_.is_durable(change);
     definitions_.apply(change);
     if (durable) commit.lsn = shard.log_change(change);
+    if (durable && shared_.options.audit) note(change, commit.audited);
   }
   commit.changes = std::make_shared<const std::vector<Change>>(std::move(changes));
   commit.done = std::move(done);
   commits_.push_back(std::move(commit));
   advance();
+}
+
+// Without an asker it is the broker itself: a queue that nobody uses any more.
+void Coordinator::note(const Change& change, std::vector<AuditEvent>& audited) const {
+  ChangeDescription description = describe(change);
+  if (description.what.empty()) return;
+  AuditEvent event;
+  event.kind = AuditEvent::Kind::definition_changed;
+  if (asker_ != nullptr) {
+    event.user = asker_->user;
+    event.peer = asker_->peer;
+  }
+  event.vhost = std::move(description.vhost);
+  event.what = std::move(description.what);
+  audited.push_back(std::move(event));
 }
 
 void Coordinator::on_durable(storage::Lsn) {
@@ -104,6 +121,7 @@ void Coordinator::advance() {
     send_durable();
     if (sent_ == 0 || commits_.front().waiting_for > 0) break;
     Task done = std::move(commits_.front().done);
+    for (const AuditEvent& event : commits_.front().audited) shared_.options.audit(event);
     commits_.pop_front();
     --sent_;
     ++first_commit_;

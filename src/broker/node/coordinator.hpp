@@ -30,6 +30,20 @@ class Coordinator {
 
   const Definitions& definitions() const noexcept { return definitions_; }
 
+  // Whose the requests are that are made while it lives, for the audit log.
+  class AskedBy {
+   public:
+    AskedBy(Coordinator& coordinator, const Subject& subject) : coordinator_(coordinator) {
+      coordinator_.asker_ = &subject;
+    }
+    ~AskedBy() { coordinator_.asker_ = nullptr; }
+    AskedBy(const AskedBy&) = delete;
+    AskedBy& operator=(const AskedBy&) = delete;
+
+   private:
+    Coordinator& coordinator_;
+  };
+
   struct DeclaredQueue {
     QueueSpec queue;
     bool created = false;
@@ -72,9 +86,11 @@ class Coordinator {
     storage::Lsn lsn;             // of the last one's record; 0: nothing to wait for
     std::size_t waiting_for = 0;  // shards that have not applied it
     Task done;
+    std::vector<AuditEvent> audited;  // of its durable changes
   };
 
   void commit(std::vector<Change> changes, Task done);
+  void note(const Change& change, std::vector<AuditEvent>& audited) const;
   void advance();
   void send_durable();
   void applied(std::size_t commits_before);
@@ -99,6 +115,7 @@ class Coordinator {
   std::size_t sent_ = 0;            // of commits_, those the shards have been told
   bool advancing_ = false;
   ChangeListener listener_;
+  const Subject* asker_ = nullptr;
   std::uint64_t queues_declared_ = 0;  // those that were there, too
   std::uint64_t queues_created_ = 0;
   std::uint64_t queues_deleted_ = 0;

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "broker/definitions/describe_change.hpp"
 #include "broker/node/coordinator.hpp"
 #include "broker/node/management_visit.hpp"
 #include "broker/node/shard.hpp"
@@ -62,7 +63,13 @@ void ManagementImpl::change(Subject subject, std::vector<Change> changes, Done<v
 result<void> ManagementImpl::may_change(const Changing& changing, std::size_t begin, std::size_t end) const {
   for (std::size_t i = begin; i < end; ++i) {
     auto ok = authorize_change(changing.subject, changing.changes[i], shared_.shards[0]->replica().access());
-    if (ok.has_error()) return ok;
+    if (ok.has_value()) continue;
+    if (shared_.options.audit) {
+      const ChangeDescription wanted = describe(changing.changes[i]);
+      shared_.options.audit({AuditEvent::Kind::access_refused, changing.subject.user, changing.subject.peer,
+                             "HTTP", wanted.vhost, wanted.what + ": " + ok.error().text});
+    }
+    return ok;
   }
   return {};
 }
@@ -74,6 +81,7 @@ void ManagementImpl::change_slice(const std::shared_ptr<Changing>& changing) {
   if (auto ok = may_change(*changing, begin, end); ok.has_error()) return changing->done(ok);
   const auto at = [&](std::size_t i) { return changing->changes.begin() + static_cast<std::ptrdiff_t>(i); };
   std::vector<Change> slice(std::make_move_iterator(at(begin)), std::make_move_iterator(at(end)));
+  const Coordinator::AskedBy asked(*shared_.coordinator, changing->subject);
   shared_.coordinator->import(std::move(slice), [this, changing](result<void> outcome) {
     if (outcome.has_error() || changing->next == changing->changes.size()) return changing->done(outcome);
     on_shard0([this, changing] { change_slice(changing); });

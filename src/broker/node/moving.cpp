@@ -41,7 +41,7 @@ bool ConnectionImpl::leave_for(ShardId to, Task left) {
   const ShardId from = shard_->id();
   NodeShared& shared = shard_->shared();
   // A reply address names the shard, and clients hold it.
-  if (closing_ || move_ || to == from || !slots_.empty() || !reply_address_.empty() ||
+  if (closing_ || move_ || pausing_ || to == from || !slots_.empty() || !reply_address_.empty() ||
       shared.stopping.load()) {
     return false;
   }

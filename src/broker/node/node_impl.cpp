@@ -33,6 +33,7 @@ class NodeImpl final : public Node {
     shared_.options = std::move(options);
     shared_.incarnation = incarnation;
     shared_.helper = &helper;
+    shared_.options.random(shared_.unknown_users_key);
     shared_.shards.resize(shards.size());
   }
 

@@ -23,6 +23,11 @@ Shard::Shard(NodeShared& shared, unsigned index, runtime::ShardRuntime runtime, 
   std::array<std::uint8_t, 32> key{};
   shared.options.random(key);
   verified_ = std::make_unique<VerifiedCredentials>(key);
+  if (!shared.options.audit) return;
+  replica_.access().on_refusal([&shared](const Subject& subject, std::string_view vhost, const Error& why) {
+    shared.options.audit(
+        {AuditEvent::Kind::access_refused, subject.user, subject.peer, {}, std::string(vhost), why.text});
+  });
 }
 
 Shard::~Shard() = default;
@@ -349,66 +354,6 @@ void Shard::finish_transfers(Task done) {
 }
 
 // The gate.
-
-void Shard::authenticate(Credentials credentials, const ConnectionInfo& info, Done<Subject> done) {
-  done = [this, protocol = info.protocol, peer = info.peer,
-          done = std::move(done)](result<Subject> outcome) mutable {
-    LoginCounters& logins = counters_.logins[protocol];
-    ++(outcome.has_value() ? logins.accepted : logins.refused);
-    if (outcome.has_error()) {
-      shared_.options.log(LogLevel::warning, "login refused: " + outcome.error().text + ", from " + peer);
-    }
-    done(std::move(outcome));
-  };
-  // One text for every cause: what is wrong is not the stranger's business.
-  const auto refuse = [&] {
-    return fail(Errc::access_refused, "user '" + credentials.user + "' - invalid credentials");
-  };
-  if (credentials.user.empty() && info.peer_is_owner)
-    return done(Subject{"embedded", {"administrator", "impersonator"}, true});
-  const UserSpec* user = replica_.access().find_user(credentials.user);
-  if (credentials.user == "guest" && !info.peer_is_loopback) {
-    return done(fail(Errc::access_refused, "user 'guest' can only connect via localhost"));
-  }
-  if (user && verified_->known(user->name, user->password, credentials.secret)) {
-    return done(Subject{user->name, user->tags});
-  }
-  struct Check {
-    Credentials credentials;
-    std::string stored;
-    std::vector<std::string> tags;
-    bool known = false;
-    bool right = false;
-    Error refusal;
-    Done<Subject> done;
-  };
-  auto check = std::make_shared<Check>();
-  check->refusal = refuse();
-  check->known = user != nullptr;
-  if (user) {
-    check->stored = user->password;
-    check->tags = user->tags;
-  }
-  check->credentials = std::move(credentials);
-  check->done = std::move(done);
-  shared_.helper->submit(
-      [check] {
-        if (check->known) {
-          check->right = verify_password(check->stored, check->credentials.secret);
-        } else {
-          // An unknown user costs as much as a known one, so that names cannot be told apart by time.
-          hash_password(check->credentials.secret, std::array<std::uint8_t, 16>{});
-        }
-      },
-      [this, check] {
-        const auto finish = [this, check] {
-          if (!check->right) return check->done(check->refusal);
-          verified_->remember(check->credentials.user, check->stored, check->credentials.secret);
-          check->done(Subject{check->credentials.user, check->tags});
-        };
-        shared_.shards[0]->call(id_, finish);
-      });
-}
 
 result<std::unique_ptr<Connection>> Shard::open(const Subject& subject, std::string_view vhost,
                                                 const ConnectionInfo& info, ConnectionListener& listener) {

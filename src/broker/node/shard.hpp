@@ -225,6 +225,10 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
 
   // Gate
   void authenticate(Credentials credentials, const ConnectionInfo& info, Done<Subject> done) override;
+  void begin_scram(ScramHash hash, std::string_view client_first, const ConnectionInfo& info,
+                   Done<ScramChallenge> done) override;
+  void finish_scram(std::shared_ptr<ScramLogin> login, std::string_view client_final,
+                    const ConnectionInfo& info, Done<ScramSuccess> done) override;
   result<std::unique_ptr<Connection>> open(const Subject& subject, std::string_view vhost,
                                            const ConnectionInfo& info, ConnectionListener& listener) override;
   std::int64_t wall_ms() const noexcept override {
@@ -267,6 +271,17 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
     Arrivals::Name original;
     Shards shards;
   };
+
+  // shard_logins.cpp
+  struct Attempt;
+  void count_login(const Attempt& attempt, const result<Subject>& outcome);
+  result<Subject> find_subject(const std::string& user, const ConnectionInfo& info) const;
+  void refuse_unread(const std::shared_ptr<Attempt>& attempt);
+  void verify(const std::shared_ptr<Attempt>& attempt);
+  void finish(const std::shared_ptr<Attempt>& attempt, bool right);
+  // Completes on this shard, after the time that login_guard asks for.
+  void pass_guard(const std::string& user, const ConnectionInfo& info, Done<void> done);
+  void tell_guard(const std::string& user, const ConnectionInfo& info, bool right, Task done);
 
   // shard.cpp
   void open_letter(EnqueueLetter&& letter);

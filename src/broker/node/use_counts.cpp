@@ -1,5 +1,6 @@
 #include "broker/node/use_counts.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -12,6 +13,15 @@ bool UseCount::take(std::int64_t limit) noexcept {
     if (limit >= 0 && used >= limit) return false;
   } while (!used_.compare_exchange_weak(used, used + 1, std::memory_order_relaxed));
   return true;
+}
+
+std::int64_t UseCount::pace(std::int64_t now, std::int64_t step) noexcept {
+  std::int64_t last = used_.load(std::memory_order_relaxed);
+  std::int64_t next = 0;
+  do {
+    next = std::max(last, now) + step;
+  } while (!used_.compare_exchange_weak(last, next, std::memory_order_relaxed));
+  return next - now;
 }
 
 UseCounts::~UseCounts() {

@@ -1,5 +1,5 @@
-// How many connections a vhost and a user have, and how many channels a user, on all shards together: what
-// limits are held against.
+// How many connections a vhost and a user have, how many channels a user, and how fast it publishes, on all
+// shards together: what limits are held against.
 //
 // Thread: any, without a lock. A name has its counters from its first connection until the node ends; there
 // are as many as names were ever let in, so strangers cannot make any.
@@ -19,6 +19,9 @@ class UseCount {
   // One more, unless there are `limit` already; a negative one is none.
   bool take(std::int64_t limit) noexcept;
   void give_back(std::int64_t count = 1) noexcept { used_.fetch_sub(count, std::memory_order_relaxed); }
+  // As a rate rather than a count: one more event, `step` after the last one's time, which is never further
+  // back than `now`. Returns how far ahead of `now` that is. (The generic cell rate algorithm.)
+  std::int64_t pace(std::int64_t now, std::int64_t step) noexcept;
 
  private:
   std::atomic<std::int64_t> used_{0};
@@ -26,7 +29,7 @@ class UseCount {
 
 class UseCounts {
  public:
-  enum class Kind : std::uint8_t { vhost_connections, user_connections, user_channels };
+  enum class Kind : std::uint8_t { vhost_connections, user_connections, user_channels, user_publishes };
 
   UseCounts() = default;
   UseCounts(const UseCounts&) = delete;

@@ -47,5 +47,14 @@ TEST(UseCounts, is_exact_when_many_shards_ask_at_once) {
   EXPECT_EQ(taken, kNames * kLimit);
 }
 
+TEST(UseCounts, a_rate_runs_ahead_of_the_clock_by_what_is_too_much) {
+  UseCount events;
+  EXPECT_EQ(events.pace(1000, 10), 10);
+  EXPECT_EQ(events.pace(1000, 10), 20);
+  EXPECT_EQ(events.pace(1015, 10), 15);
+  // What was not used is not saved up.
+  EXPECT_EQ(events.pace(5000, 10), 10);
+}
+
 }  // namespace
 }  // namespace millrace::broker

@@ -60,7 +60,8 @@ void put_limit(Api& api, const CallRef& call) {
   const std::int64_t value = fields.number("value", -1);
   if (auto bad = fields.error()) return reply(call, refusal(*bad));
   const std::string& limit = call->name("limit");
-  const bool known = limit == "max-connections" || limit == (kOfUser ? "max-channels" : "max-queues");
+  const bool known = limit == "max-connections" || limit == (kOfUser ? "max-channels" : "max-queues") ||
+                     (kOfUser && limit == "max-publish-rate");
   if (!known) return reply(call, refusal(400, "bad_request", "Unrecognised limit: " + limit));
   const std::string& subject = call->name(kOfUser ? "user" : "vhost");
   api.core().change(call->subject, {broker::PutLimit{{kOfUser, subject, limit, value}}},

@@ -1,6 +1,8 @@
 // From connection.start to connection.open, and the methods of channel 0 (AMQP 0-9-1 §2.2.4).
 #include <algorithm>
+#include <utility>
 
+#include "broker/access/password.hpp"
 #include "codec/amqp091/table_builder.hpp"
 #include "protocol/amqp091/session.hpp"
 
@@ -23,12 +25,17 @@ void Session::send_start() {
       .put_text("platform", options_.platform)
       .put_text("product", options_.product)
       .put_text("version", options_.version);
-  std::string mechanisms = "PLAIN AMQPLAIN";
-  if (info_.peer_is_owner) mechanisms += " EXTERNAL";
+  std::string mechanisms = "PLAIN AMQPLAIN SCRAM-SHA-256 SCRAM-SHA-512";
+  if (knows_peer()) mechanisms += " EXTERNAL";
   if (options_.allow_anonymous) mechanisms += " ANONYMOUS";
   if (options_.allow_challenge_response) mechanisms += " RABBIT-CR-DEMO";
   send(0, connection::Start{0, 9, table.view(), mechanisms, "en_US"});
   state_ = State::starting;
+}
+
+// Who it is, its way in says: the program that the broker runs in, or whom its certificate names.
+bool Session::knows_peer() const noexcept {
+  return info_.peer_is_owner || (info_.tls && !info_.tls->user.empty());
 }
 
 void Session::unexpected_method() {
@@ -85,8 +92,13 @@ void Session::on0(const connection::StartOk& method) {
     readable = plain_login(method.response, login);
   } else if (mechanism_ == "AMQPLAIN") {
     readable = amqplain_login(method.response, login);
-  } else if (mechanism_ == "EXTERNAL" && info_.peer_is_owner) {
-    readable = true;  // who it is, its way in says
+  } else if (mechanism_ == "EXTERNAL" && knows_peer()) {
+    login.by_certificate = !info_.peer_is_owner;
+    readable = true;
+  } else if (mechanism_ == "SCRAM-SHA-256") {
+    return begin_scram(broker::ScramHash::sha256, method.response);
+  } else if (mechanism_ == "SCRAM-SHA-512") {
+    return begin_scram(broker::ScramHash::sha512, method.response);
   } else if (mechanism_ == "ANONYMOUS" && options_.allow_anonymous) {
     login = options_.anonymous_login;
     readable = true;
@@ -104,23 +116,62 @@ void Session::on0(const connection::StartOk& method) {
 
 void Session::on0(const connection::SecureOk& method) {
   if (state_ != State::securing) return unexpected_method();
+  if (scram_subject_) {
+    if (!method.response.empty()) return login_refused();
+    return authenticated(std::move(*std::exchange(scram_subject_, std::nullopt)));
+  }
+  if (scram_) return finish_scram(method.response);
   constexpr std::string_view kAnswer = "My password is ";
   if (!method.response.starts_with(kAnswer)) return login_refused();
   authenticate({challenged_user_, std::string(method.response.substr(kAnswer.size()))});
 }
 
-void Session::authenticate(broker::Credentials login) {
+template <class T, class Ask>
+void Session::wait_for_login(Ask ask, void (Session::*then)(result<T>)) {
   state_ = State::authenticating;
   login_pending_ = true;
-  gate_->authenticate(std::move(login), info_, [this](result<broker::Subject> subject) {
+  ask([this, then](result<T> outcome) {
     login_pending_ = false;
     if (disconnected_) return transport_.session_done();
     if (state_ != State::authenticating) return;  // timed out
-    authenticated(std::move(subject));
+    (this->*then)(std::move(outcome));
     resume(kWaitsForBroker);
     if (!in_turn_) finish_turn();
   });
   if (login_pending_) pause(kWaitsForBroker);
+}
+
+void Session::authenticate(broker::Credentials login) {
+  wait_for_login<broker::Subject>(
+      [&](auto done) { gate_->authenticate(std::move(login), info_, std::move(done)); },
+      &Session::authenticated);
+}
+
+// RFC 5802, with a challenge of connection.secure for each message of ours.
+void Session::begin_scram(broker::ScramHash hash, std::string_view client_first) {
+  wait_for_login<broker::ScramChallenge>(
+      [&](auto done) { gate_->begin_scram(hash, client_first, info_, std::move(done)); },
+      &Session::scram_challenged);
+}
+
+void Session::scram_challenged(result<broker::ScramChallenge> challenge) {
+  if (challenge.has_error()) return login_refused();
+  scram_ = std::move(challenge->login);
+  state_ = State::securing;
+  send(0, connection::Secure{challenge->server_first});
+}
+
+void Session::finish_scram(std::string_view client_final) {
+  wait_for_login<broker::ScramSuccess>(
+      [&](auto done) { gate_->finish_scram(std::move(scram_), client_final, info_, std::move(done)); },
+      &Session::scram_succeeded);
+}
+
+void Session::scram_succeeded(result<broker::ScramSuccess> success) {
+  if (success.has_error()) return login_refused();
+  scram_subject_ = std::move(success->subject);
+  state_ = State::securing;
+  send(0, connection::Secure{success->server_final});
 }
 
 void Session::authenticated(result<broker::Subject> subject) {

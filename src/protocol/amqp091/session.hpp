@@ -20,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -130,6 +131,14 @@ class Session final : public broker::ConnectionListener, private broker::BodyBud
   bool plain_login(std::string_view response, broker::Credentials& login) const;
   static bool amqplain_login(std::string_view response, broker::Credentials& login);
   void authenticate(broker::Credentials login);
+  bool knows_peer() const noexcept;
+  void begin_scram(broker::ScramHash hash, std::string_view client_first);
+  void finish_scram(std::string_view client_final);
+  // Has `ask` ask the broker and waits for its answer, which `then` hears unless the session has ended.
+  template <class T, class Ask>
+  void wait_for_login(Ask ask, void (Session::*then)(result<T>));
+  void scram_challenged(result<broker::ScramChallenge> challenge);
+  void scram_succeeded(result<broker::ScramSuccess> success);
   void authenticated(result<broker::Subject> subject);
   void login_refused();
 
@@ -321,6 +330,8 @@ class Session final : public broker::ConnectionListener, private broker::BodyBud
   std::int64_t now_ms_ = 0;  // wall clock of the turn
   std::string mechanism_;
   std::string challenged_user_;
+  std::shared_ptr<broker::ScramLogin> scram_;
+  std::optional<broker::Subject> scram_subject_;  // proved, and waits for the client to see our proof
   broker::Subject subject_;
   std::string blocked_reason_;
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/assert.hpp"
+#include "broker/access/scram.hpp"
 #include "broker/connection.hpp"
 #include "protocol/amqp091/transport.hpp"
 
@@ -227,8 +228,22 @@ class FakeGate final : public broker::Gate {
                     broker::Done<broker::Subject> done) override {
     fake_.log("authenticate " + login.user);
     result<broker::Subject> subject(broker::Subject{login.user, {}});
-    if (login.secret != login.user) subject = fail(Errc::access_refused, "wrong password");
+    if (login.secret.reveal() != login.user) subject = fail(Errc::access_refused, "wrong password");
     fake_.give(std::move(done), std::move(subject));
+  }
+  void begin_scram(broker::ScramHash, std::string_view client_first, const broker::ConnectionInfo&,
+                   broker::Done<broker::ScramChallenge> done) override {
+    fake_.log("begin_scram " + std::string(client_first));
+    result<broker::ScramChallenge> challenge(
+        broker::ScramChallenge{std::make_shared<broker::ScramLogin>(), "challenge"});
+    fake_.give(std::move(done), std::move(challenge));
+  }
+  void finish_scram(std::shared_ptr<broker::ScramLogin>, std::string_view client_final,
+                    const broker::ConnectionInfo&, broker::Done<broker::ScramSuccess> done) override {
+    fake_.log("finish_scram " + std::string(client_final));
+    result<broker::ScramSuccess> success(broker::ScramSuccess{broker::Subject{"u", {}}, "proof"});
+    if (client_final != "right") success = fail(Errc::access_refused, "wrong password");
+    fake_.give(std::move(done), std::move(success));
   }
   result<std::unique_ptr<broker::Connection>> open(const broker::Subject& subject, std::string_view vhost,
                                                    const broker::ConnectionInfo& info,

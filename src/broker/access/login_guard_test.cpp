@@ -1,0 +1,57 @@
+#include "broker/access/login_guard.hpp"
+
+#include <gtest/gtest.h>
+
+namespace millrace::broker {
+namespace {
+
+TEST(LoginGuard, waits_longer_after_each_failure_of_a_source_and_user) {
+  LoginGuard guard;
+  EXPECT_EQ(guard.wait_ms("10.0.0.1", "ann", 0), 0);
+  EXPECT_EQ(guard.failed("10.0.0.1", "ann", 0), 100);
+  EXPECT_EQ(guard.wait_ms("10.0.0.1", "ann", 0), 100);
+  EXPECT_EQ(guard.failed("10.0.0.1", "ann", 100), 200);
+  EXPECT_EQ(guard.failed("10.0.0.1", "ann", 300), 400);
+  EXPECT_EQ(guard.wait_ms("10.0.0.1", "ann", 700), 0);
+  // Neither others there nor the same elsewhere.
+  EXPECT_EQ(guard.wait_ms("10.0.0.1", "bob", 300), 0);
+  EXPECT_EQ(guard.wait_ms("10.0.0.2", "ann", 300), 0);
+}
+
+TEST(LoginGuard, has_a_longest_delay_and_refuses_a_queue_of_attempts) {
+  LoginGuard guard;
+  std::int64_t delay = 0;
+  for (int i = 0; i < 20; ++i) delay = guard.failed("a", "u", 0);
+  EXPECT_EQ(delay, LoginGuard::kMaxDelayMs);
+  EXPECT_LT(guard.wait_ms("a", "u", 0), 0);
+}
+
+TEST(LoginGuard, forgets_after_a_success_and_after_a_while) {
+  LoginGuard guard;
+  guard.failed("a", "u", 0);
+  guard.succeeded("a", "u");
+  EXPECT_EQ(guard.wait_ms("a", "u", 1), 0);
+  EXPECT_EQ(guard.failed("a", "u", 1), 100);
+  guard.failed("b", "v", 1 + LoginGuard::kForgetMs);
+  EXPECT_EQ(guard.failed("a", "u", 1 + LoginGuard::kForgetMs), 100);
+}
+
+TEST(LoginGuard, slows_a_source_that_tries_many_names) {
+  LoginGuard guard;
+  for (unsigned i = 0; i < LoginGuard::kFreeForSource; ++i) guard.failed("a", "u" + std::to_string(i), 0);
+  EXPECT_EQ(guard.wait_ms("a", "new", 0), 0);
+  for (int i = 0; i < 3; ++i) guard.failed("a", "v" + std::to_string(i), 0);
+  EXPECT_GT(guard.wait_ms("a", "new", 0), 0);
+  guard.succeeded("a", "new");
+  EXPECT_GT(guard.wait_ms("a", "new", 0), 0);
+}
+
+TEST(LoginGuard, is_bounded) {
+  LoginGuard guard;
+  for (std::size_t i = 0; i < LoginGuard::kMaxEntries + 1000; ++i)
+    guard.failed("s" + std::to_string(i), "u", 5);
+  EXPECT_LE(guard.size(), LoginGuard::kMaxEntries + 1);
+}
+
+}  // namespace
+}  // namespace millrace::broker
