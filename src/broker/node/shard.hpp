@@ -275,7 +275,7 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   // shard_logins.cpp
   struct Attempt;
   void count_login(const Attempt& attempt, const result<Subject>& outcome);
-  result<Subject> find_subject(const std::string& user, const ConnectionInfo& info) const;
+  result<Subject> find_subject(const std::string& user, const ConnectionInfo& info);
   void refuse_unread(const std::shared_ptr<Attempt>& attempt);
   void verify(const std::shared_ptr<Attempt>& attempt);
   void finish(const std::shared_ptr<Attempt>& attempt, bool right);
