@@ -20,14 +20,18 @@ std::string LoginGuard::key_of(std::string_view source, std::string_view user) {
   return key;
 }
 
-std::int64_t LoginGuard::wait_ms(std::string_view source, std::string_view user, std::int64_t now_ms) const {
+std::int64_t LoginGuard::wait_ms(std::string_view source, std::string_view user, std::int64_t now_ms) {
+  const auto of_user = entries_.find(key_of(source, user));
+  const auto of_source = entries_.find(source_key(source));
   std::int64_t open_ms = now_ms;
-  for (const std::string& key : {key_of(source, user), source_key(source)}) {
-    const auto found = entries_.find(key);
+  for (const auto& found : {of_user, of_source}) {
     if (found != entries_.end()) open_ms = std::max(open_ms, found->second.closed_until_ms);
   }
-  const std::int64_t wait = open_ms - now_ms;
-  return wait > kMaxWaitMs ? -1 : wait;
+  if (open_ms - now_ms > kMaxWaitMs) return -1;
+  for (const auto& found : {of_user, of_source}) {
+    if (found != entries_.end()) found->second.closed_until_ms = open_ms + found->second.delay_ms;
+  }
+  return open_ms - now_ms;
 }
 
 std::int64_t LoginGuard::failed(std::string_view source, std::string_view user, std::int64_t now_ms) {
@@ -59,10 +63,9 @@ std::int64_t LoginGuard::add_failure(std::string key, unsigned free, std::int64_
   by_time_.emplace(entry.forget_ms, std::move(key));
   if (entry.failures <= free) return 0;
   const unsigned doublings = std::min(entry.failures - free - 1, 16u);
-  const std::int64_t delay = std::min(kFirstDelayMs << doublings, kMaxDelayMs);
-  // Attempts made side by side wait one behind the other.
-  entry.closed_until_ms = std::max(entry.closed_until_ms, now_ms) + delay;
-  return delay;
+  entry.delay_ms = std::min(kFirstDelayMs << doublings, kMaxDelayMs);
+  entry.closed_until_ms = std::max(entry.closed_until_ms, now_ms + entry.delay_ms);
+  return entry.delay_ms;
 }
 
 void LoginGuard::make_room(std::int64_t now_ms) {

@@ -25,7 +25,8 @@ class LoginGuard {
   static constexpr unsigned kFreeForSource = 20;
 
   // How long an attempt that begins now has to wait before it is looked at; negative: it is to be refused.
-  std::int64_t wait_ms(std::string_view source, std::string_view user, std::int64_t now_ms) const;
+  // Where one waits already, the next waits behind it.
+  std::int64_t wait_ms(std::string_view source, std::string_view user, std::int64_t now_ms);
   // How long its refusal is to be held back.
   std::int64_t failed(std::string_view source, std::string_view user, std::int64_t now_ms);
   void succeeded(std::string_view source, std::string_view user);
@@ -40,6 +41,7 @@ class LoginGuard {
  private:
   struct Entry {
     unsigned failures = 0;
+    std::int64_t delay_ms = 0;
     std::int64_t closed_until_ms = 0;
     std::int64_t forget_ms = 0;
   };

@@ -13,6 +13,9 @@ TEST(LoginGuard, waits_longer_after_each_failure_of_a_source_and_user) {
   EXPECT_EQ(guard.failed("10.0.0.1", "ann", 100), 200);
   EXPECT_EQ(guard.failed("10.0.0.1", "ann", 300), 400);
   EXPECT_EQ(guard.wait_ms("10.0.0.1", "ann", 700), 0);
+  // Side by side they wait one behind the other.
+  EXPECT_EQ(guard.wait_ms("10.0.0.1", "ann", 700), 400);
+  EXPECT_EQ(guard.wait_ms("10.0.0.1", "ann", 700), 800);
   // Neither others there nor the same elsewhere.
   EXPECT_EQ(guard.wait_ms("10.0.0.1", "bob", 300), 0);
   EXPECT_EQ(guard.wait_ms("10.0.0.2", "ann", 300), 0);
@@ -23,7 +26,9 @@ TEST(LoginGuard, has_a_longest_delay_and_refuses_a_queue_of_attempts) {
   std::int64_t delay = 0;
   for (int i = 0; i < 20; ++i) delay = guard.failed("a", "u", 0);
   EXPECT_EQ(delay, LoginGuard::kMaxDelayMs);
+  EXPECT_EQ(guard.wait_ms("a", "u", 0), LoginGuard::kMaxDelayMs);
   EXPECT_LT(guard.wait_ms("a", "u", 0), 0);
+  EXPECT_EQ(guard.wait_ms("a", "u", 2 * LoginGuard::kMaxDelayMs), 0);
 }
 
 TEST(LoginGuard, forgets_after_a_success_and_after_a_while) {

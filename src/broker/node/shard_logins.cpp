@@ -18,6 +18,10 @@ struct Shard::Attempt {
 
 namespace {
 
+std::int64_t steady_ms(const runtime::Clock& clock) {
+  return std::chrono::duration_cast<runtime::Milliseconds>(clock.steady()).count();
+}
+
 // One text for every cause: what is wrong is not the stranger's business.
 Error refusal_of(const std::string& user) {
   return fail(Errc::access_refused, "user '" + user + "' - invalid credentials");
@@ -121,7 +125,8 @@ void Shard::finish(const std::shared_ptr<Attempt>& attempt, bool right) {
 void Shard::pass_guard(const std::string& user, const ConnectionInfo& info, Done<void> done) {
   call(ShardId(0), [this, &shared = shared_, user, peer = info.peer, done = std::move(done)]() mutable {
     Shard& zero = *shared.shards[0];
-    const std::int64_t wait = shared.login_guard.wait_ms(LoginGuard::source_of(peer), user, zero.wall_ms());
+    const std::int64_t wait =
+        shared.login_guard.wait_ms(LoginGuard::source_of(peer), user, steady_ms(zero.runtime_.clock));
     auto go_on = [this, &zero, refused = wait < 0, done = std::move(done)]() mutable {
       zero.call(id_, [refused, done = std::move(done)]() mutable {
         if (refused) return done(fail(Errc::access_refused, "too many failed logins"));
@@ -142,7 +147,7 @@ void Shard::tell_guard(const std::string& user, const ConnectionInfo& info, bool
          if (right) {
            shared.login_guard.succeeded(source, user);
          } else {
-           delay = shared.login_guard.failed(source, user, zero.wall_ms());
+           delay = shared.login_guard.failed(source, user, steady_ms(zero.runtime_.clock));
          }
          auto go_on = [this, &zero, done = std::move(done)]() mutable { zero.call(id_, std::move(done)); };
          if (delay <= 0) return go_on();
