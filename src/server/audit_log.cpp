@@ -12,7 +12,7 @@
 #include <string_view>
 #include <utility>
 
-#include "management/uri.hpp"
+#include "base/utf8.hpp"
 
 namespace millrace::server {
 namespace {
@@ -66,7 +66,7 @@ void AuditLog::write(const broker::AuditEvent& event) {
   line["time"] = time_text(clock_.wall());
   line["event"] = name_of(event.kind);
   const auto put = [&](std::string_view name, const std::string& value) {
-    if (!value.empty()) line[name] = management::as_utf8(value);
+    if (!value.empty()) line[name] = as_utf8(value);
   };
   put("user", event.user);
   put("peer", event.peer);

@@ -11,37 +11,27 @@
 #include <vector>
 
 #include "base/assert.hpp"
+#include "base/base64.hpp"
 #include "base/bytes.hpp"
 #include "broker/text_hash.hpp"
 
 namespace millrace::broker {
 
-std::string to_base64(ByteView bytes) {
-  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');  // with room for the NUL that OpenSSL appends
-  const int written = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes.data(),
-                                      static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(written));
-  return text;
-}
-
-std::optional<std::vector<std::uint8_t>> from_base64(std::string_view text) {
-  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  constexpr std::size_t kLongest = 1024;
-  if (text.empty() || text.size() > kLongest || text.size() % 4 != 0) return std::nullopt;
-  const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
-  if (text.substr(0, text.size() - padding).find_first_not_of(kAlphabet) != std::string_view::npos)
-    return std::nullopt;
-  std::vector<std::uint8_t> bytes(text.size() / 4 * 3);
-  const int decoded = EVP_DecodeBlock(bytes.data(), reinterpret_cast<const unsigned char*>(text.data()),
-                                      static_cast<int>(text.size()));
-  if (decoded < 0) return std::nullopt;
-  bytes.resize(static_cast<std::size_t>(decoded) - padding);
-  return bytes;
-}
-
 namespace {
 
 using Octets = std::vector<std::uint8_t>;
+
+std::string to_base64(ByteView bytes) {
+  return encode_base64({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+std::optional<Octets> from_base64(std::string_view text) {
+  constexpr std::size_t kLongest = 1024;
+  if (text.empty() || text.size() > kLongest) return std::nullopt;
+  const auto decoded = decode_base64(text);
+  if (!decoded) return std::nullopt;
+  return Octets(decoded->begin(), decoded->end());
+}
 
 // Stored as {scram}iterations$salt$stored$server$stored$server, the keys of SHA-256 before those of SHA-512,
 // all but the number in base64.

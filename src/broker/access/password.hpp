@@ -14,9 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "base/bytes.hpp"
 #include "base/result.hpp"
 
 namespace millrace::broker {
@@ -42,10 +40,6 @@ struct ScramKeys {
 };
 // None: a stored form that knows less than that.
 std::optional<ScramKeys> scram_keys(std::string_view stored, ScramHash hash);
-
-std::string to_base64(ByteView bytes);
-// Strict: whole groups, padding at the end only, no line breaks, at most 1 KiB.
-std::optional<std::vector<std::uint8_t>> from_base64(std::string_view text);
 
 // From a definitions file: base64 hash and algorithm ("rabbit_password_hashing_sha256", …). An empty hash, of
 // a user that has no password, stays empty. invalid_argument otherwise.

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "base/assert.hpp"
+#include "base/base64.hpp"
+#include "base/bytes.hpp"
 
 namespace millrace::broker {
 namespace {
@@ -125,11 +127,11 @@ std::string ScramLogin::challenge(std::string_view stored, std::span<const std::
     const std::string_view key(reinterpret_cast<const char*>(key_for_unknown_users.data()), 32);
     const std::string salt = hmac(ScramHash::sha256, key, user_).substr(0, 16);
     keys_.iterations = kPasswordIterations;
-    keys_.salt_base64 = to_base64(as_bytes(salt));
+    keys_.salt_base64 = encode_base64(salt);
     keys_.stored_key.assign(digest(hash_, salt).size(), '\0');
     keys_.server_key = keys_.stored_key;
   }
-  nonce_ += to_base64(nonce);
+  nonce_ += encode_base64({reinterpret_cast<const char*>(nonce.data()), nonce.size()});
   server_first_ = "r=" + nonce_ + ",s=" + keys_.salt_base64 + ",i=" + std::to_string(keys_.iterations);
   return server_first_;
 }
@@ -142,9 +144,8 @@ bool ScramLogin::verify(std::string_view message) {
   std::string_view rest = without_proof;
   const auto binding = take(rest, 'c');
   const auto nonce = take(rest, 'r');
-  if (!binding || !nonce || *binding != to_base64(as_bytes(gs2_header_)) || !same(*nonce, nonce_))
-    return false;
-  const auto proof = from_base64(message.substr(proof_at + 3));
+  if (!binding || !nonce || *binding != encode_base64(gs2_header_) || !same(*nonce, nonce_)) return false;
+  const auto proof = decode_base64(message.substr(proof_at + 3));
   if (!proof || proof->size() != keys_.stored_key.size()) return false;
   const std::string auth_message =
       client_first_bare_ + "," + server_first_ + "," + std::string(without_proof);
@@ -152,10 +153,11 @@ bool ScramLogin::verify(std::string_view message) {
   const std::string signature = hmac(hash_, keys_.stored_key, auth_message);
   std::string client_key(signature.size(), '\0');
   for (std::size_t i = 0; i < signature.size(); ++i)
-    client_key[i] = static_cast<char>(static_cast<std::uint8_t>(signature[i]) ^ (*proof)[i]);
+    client_key[i] =
+        static_cast<char>(static_cast<std::uint8_t>(signature[i]) ^ static_cast<std::uint8_t>((*proof)[i]));
   const bool right = same(digest(hash_, client_key), keys_.stored_key) && can_succeed_;
   OPENSSL_cleanse(client_key.data(), client_key.size());
-  if (right) server_final_ = "v=" + to_base64(as_bytes(hmac(hash_, keys_.server_key, auth_message)));
+  if (right) server_final_ = "v=" + encode_base64(hmac(hash_, keys_.server_key, auth_message));
   return right;
 }
 

@@ -6,6 +6,9 @@
 
 #include <array>
 
+#include "base/base64.hpp"
+#include "base/bytes.hpp"
+
 namespace millrace::broker {
 namespace {
 
@@ -28,14 +31,14 @@ class Client {
   std::string first() const { return header_ + bare_; }
   std::string final(const std::string& server_first) {
     const std::string nonce = part(server_first, "r=");
-    const auto salt = from_base64(part(server_first, "s="));
+    const auto salt = decode_base64(part(server_first, "s="));
     const int iterations = std::stoi(part(server_first, "i="));
     const int size = EVP_MD_get_size(digest_);
     std::string salted(static_cast<std::size_t>(size), '\0');
-    PKCS5_PBKDF2_HMAC(password_.data(), static_cast<int>(password_.size()), salt->data(),
-                      static_cast<int>(salt->size()), iterations, digest_, size,
-                      reinterpret_cast<unsigned char*>(salted.data()));
-    const std::string without_proof = "c=" + to_base64(as_bytes(header_)) + ",r=" + nonce + nonce_suffix;
+    PKCS5_PBKDF2_HMAC(password_.data(), static_cast<int>(password_.size()),
+                      reinterpret_cast<const unsigned char*>(salt->data()), static_cast<int>(salt->size()),
+                      iterations, digest_, size, reinterpret_cast<unsigned char*>(salted.data()));
+    const std::string without_proof = "c=" + encode_base64(header_) + ",r=" + nonce + nonce_suffix;
     auth_message_ = bare_ + "," + server_first + "," + without_proof;
     std::string client_key = mac(salted, "Client Key");
     std::string stored(client_key.size(), '\0');
@@ -44,8 +47,8 @@ class Client {
     const std::string signature = mac(stored, auth_message_);
     for (std::size_t i = 0; i < client_key.size(); ++i)
       client_key[i] = static_cast<char>(client_key[i] ^ signature[i]);
-    expected_ = "v=" + to_base64(as_bytes(mac(mac(salted, "Server Key"), auth_message_)));
-    return without_proof + ",p=" + to_base64(as_bytes(client_key));
+    expected_ = "v=" + encode_base64(mac(mac(salted, "Server Key"), auth_message_));
+    return without_proof + ",p=" + encode_base64(client_key);
   }
   const std::string& expected() const { return expected_; }
   std::string nonce_suffix;
@@ -94,7 +97,7 @@ TEST(Scram, computes_what_rfc_7677_shows) {
   // RFC 7677 §3: user "user", password "pencil", with its nonces; the proof there must be right for these
   // keys.
   const std::string salted_base64 = "W22ZaJ0SNY7soEsUEjb6gQ==";
-  const auto salt = from_base64(salted_base64);
+  const auto salt = decode_base64(salted_base64);
   std::array<std::uint8_t, 16> fixed;
   std::copy(salt->begin(), salt->end(), fixed.begin());
   const auto keys = scram_keys(hash_password("pencil", fixed, 4096), ScramHash::sha256);
@@ -107,7 +110,8 @@ TEST(Scram, computes_what_rfc_7677_shows) {
   std::array<std::uint8_t, 32> signature;
   HMAC(EVP_sha256(), keys->server_key.data(), 32, reinterpret_cast<const unsigned char*>(auth_message.data()),
        auth_message.size(), signature.data(), nullptr);
-  EXPECT_EQ(to_base64(signature), "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
+  EXPECT_EQ(encode_base64({reinterpret_cast<const char*>(signature.data()), signature.size()}),
+            "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
 }
 
 TEST(Scram, answers_for_unknown_users_as_for_known_ones_and_refuses_them) {
