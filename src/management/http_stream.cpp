@@ -10,7 +10,7 @@ namespace millrace::management {
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
-using Outcome = net::TlsEngine::Outcome;
+using EngineOutcome = net::TlsEngine::Outcome;
 
 namespace {
 
@@ -20,7 +20,9 @@ constexpr std::size_t kReadBytes = 16 * 1024;
 
 HttpStream::HttpStream(tcp::socket socket, std::shared_ptr<const net::TlsContext> tls)
     : tcp_(std::move(socket)), context_(std::move(tls)) {
-  if (context_) tls_ = std::make_unique<net::TlsEngine>(context_, *this, net::TlsEngine::Speaks::http11);
+  if (context_)
+    tls_ = std::make_unique<net::TlsEngine>(context_, static_cast<Source&>(*this),
+                                            net::TlsEngine::Speaks::http11);
 }
 
 HttpStream::~HttpStream() = default;
@@ -72,24 +74,24 @@ void HttpStream::read_proxy_header(net::ProxyHeader& header, Done done) {
 }
 
 void HttpStream::shake_hands(Done done) {
-  const Outcome outcome = tls_->handshake();
+  const EngineOutcome outcome = tls_->handshake();
   if (!tls_->output().empty()) {
     // What fails tells the peer why before it ends.
     return send_output([this, outcome, done = std::move(done)](Error error, std::size_t) mutable {
-      if (error || outcome == Outcome::failed)
+      if (error || outcome == EngineOutcome::failed)
         return done(error ? error : asio::error::connection_aborted, 0);
-      if (outcome == Outcome::done) return done({}, 0);
+      if (outcome == EngineOutcome::done) return done({}, 0);
       shake_hands(std::move(done));
     });
   }
   switch (outcome) {
-    case Outcome::done:
+    case EngineOutcome::done:
       return complete_later(std::move(done), {}, 0);
-    case Outcome::ended:
+    case EngineOutcome::ended:
       return complete_later(std::move(done), asio::error::eof, 0);
-    case Outcome::failed:
+    case EngineOutcome::failed:
       return complete_later(std::move(done), asio::error::connection_aborted, 0);
-    case Outcome::not_now:
+    case EngineOutcome::not_now:
       break;
   }
   receive_more([this, done = std::move(done)](Error error, std::size_t) mutable {
@@ -105,18 +107,18 @@ void HttpStream::read_secure(asio::mutable_buffer into, Done done) {
     return send_output(
         [this, into, done = std::move(done), got = outcome, bytes = bytes](Error error, std::size_t) mutable {
           if (error) return done(error, 0);
-          if (got == Outcome::done) return done({}, bytes);
+          if (got == EngineOutcome::done) return done({}, bytes);
           read_secure(into, std::move(done));
         });
   }
   switch (outcome) {
-    case Outcome::done:
+    case EngineOutcome::done:
       return complete_later(std::move(done), {}, bytes);
-    case Outcome::ended:
+    case EngineOutcome::ended:
       return complete_later(std::move(done), asio::error::eof, 0);
-    case Outcome::failed:
+    case EngineOutcome::failed:
       return complete_later(std::move(done), asio::error::connection_aborted, 0);
-    case Outcome::not_now:
+    case EngineOutcome::not_now:
       break;
   }
   receive_more([this, into, done = std::move(done)](Error error, std::size_t) mutable {

@@ -20,7 +20,8 @@
 
 namespace millrace::management {
 
-class HttpStream final : private net::TlsEngine::Source {
+// Not final: Asio derives from it to find out what it is.
+class HttpStream : private net::TlsEngine::Source {
  public:
   using Error = boost::system::error_code;
   using executor_type = boost::beast::tcp_stream::executor_type;
@@ -31,7 +32,7 @@ class HttpStream final : private net::TlsEngine::Source {
 
   // `tls`: none: in clear.
   HttpStream(boost::asio::ip::tcp::socket socket, std::shared_ptr<const net::TlsContext> tls);
-  ~HttpStream();
+  virtual ~HttpStream();
 
   executor_type get_executor() noexcept { return tcp_.get_executor(); }
   boost::asio::ip::tcp::socket& socket() noexcept { return tcp_.socket(); }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "net/proxy_header.hpp"
+#include "runtime/os/socket_stream.hpp"
 #include "server/address.hpp"
 #include "server/pump.hpp"
 #include "server/tls_stream.hpp"

@@ -17,6 +17,7 @@
 #include "broker/node.hpp"
 #include "net/tls_engine.hpp"
 #include "runtime/clock.hpp"
+#include "runtime/os/byte_stream.hpp"
 #include "runtime/os/descriptor.hpp"
 #include "runtime/os/shard_loop.hpp"
 

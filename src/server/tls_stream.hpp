@@ -16,6 +16,8 @@ namespace millrace::server {
 
 class TlsStream final : public runtime::ByteStream, private net::TlsEngine::Source {
  public:
+  using Outcome = runtime::ByteStream::Outcome;
+
   static constexpr std::size_t kFlightBytes = 128 * 1024;
   // A buffer of at most this size stays with an idle connection.
   static constexpr std::size_t kIdleBufferBytes = 4096;

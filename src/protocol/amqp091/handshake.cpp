@@ -66,7 +66,7 @@ bool Session::plain_login(std::string_view response, broker::Credentials& login)
   const std::size_t secret_at = response.find('\0', user_at + 1);
   if (secret_at == std::string_view::npos) return false;
   login.user = response.substr(user_at + 1, secret_at - user_at - 1);
-  login.secret = response.substr(secret_at + 1);
+  login.secret = std::string(response.substr(secret_at + 1));
   return true;
 }
 
@@ -77,7 +77,7 @@ bool Session::amqplain_login(std::string_view response, broker::Credentials& log
   const auto secret = find(table, "PASSWORD");
   if (!user || !secret || !user->as_text() || !secret->as_text()) return false;
   login.user = *user->as_text();
-  login.secret = *secret->as_text();
+  login.secret = std::string(*secret->as_text());
   return true;
 }
 
