@@ -159,6 +159,10 @@ void HttpConnection::on_head(Error error) {
   }
   if (error) return;  // gone, or silent for too long
   const auto& head = parser_->get();
+  // RFC 9112 §6.3: where it ends cannot be known, and whoever stands in front may see another end than we do.
+  if (!head[http::field::transfer_encoding].empty() && !parser_->chunked()) {
+    return refuse(refusal(400, "bad_request", "not HTTP: the body is not chunked at the last"));
+  }
   keep_ = parser_->keep_alive();
   head_only_ = head.method() == http::verb::head;
   from_page_ = !head["X-Requested-With"].empty();

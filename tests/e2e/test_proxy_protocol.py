@@ -76,19 +76,27 @@ def ask(broker, path, header, name="ann"):
             + f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Basic {credentials}\r\n\r\n".encode()
         )
         answer = b""
-        while part := raw.recv(65536):
-            answer += part
+        try:
+            while part := raw.recv(65536):
+                answer += part
+        except ConnectionResetError:  # closed with the request unread
+            pass
     return answer.decode()
 
 
 @pytest.mark.parametrize(
-    "header", [version1("192.0.2.7"), version2("192.0.2.7"), version2("192.0.2.7", extensions=b"\x04\0\x01x")]
+    "source, header",
+    [
+        ("192.0.2.7", version1("192.0.2.7")),
+        ("192.0.2.7", version2("192.0.2.7")),
+        ("192.0.2.7", version2("192.0.2.7", extensions=b"\x04\0\x01x")),
+        ("2001:db8::1", version1("2001:db8::1")),
+    ],
+    ids=["1", "2", "2 with extensions", "1 of IPv6"],
 )
-def test_the_peer_is_whom_the_proxy_names(proxied, header):
-    broker = proxied()
-    assert '"peer_host":"192.0.2.7"' in login(broker, header)
-    assert '"peer_port":4711' in login(broker, header)
-    assert "2001:db8::1" in login(broker, version1("2001:db8::1"))
+def test_the_peer_is_whom_the_proxy_names(proxied, source, header):
+    listed = login(proxied(), header)
+    assert f'"peer_host":"{source}"' in listed and '"peer_port":4711' in listed
 
 
 def test_guest_comes_from_loopback_whatever_the_address_of_the_proxy(proxied):

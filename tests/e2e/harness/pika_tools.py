@@ -82,10 +82,12 @@ def wait_for_depth(channel, queue, expected, seconds=5):
 
 
 def wait_until(condition, seconds=5, describe=lambda: ""):
+    """Returns what it has waited for."""
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < deadline, f"not within {seconds} s {describe()}"
         time.sleep(0.02)
+    return found
 
 
 class Inbox:
