@@ -29,7 +29,8 @@ std::int64_t LoginGuard::wait_ms(std::string_view source, std::string_view user,
   }
   if (open_ms - now_ms > kMaxWaitMs) return -1;
   for (const auto& found : {of_user, of_source}) {
-    if (found != entries_.end()) found->second.closed_until_ms = open_ms + found->second.delay_ms;
+    if (found == entries_.end() || found->second.delay_ms == 0) continue;
+    found->second.closed_until_ms = open_ms + found->second.delay_ms;
   }
   return open_ms - now_ms;
 }

@@ -136,7 +136,12 @@ std::optional<Derivation> read_derivation(std::string_view text, std::size_t par
 
 bool verify_scram(std::string_view rest, std::string_view password) {
   const auto read = read_derivation(rest, 4);
-  if (!read) return false;
+  // All of it, though one part is enough: what is cut off is damaged.
+  if (!read || read->rest[1].size() != size_of(ScramHash::sha256) ||
+      read->rest[2].size() != size_of(ScramHash::sha512) ||
+      read->rest[3].size() != size_of(ScramHash::sha512)) {
+    return false;
+  }
   const Octets derived = derive(ScramHash::sha256, password, read->salt, read->iterations);
   return equal(stored_key(ScramHash::sha256, derived), read->rest[0]);
 }
