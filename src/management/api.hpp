@@ -117,7 +117,8 @@ struct Sight {
 
 class Api {
  public:
-  // Requests whose credentials are being verified, or that wait for that; further ones are told to come again.
+  // Requests whose credentials are being verified, or that wait for that; further ones are told to come
+  // again.
   static constexpr std::size_t kMaxLogins = 384;
   // How long somebody who gave a wrong password waits to be told.
   static constexpr runtime::Milliseconds kFailedLoginDelay{200};
