@@ -32,6 +32,10 @@ Error refusal_of(const std::string& user) {
 void Shard::count_login(const Attempt& attempt, const result<Subject>& outcome) {
   LoginCounters& logins = counters_.logins[attempt.info.protocol];
   ++(outcome.has_value() ? logins.accepted : logins.refused);
+  if (outcome.has_error()) {
+    shared_.options.log(LogLevel::warning,
+                        "login refused: " + outcome.error().text + ", from " + attempt.info.peer);
+  }
   if (!shared_.options.audit) return;
   // HTTP says who it is with each request: one line for all that are alike.
   if (attempt.from_memory && attempt.info.protocol == "HTTP") return;
