@@ -52,11 +52,19 @@ void HttpStream::receive_more(Done done) {
 }
 
 void HttpStream::send_output(Done done) {
-  const Buffer& output = tls_->output();
-  asio::async_write(tcp_, asio::buffer(output.data(), output.size()),
-                    [this, done = std::move(done)](Error error, std::size_t bytes) mutable {
-                      tls_->output().release();
-                      done(error, bytes);
+  sent_next_.push_back(std::move(done));
+  if (!is_sending_) send_next();
+}
+
+void HttpStream::send_next() {
+  is_sending_ = true;
+  std::swap(sending_, tls_->output());
+  asio::async_write(tcp_, asio::buffer(sending_.data(), sending_.size()),
+                    [this, sent = std::exchange(sent_next_, {})](Error error, std::size_t bytes) mutable {
+                      sending_.release();
+                      is_sending_ = false;
+                      if (!sent_next_.empty()) send_next();
+                      for (Done& done : sent) done(error, bytes);
                     });
 }
 

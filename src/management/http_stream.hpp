@@ -1,8 +1,8 @@
 // The bytes of an HTTP connection: a socket, in clear or over TLS, with a PROXY header ahead of it or
 // without. An AsyncReadStream and AsyncWriteStream as Asio and Beast want them.
 //
-// One read or one write at a time, as HTTP/1.1 needs them. Every wait ends by expires_after(), with the error
-// beast::error::timeout. Thread: the context's.
+// One read and one write at a time: that of an answer, and that which shows whether the peer stays. Every
+// wait ends by expires_after(), with the error beast::error::timeout. Thread: the context's.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,9 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "base/buffer.hpp"
 #include "base/task.hpp"
 #include "net/proxy_header.hpp"
 #include "net/tls_engine.hpp"
@@ -69,6 +71,9 @@ class HttpStream : private net::TlsEngine::Source {
         handler, buffers);
   }
 
+  // What is under way ends with operation_aborted.
+  void cancel() { tcp_.cancel(); }
+  void close() { tcp_.close(); }
   // The peer reads the end behind what was written.
   void shut_down_writing();
 
@@ -97,7 +102,10 @@ class HttpStream : private net::TlsEngine::Source {
 
   void read_secure(boost::asio::mutable_buffer into, Done done);
   void receive_more(Done done);
+  // `done` when all that the engine has to send by now is sent. A read may have something to send while a
+  // write is under way.
   void send_output(Done done);
+  void send_next();
   void complete_later(Done done, Error error, std::size_t bytes);
   Received receive(std::span<std::uint8_t> into) override;
 
@@ -105,6 +113,9 @@ class HttpStream : private net::TlsEngine::Source {
   std::shared_ptr<const net::TlsContext> context_;
   Buffer received_;  // not decrypted yet
   bool ended_ = false;
+  Buffer sending_;
+  bool is_sending_ = false;
+  std::vector<Done> sent_next_;  // told when what is behind sending_ is sent
   std::unique_ptr<net::TlsEngine> tls_;
 };
 
