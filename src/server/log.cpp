@@ -61,9 +61,8 @@ bool is_hostile(char32_t c) noexcept {
          (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
 }
 
-}  // namespace
-
-std::string one_line(std::string_view text) {
+// `short_form` is for characters below U+0100.
+std::string with_escapes(std::string_view text, const char* short_form) {
   const std::string valid = as_utf8(text);
   std::string out;
   for (std::size_t at = 0; at < valid.size();) {
@@ -74,10 +73,21 @@ std::string one_line(std::string_view text) {
       continue;
     }
     char escape[12];
-    std::snprintf(escape, sizeof escape, c < 0x100 ? "\\x%02x" : "\\u%04x", static_cast<unsigned>(c));
+    std::snprintf(escape, sizeof escape, c < 0x100 ? short_form : "\\u%04x", static_cast<unsigned>(c));
     out += escape;
   }
   return out;
+}
+
+// The library escapes what JSON demands, and a terminal obeys more than that.
+std::string json_string(std::string_view text) {
+  return with_escapes(boost::json::serialize(boost::json::string(as_utf8(text))), "\\u%04x");
+}
+
+}  // namespace
+
+std::string one_line(std::string_view text) {
+  return with_escapes(text, "\\x%02x");
 }
 
 LogFunction make_log(bool json, broker::LogLevel lowest, bool to_journal) {
@@ -89,8 +99,7 @@ LogFunction make_log(bool json, broker::LogLevel lowest, bool to_journal) {
     const spdlog::level::level_enum at = level_of(level);
     if (!logger->should_log(at)) return;
     // As a string that is printed, never as a format.
-    const std::string line =
-        json ? boost::json::serialize(boost::json::string(as_utf8(text))) : one_line(text);
+    const std::string line = json ? json_string(text) : one_line(text);
     logger->log(at, spdlog::string_view_t(line));
   };
 }
