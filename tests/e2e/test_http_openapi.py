@@ -140,6 +140,8 @@ def test_each_operation_answers_as_it_is_described(api, broker):
             changes[(path, "name")] = api.get(kind + "?fresh=true")[0]["name"]
         if path.endswith("/consumers/{consumer}"):
             changes["consumer"] = api.post("/queues/%2F/openapi-queue/consumers", expect=201).json["consumer"]
+        if path == "/millrace/traces/{id}":
+            changes["id"] = api.post("/millrace/traces", {"routing_key": "#"}, expect=201).json["id"]
         if (path, method) == ("/vhosts/{vhost}", "delete"):
             api.put("/vhosts/openapi-vhost")
             changes["vhost"] = "openapi-vhost"
