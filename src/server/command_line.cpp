@@ -18,7 +18,7 @@ constexpr const char* kExamples = R"(Examples:
 Every option is also a key of the configuration file (shards = 4) and an environment variable
 (MILLRACE_SHARDS=4). The command line wins over the environment, the environment over the file.
 When it serves, it prints one line to standard output: ready amqp=127.0.0.1:5672 http=... data=...
-SIGTERM and Ctrl-C drain and end it; a second one ends it at once.)";
+SIGTERM and Ctrl-C drain and end it; a second one ends it at once. SIGHUP reads the certificates again.)";
 
 Say refuse(std::string why) {
   for (char& c : why) {
