@@ -2,6 +2,7 @@
 
 pytest                        against $MILLRACE_BINARY (default build/release/millrace)
 pytest --peer rabbitmq        the same tests against Debian's rabbitmq-server, started and stopped by the tests
+MILLRACE_KEEP_DATA=1 pytest        leaves the brokers' data directories below pytest's temporary directory
 MILLRACE_PEER=amqp://... pytest    the same against a broker that is already running; what needs restarts is skipped
 """
 
@@ -86,7 +87,7 @@ def shared_broker(request, tmp_path_factory):
         yield process.start()
         process.stop()
     finally:
-        process.discard()
+        process.end()
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,7 @@ def module_broker(request, tmp_path_factory):
         yield process.start()
         process.stop()
     finally:
-        process.discard()
+        process.end()
 
 
 @pytest.fixture
@@ -142,7 +143,7 @@ def own_broker(request, tmp_path, brokers_in_use):
 
     yield make
     for process in processes:
-        process.discard()
+        process.end()
 
 
 @pytest.fixture

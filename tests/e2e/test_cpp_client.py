@@ -26,7 +26,7 @@ def process(request, tmp_path_factory):
         pytest.skip("rabbitmq-server is not installed")
     started = (RabbitMq if request.param == "rabbitmq" else Millrace)(tmp_path_factory.mktemp(request.param)).start()
     yield started
-    started.discard()
+    started.end()
 
 
 def url(process):

@@ -112,4 +112,4 @@ def test_a_server_takes_the_directory_over(tmp_path):
         assert refused.returncode == 1
         assert b"is in use by another process (pid %d)" % process.pid in refused.stderr
     finally:
-        process.discard()
+        process.end()
