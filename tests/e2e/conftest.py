@@ -23,6 +23,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 os.environ["MILLRACE_HTTP"] = "off"
 
 from harness import definitions as definitions_file
+from harness.cli import Cli
+from harness.http import Api
 from harness.millrace import Millrace, binary_path
 from harness.pika_tools import parameters
 from harness.process import ExternalBroker
@@ -144,6 +146,17 @@ def own_broker(request, tmp_path, brokers_in_use):
     yield make
     for process in processes:
         process.end()
+
+
+@pytest.fixture
+def api(broker):
+    """The management API of the shared broker, whose module asks for it by OPTIONS."""
+    return Api(broker)
+
+
+@pytest.fixture
+def cli(broker):
+    return Cli(broker)
 
 
 @pytest.fixture

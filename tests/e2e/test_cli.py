@@ -24,16 +24,6 @@ OK, REFUSED, BAD_USE, UNREACHABLE = 0, 1, 2, 3
 HOSTILE = "<img onerror=x>\t\x1b[2J%2F日本"
 
 
-@pytest.fixture
-def cli(broker):
-    return Cli(broker)
-
-
-@pytest.fixture
-def api(broker):
-    return Api(broker)
-
-
 def run_alone(*words, **variables):
     return Ended(
         subprocess.run(

@@ -15,11 +15,6 @@ OPTIONS = ["--http", "127.0.0.1:0"]
 COUNT = 20_000
 
 
-@pytest.fixture
-def cli(broker):
-    return Cli(broker)
-
-
 def test_messages_keep_what_they_carry(cli, channel, declare_queue):
     source, target = declare_queue(), declare_queue()
     properties = pika.BasicProperties(

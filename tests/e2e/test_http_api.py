@@ -25,11 +25,6 @@ HOSTILE = [
 ]
 
 
-@pytest.fixture
-def api(broker):
-    return Api(broker)
-
-
 def eventually(read, expected, seconds=5):
     """Figures are up to a second old."""
     last = []

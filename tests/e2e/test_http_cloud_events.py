@@ -24,11 +24,6 @@ BATCH = {"Content-Type": "application/cloudevents-batch+json"}
 ATTRIBUTES = {"cloudEvents:" + key: value for key, value in EVENT.items()}
 
 
-@pytest.fixture
-def api(broker):
-    return Api(broker)
-
-
 def messages(queue):
     return f"/queues/%2F/{segment(queue)}/messages"
 

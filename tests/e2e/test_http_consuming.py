@@ -17,11 +17,6 @@ pytestmark = pytest.mark.millrace_only("of Millrace's own API")
 OPTIONS = ["--http", "127.0.0.1:0"]
 
 
-@pytest.fixture
-def api(broker):
-    return Api(broker)
-
-
 def of(queue):
     return f"/queues/%2F/{segment(queue)}"
 

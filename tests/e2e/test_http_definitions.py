@@ -10,11 +10,6 @@ pytestmark = pytest.mark.millrace_only("RabbitMQ needs a plug-in for it")
 OPTIONS = ["--http", "127.0.0.1:0"]
 
 
-@pytest.fixture
-def api(broker):
-    return Api(broker)
-
-
 def canonical(definitions):
     """What a definitions file says, whatever the order in it."""
     lists = ("users", "vhosts", "permissions", "topic_permissions", "parameters", "policies", "queues", "exchanges")

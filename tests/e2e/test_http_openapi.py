@@ -72,11 +72,6 @@ class Document:
                 yield path, method, methods[method]
 
 
-@pytest.fixture
-def api(broker):
-    return Api(broker)
-
-
 def set_up(api):
     """All that the examples of the document name."""
     api.put("/users/openapi-user", {"password": "secret", "tags": "management"})

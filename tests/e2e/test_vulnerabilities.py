@@ -455,7 +455,7 @@ def test_class_9_what_is_empty_denies(own_broker):
         pika.BlockingConnection(parameters(broker, "none", "none"))
 
 
-def test_class_9_a_reload_without_file_descriptors_keeps_what_was_in_use(own_broker, tmp_path):
+def test_class_9_a_reload_that_finds_no_file_keeps_what_was_in_use(own_broker, tmp_path):
     """Class 9 (Mosquitto CVE-2017-7652): a reload that cannot open its files changes nothing."""
     authority = Authority(tmp_path)
     shown = authority.vouch("localhost", "DNS:localhost")
