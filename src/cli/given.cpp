@@ -1,7 +1,6 @@
 #include "cli/given.hpp"
 
-#include <charconv>
-
+#include "base/number.hpp"
 #include "cli/stop.hpp"
 
 namespace millrace::cli {
@@ -20,14 +19,12 @@ std::vector<std::string> Given::list(std::string_view name) const {
 std::uint64_t Given::number(std::string_view name, std::uint64_t otherwise, std::uint64_t most) const {
   const auto text = find(name);
   if (!text) return otherwise;
-  std::uint64_t value = 0;
-  const char* end = text->data() + text->size();
-  const auto [stopped, error] = std::from_chars(text->data(), end, value);
-  if (error != std::errc() || stopped != end || value > most) {
+  const auto value = whole_number<std::uint64_t>(*text);
+  if (!value || *value > most) {
     throw Stop(kBadUse, "--" + std::string(name) + " takes a whole number from 0 to " + std::to_string(most) +
                             ", not '" + *text + "'");
   }
-  return value;
+  return *value;
 }
 
 std::pair<std::string, std::string> split_pair(std::string_view text, std::string_view option) {

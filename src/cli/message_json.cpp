@@ -3,9 +3,9 @@
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
-#include <charconv>
 
 #include "base/base64.hpp"
+#include "base/number.hpp"
 #include "base/utf8.hpp"
 #include "cli/given.hpp"
 #include "cli/stop.hpp"
@@ -79,13 +79,12 @@ Field field_of(const json::value& value) {
 }
 
 std::int64_t number_of(const std::string& name, const std::string& text, std::int64_t most) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < 0 || value > most) {
+  const auto value = whole_number<std::int64_t>(text);
+  if (!value || *value < 0 || *value > most) {
     throw Stop(kBadUse, "the property " + name + " is a number from 0 to " + std::to_string(most) +
                             ", not '" + text + "'");
   }
-  return value;
+  return *value;
 }
 
 }  // namespace

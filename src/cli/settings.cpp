@@ -1,8 +1,8 @@
 #include "cli/settings.hpp"
 
-#include <charconv>
 #include <optional>
 
+#include "base/number.hpp"
 #include "cli/stop.hpp"
 #include "cli/terminal.hpp"
 
@@ -78,10 +78,8 @@ HostPort parse_address(std::string_view text, std::string_view scheme, std::uint
   }
   if (!port.empty()) {
     if (port[0] != ':') throw refuse("is not HOST:PORT");
-    const char* end = port.data() + port.size();
-    const auto [stopped, error] = std::from_chars(port.data() + 1, end, address.port);
-    if (error != std::errc() || stopped != end || address.port == 0)
-      throw refuse("has no port from 1 to 65535");
+    address.port = whole_number<std::uint16_t>(port.substr(1)).value_or(0);
+    if (address.port == 0) throw refuse("has no port from 1 to 65535");
   }
   if (address.host.empty() || address.host == "*" || address.host == "0.0.0.0" || address.host == "::") {
     address.host = "localhost";

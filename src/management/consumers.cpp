@@ -1,8 +1,9 @@
 #include "management/consumers.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
+
+#include "base/number.hpp"
 
 namespace millrace::management {
 
@@ -40,11 +41,9 @@ struct Token {
 std::optional<Token> parse(std::string_view text) {
   const std::size_t dot = text.rfind('.');
   if (dot == std::string_view::npos) return std::nullopt;
-  Token token{text.substr(0, dot), 0};
-  const char* last = text.data() + text.size();
-  const auto [end, error] = std::from_chars(text.data() + dot + 1, last, token.seq);
-  if (error != std::errc() || end != last) return std::nullopt;
-  return token;
+  const auto seq = whole_number<std::uint64_t>(text.substr(dot + 1));
+  if (!seq) return std::nullopt;
+  return Token{text.substr(0, dot), *seq};
 }
 
 }  // namespace

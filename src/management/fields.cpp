@@ -2,8 +2,8 @@
 
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
-#include <charconv>
 
+#include "base/number.hpp"
 #include "management/json_values.hpp"
 
 namespace millrace::management {
@@ -47,10 +47,7 @@ std::int64_t Fields::number(std::string_view key, std::int64_t otherwise) {
   if (found == nullptr) return otherwise;
   if (found->is_int64()) return found->get_int64();
   if (found->is_string()) {
-    const std::string_view text = found->get_string();
-    std::int64_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error == std::errc() && end == text.data() + text.size()) return value;
+    if (const auto value = whole_number<std::int64_t>(found->get_string())) return *value;
   }
   refuse("'" + std::string(key) + "' must be a whole number");
   return otherwise;

@@ -4,10 +4,10 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <cctype>
-#include <charconv>
 #include <numeric>
 #include <utility>
 
+#include "base/number.hpp"
 #include "broker/access/pattern.hpp"
 #include "management/api.hpp"
 
@@ -91,13 +91,12 @@ result<std::size_t> number(const Target& query, std::string_view name, std::size
                            std::size_t highest) {
   const std::string* text = query.find(name);
   if (text == nullptr) return otherwise;
-  std::size_t value = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
-  if (error != std::errc() || end != text->data() + text->size() || value == 0 || value > highest) {
+  const auto value = whole_number<std::size_t>(*text);
+  if (!value || *value == 0 || *value > highest) {
     return fail(Errc::invalid_argument,
                 std::string(name) + " must be a number from 1 to " + std::to_string(highest));
   }
-  return value;
+  return *value;
 }
 
 std::string text_of(const Target& query, std::string_view name) {

@@ -2,8 +2,8 @@
 
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
-#include <charconv>
 
+#include "base/number.hpp"
 #include "management/cloud_events.hpp"
 #include "management/json_values.hpp"
 #include "management/uri.hpp"
@@ -45,13 +45,12 @@ std::string lower(std::string_view text) {
 }
 
 result<std::uint64_t> number(std::string_view header, std::string_view text, std::uint64_t highest) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value > highest) {
+  const auto value = whole_number<std::uint64_t>(text);
+  if (!value || *value > highest) {
     return fail(Errc::invalid_argument,
                 std::string(header) + " must be a number from 0 to " + std::to_string(highest));
   }
-  return value;
+  return *value;
 }
 
 std::string text_of(const broker::Value& value) {
@@ -62,18 +61,14 @@ std::string text_of(const broker::Value& value) {
 }  // namespace
 
 std::string encode_header(std::string_view text) {
-  constexpr std::string_view kDigits = "0123456789ABCDEF";
   std::string out;
   out.reserve(text.size());
   for (const char c : text) {
     if (is_plain(c)) {
       out += c;
-      continue;
+    } else {
+      put_percent(out, c);
     }
-    const auto byte = static_cast<unsigned char>(c);
-    out += '%';
-    out += kDigits[byte >> 4];
-    out += kDigits[byte & 15];
   }
   return out;
 }

@@ -3,10 +3,11 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include <charconv>
 #include <cstring>
 #include <optional>
 #include <string>
+
+#include "base/number.hpp"
 
 namespace millrace::net {
 namespace {
@@ -54,9 +55,9 @@ result<AddressRange> AddressRange::parse(std::string_view text) {
   const unsigned most = is_ipv4 ? 32 : 128;
   unsigned bits = most;
   if (slash != std::string_view::npos) {
-    const std::string_view written = text.substr(slash + 1);
-    const auto [end, error] = std::from_chars(written.data(), written.data() + written.size(), bits);
-    if (error != std::errc() || end != written.data() + written.size() || bits > most) return malformed;
+    const auto written = whole_number<unsigned>(text.substr(slash + 1));
+    if (!written || *written > most) return malformed;
+    bits = *written;
   }
   range.bits_ = is_ipv4 ? kMappedBits + bits : bits;
   for (unsigned bit = range.bits_; bit < 128; ++bit) {

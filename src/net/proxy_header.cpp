@@ -3,12 +3,12 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include <charconv>
 #include <cstring>
 #include <string_view>
 #include <vector>
 
 #include "base/assert.hpp"
+#include "base/number.hpp"
 
 namespace millrace::net {
 namespace {
@@ -31,23 +31,18 @@ std::vector<std::string_view> words_of(std::string_view line) {
   }
 }
 
-bool parse_port(std::string_view text, std::uint16_t& port) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  return error == std::errc() && end == text.data() + text.size() && !text.empty();
-}
-
 bool parse_endpoint(int family, std::string_view host, std::string_view port_text, sockaddr_storage& to) {
-  std::uint16_t port = 0;
-  if (!parse_port(port_text, port)) return false;
+  const auto port = whole_number<std::uint16_t>(port_text);
+  if (!port) return false;
   const std::string address(host);
   if (family == AF_INET) {
     auto& in = reinterpret_cast<sockaddr_in&>(to);
     if (::inet_pton(AF_INET, address.c_str(), &in.sin_addr) != 1) return false;
-    in.sin_port = htons(port);
+    in.sin_port = htons(*port);
   } else {
     auto& in6 = reinterpret_cast<sockaddr_in6&>(to);
     if (::inet_pton(AF_INET6, address.c_str(), &in6.sin6_addr) != 1) return false;
-    in6.sin6_port = htons(port);
+    in6.sin6_port = htons(*port);
   }
   to.ss_family = static_cast<sa_family_t>(family);
   return true;

@@ -3,19 +3,13 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include <charconv>
 #include <cstring>
 #include <optional>
 
+#include "base/number.hpp"
+
 namespace millrace::server {
 namespace {
-
-std::optional<std::uint16_t> parse_port(std::string_view text) {
-  std::uint16_t port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
-  return port;
-}
 
 // The IPv4 address, also of one mapped to IPv6.
 std::optional<in_addr> ipv4_of(const sockaddr_storage& address) {
@@ -38,7 +32,8 @@ result<HostPort> parse_host_port(std::string_view text) {
                                                            "*:5672 for all interfaces)");
   const std::size_t colon = text.rfind(':');
   std::string_view host = colon == std::string_view::npos ? std::string_view() : text.substr(0, colon);
-  const auto port = parse_port(colon == std::string_view::npos ? text : text.substr(colon + 1));
+  const auto port =
+      whole_number<std::uint16_t>(colon == std::string_view::npos ? text : text.substr(colon + 1));
   if (!port) return malformed;
   if (host.starts_with('[') && host.ends_with(']')) {
     host = host.substr(1, host.size() - 2);

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <utility>
 
+#include "base/number.hpp"
+
 namespace millrace::server {
 namespace {
 
@@ -14,12 +16,11 @@ Error bad_value(std::string_view value, std::string_view wanted) {
 }
 
 result<std::uint64_t> parse_number(std::string_view text, std::uint64_t lowest, std::uint64_t highest) {
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || number < lowest || number > highest) {
+  const auto number = whole_number<std::uint64_t>(text);
+  if (!number || *number < lowest || *number > highest) {
     return bad_value(text, "a number from " + std::to_string(lowest) + " to " + std::to_string(highest));
   }
-  return number;
+  return *number;
 }
 
 struct Unit {

@@ -6,22 +6,18 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
 
+#include "base/number.hpp"
+
 namespace millrace::server {
 namespace {
 
 std::optional<std::uint64_t> number_in(const char* text) {
-  if (text == nullptr) return std::nullopt;
-  const char* end = text + std::strlen(text);
-  std::uint64_t number = 0;
-  const auto [stopped, error] = std::from_chars(text, end, number);
-  if (error != std::errc{} || stopped != end) return std::nullopt;
-  return number;
+  return text == nullptr ? std::nullopt : whole_number<std::uint64_t>(text);
 }
 
 }  // namespace

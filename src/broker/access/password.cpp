@@ -6,13 +6,13 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
 #include <vector>
 
 #include "base/assert.hpp"
 #include "base/base64.hpp"
 #include "base/bytes.hpp"
+#include "base/number.hpp"
 #include "broker/text_hash.hpp"
 
 namespace millrace::broker {
@@ -118,9 +118,7 @@ std::optional<Derivation> read_derivation(std::string_view text, std::size_t par
   }
   if (fields.size() != parts + 2) return std::nullopt;
   Derivation read;
-  const auto [end, error] =
-      std::from_chars(fields[0].data(), fields[0].data() + fields[0].size(), read.iterations);
-  if (error != std::errc() || end != fields[0].data() + fields[0].size()) return std::nullopt;
+  read.iterations = whole_number<unsigned>(fields[0]).value_or(0);
   if (read.iterations == 0 || read.iterations > kMaxIterations) return std::nullopt;
   read.salt_base64 = fields[1];
   auto salt = from_base64(fields[1]);

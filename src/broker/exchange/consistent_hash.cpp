@@ -1,21 +1,14 @@
 #include "broker/exchange/consistent_hash.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <optional>
 
+#include "base/number.hpp"
 #include "broker/exchange/stable_hash.hpp"
 
 namespace millrace::broker {
 namespace {
-
-std::optional<std::int64_t> parse_weight(std::string_view text) noexcept {
-  std::int64_t weight = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), weight);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return weight;
-}
 
 std::string text_argument(const ExchangeSpec& spec, std::string_view key) {
   const Value* value = spec.arguments.find(key);
@@ -46,7 +39,7 @@ result<void> ConsistentHashExchange::check_arguments(const ExchangeSpec& spec) {
 
 result<void> ConsistentHashExchange::check_binding(const BindingSpec& binding) const {
   const std::string& key = binding.routing_key;
-  const std::optional<std::int64_t> weight = parse_weight(key);
+  const std::optional<std::int64_t> weight = whole_number<std::int64_t>(key);
   if (!weight)
     return fail(Errc::precondition_failed, "The binding key must be an integer: <<\"" + key + "\">>");
   if (*weight < 1) return fail(Errc::precondition_failed, "The binding key must be greater than 0");
@@ -76,13 +69,13 @@ void ConsistentHashExchange::put(const Member& member) {
 void ConsistentHashExchange::bind(const Target& target, const BindingSpec& binding) {
   Member member = take(target);
   member.name_hash = stable_hash(binding.destination) ^ (binding.to_exchange ? 1u : 0u);
-  member.weight += static_cast<std::uint64_t>(parse_weight(binding.routing_key).value_or(1));
+  member.weight += static_cast<std::uint64_t>(whole_number<std::int64_t>(binding.routing_key).value_or(1));
   put(member);
 }
 
 void ConsistentHashExchange::unbind(const Target& target, const BindingSpec& binding) {
   Member member = take(target);
-  const auto weight = static_cast<std::uint64_t>(parse_weight(binding.routing_key).value_or(1));
+  const auto weight = static_cast<std::uint64_t>(whole_number<std::int64_t>(binding.routing_key).value_or(1));
   if (member.weight <= weight) return;
   member.weight -= weight;
   put(member);

@@ -1,6 +1,6 @@
 #include "broker/exchange/delayed.hpp"
 
-#include <charconv>
+#include "base/number.hpp"
 
 namespace millrace::broker {
 namespace {
@@ -44,8 +44,7 @@ std::int64_t delay_ms_of(const Message& message, const MessageFormats& formats) 
   if (!header) return 0;
   std::int64_t delay = header->as_integer().value_or(0);
   if (const std::string* text = header->as_text()) {
-    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), delay);
-    if (error != std::errc() || end != text->data() + text->size()) return 0;
+    delay = whole_number<std::int64_t>(*text).value_or(0);
   }
   return delay < 0 || delay > kMaxDelayMs ? 0 : delay;
 }

@@ -2,9 +2,9 @@
 //
 // Messages are made where they are asked for, so that the shard copies no bodies; and sent in steps, so that
 // many of them do not hold it.
-#include <charconv>
 #include <utility>
 
+#include "base/number.hpp"
 #include "broker/node/management_visit.hpp"
 #include "broker/node/shard.hpp"
 
@@ -62,13 +62,11 @@ result<void> check_lengths(const Management::Publication& publication) {
 
 result<std::int64_t> ttl_of(const MessageProperties& properties) {
   if (!properties.expiration) return -1;
-  std::int64_t ttl = -1;
-  const std::string& text = *properties.expiration;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ttl);
-  if (error != std::errc() || end != text.data() + text.size() || ttl < 0 || ttl > 0xffffffff) {
+  const auto ttl = whole_number<std::int64_t>(*properties.expiration);
+  if (!ttl || *ttl < 0 || *ttl > 0xffffffff) {
     return fail(Errc::invalid_argument, "expiration must be a number of milliseconds below 2^32, as text");
   }
-  return ttl;
+  return *ttl;
 }
 
 }  // namespace

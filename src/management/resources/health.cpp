@@ -1,8 +1,8 @@
 // /api/health/checks and /api/healthchecks: 200 {"status":"ok"}, or 503 with a reason.
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
-#include <charconv>
 
+#include "base/number.hpp"
 #include "base/utf8.hpp"
 #include "management/items.hpp"
 
@@ -49,24 +49,20 @@ void check_alarms(Api& api, const CallRef& call) {
 }
 
 void check_port(Api& api, const CallRef& call) {
-  const std::string& text = call->name("port");
-  std::uint16_t port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    return reply(call, refusal(400, "bad_request", "Invalid port"));
-  }
+  const auto port = whole_number<std::uint16_t>(call->name("port"));
+  if (!port) return reply(call, refusal(400, "bad_request", "Invalid port"));
   json::array ports;
   for (const ListeningOn& listener : api.listeners()) {
     if (listener.port == port) {
       json::object body;
       body["status"] = "ok";
-      body["port"] = port;
+      body["port"] = *port;
       return reply(call, json_answer(body));
     }
     ports.push_back(listener.port);
   }
   json::object more;
-  more["missing"] = port;
+  more["missing"] = *port;
   more["ports"] = std::move(ports);
   reply(call, failed("No active listener", std::move(more)));
 }

@@ -7,6 +7,7 @@
 #include <boost/json/value.hpp>
 #include <charconv>
 
+#include "base/number.hpp"
 #include "base/utf8.hpp"
 #include "management/api.hpp"
 #include "management/cloud_events.hpp"
@@ -59,12 +60,11 @@ class Query {
   std::uint32_t number(std::string_view name, std::uint64_t otherwise) {
     const std::string* text = target_.find(name);
     if (text == nullptr) return static_cast<std::uint32_t>(otherwise);
-    std::uint64_t value = 0;
-    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
-    if (error != std::errc() || end != text->data() + text->size() || value == 0 || value > kMaxMessages) {
+    const auto value = whole_number<std::uint64_t>(*text);
+    if (!value || *value == 0 || *value > kMaxMessages) {
       refuse(std::string(name) + " must be a number from 1 to " + std::to_string(kMaxMessages));
     }
-    return static_cast<std::uint32_t>(value);
+    return static_cast<std::uint32_t>(value.value_or(0));
   }
   Milliseconds duration(std::string_view name, Milliseconds otherwise, Milliseconds lowest,
                         Milliseconds highest) {

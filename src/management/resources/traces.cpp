@@ -1,8 +1,8 @@
 // /api/millrace/traces: following messages. Not of RabbitMQ's API.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <charconv>
 
+#include "base/number.hpp"
 #include "base/utf8.hpp"
 #include "management/fields.hpp"
 #include "management/items.hpp"
@@ -12,13 +12,6 @@ namespace millrace::management {
 namespace {
 
 namespace json = boost::json;
-
-std::optional<std::uint64_t> number_of(std::string_view text) {
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
 
 void start(Api& api, const CallRef& call) {
   auto body = json_body(*call);
@@ -72,9 +65,9 @@ json::object item_of(const broker::TraceEvent& event) {
 }
 
 void read(Api& api, const CallRef& call) {
-  const auto id = number_of(call->name("id"));
+  const auto id = whole_number<std::uint64_t>(call->name("id"));
   const std::string* from = call->target.find("after");
-  const auto after = number_of(from != nullptr ? *from : "0");
+  const auto after = whole_number<std::uint64_t>(from != nullptr ? *from : "0");
   if (!id) return reply(call, nothing_there());
   if (!after) return reply(call, refusal(400, "bad_request", "after must be a number"));
   api.core().read_trace(call->subject, *id, *after, [call](result<broker::Management::TraceRead> outcome) {
@@ -87,7 +80,7 @@ void read(Api& api, const CallRef& call) {
 }
 
 void end(Api& api, const CallRef& call) {
-  const auto id = number_of(call->name("id"));
+  const auto id = whole_number<std::uint64_t>(call->name("id"));
   if (!id) return reply(call, nothing_there());
   api.core().end_trace(call->subject, *id, [call](result<void> outcome) { reply_done(call, outcome); });
 }
