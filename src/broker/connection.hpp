@@ -74,6 +74,9 @@ struct ChannelCounters {
   std::uint64_t got_nothing = 0;
   std::uint64_t redelivered = 0;
   std::uint64_t acked = 0;
+
+  // To consumers and to those who asked.
+  std::uint64_t given() const noexcept { return delivered + delivered_no_ack + got + got_no_ack; }
 };
 
 // A session as its client set it up, for people: lists of connections, channels and consumers.

@@ -29,12 +29,9 @@ json::object counter_fields(const QueueCounters& now, const QueueCounters& befor
     fields[name] = a;
     fields[details] = rate_details(figures.rate(a, b));
   };
-  const auto given = [](const QueueCounters& c) {
-    return c.delivered + c.delivered_no_ack + c.got + c.got_no_ack;
-  };
   put("ack", "ack_details", now.acked, before.acked);
   put("deliver", "deliver_details", now.delivered, before.delivered);
-  put("deliver_get", "deliver_get_details", given(now), given(before));
+  put("deliver_get", "deliver_get_details", now.given(), before.given());
   put("deliver_no_ack", "deliver_no_ack_details", now.delivered_no_ack, before.delivered_no_ack);
   put("get", "get_details", now.got, before.got);
   put("get_empty", "get_empty_details", now.got_nothing, before.got_nothing);
@@ -415,19 +412,15 @@ namespace {
 
 json::object channel_stats(const broker::ChannelCounters& now, const broker::ChannelCounters& before,
                            const Figures& figures) {
-  using Counters = broker::ChannelCounters;
   json::object stats;
   const auto put = [&](std::string_view name, std::uint64_t a, std::uint64_t b) {
     stats[name] = a;
     stats[std::string(name) + "_details"] = rate_details(figures.rate(a, b));
   };
-  const auto given = [](const Counters& c) {
-    return c.delivered + c.delivered_no_ack + c.got + c.got_no_ack;
-  };
   put("ack", now.acked, before.acked);
   put("confirm", now.confirmed, before.confirmed);
   put("deliver", now.delivered, before.delivered);
-  put("deliver_get", given(now), given(before));
+  put("deliver_get", now.given(), before.given());
   put("deliver_no_ack", now.delivered_no_ack, before.delivered_no_ack);
   put("drop_unroutable", now.unroutable, before.unroutable);
   put("get", now.got, before.got);

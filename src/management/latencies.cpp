@@ -81,9 +81,6 @@ json::object latency_fields(const QueueStatistics& now, const QueueStatistics& b
                             bool in_full) {
   const LatencyCounts waited = between(now.times.waited, before.times.waited);
   const LatencyCounts held = between(now.times.held, before.times.held);
-  const auto given = [](const broker::QueueCounters& c) {
-    return c.delivered + c.delivered_no_ack + c.got + c.got_no_ack;
-  };
   json::object item;
   item["time_in_queue"] = summary(waited);
   item["time_to_ack"] = summary(held);
@@ -93,7 +90,7 @@ json::object latency_fields(const QueueStatistics& now, const QueueStatistics& b
     item["oldest_message_age_ms"] = nullptr;
   }
   item["arrival_rate"] = figures.rate(now.counters.published, before.counters.published);
-  item["service_rate"] = figures.rate(given(now.counters), given(before.counters));
+  item["service_rate"] = figures.rate(now.counters.given(), before.counters.given());
   item["utilisation"] = share(now.times.busy_us, before.times.busy_us, now.times.age_us, before.times.age_us);
   if (!in_full) return item;
   item["time_in_queue_buckets"] = buckets(waited);

@@ -17,6 +17,9 @@ struct QueueCounters {
   std::uint64_t acked = 0;
   std::uint64_t set_aside = 0;  // cannot be read from disk, and are kept there
 
+  // To consumers and to those who asked.
+  std::uint64_t given() const noexcept { return delivered + delivered_no_ack + got + got_no_ack; }
+
   QueueCounters& operator+=(const QueueCounters& other) noexcept {
     published += other.published;
     delivered += other.delivered;

@@ -162,8 +162,7 @@ void put_messages(Writer& out, const NodeStatistics& now) {
   put("routed", "Messages that went to queues", queues.published);
   put("unroutable_dropped", "Messages that went nowhere", in.unroutable);
   put("unroutable_returned", "Messages that went back to their publishers", in.returned);
-  put("delivered", "Messages given to consumers and getters",
-      queues.delivered + queues.delivered_no_ack + queues.got + queues.got_no_ack);
+  put("delivered", "Messages given to consumers and getters", queues.given());
   put("delivered_consume_manual_ack", "To consumers that acknowledge", queues.delivered);
   put("delivered_consume_auto_ack", "To consumers that do not", queues.delivered_no_ack);
   put("delivered_get_manual_ack", "To getters that acknowledge", queues.got);
@@ -171,9 +170,8 @@ void put_messages(Writer& out, const NodeStatistics& now) {
   put("get_empty", "Gets that found nothing", queues.got_nothing);
   put("redelivered", "Messages given again", queues.redelivered);
   put("acknowledged", "Messages acknowledged", queues.acked);
-  out.family("millrace_messages_set_aside_total", "counter",
-             "Messages that cannot be read from disk; the log names them");
-  out.sample(queues.set_aside);
+  out.counter("millrace_messages_set_aside_total",
+              "Messages that cannot be read from disk; the log names them", queues.set_aside);
   out.family("rabbitmq_global_publishers", "gauge", "Connections that have published");
   out.sample(publishers, kProtocol);
   out.family("rabbitmq_global_consumers", "gauge", "Consumers");
