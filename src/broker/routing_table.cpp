@@ -377,6 +377,11 @@ bool RoutingTable::State::cacheable(ExchangeEntry& start) {
   return start.cacheable = true;
 }
 
+bool RoutingTable::leads_nowhere(const Exchange& exchange) const noexcept {
+  const ExchangeEntry& entry = state_->entry_of(exchange);
+  return entry.to_queues.empty() && entry.to_exchanges.empty() && entry.alternate().empty();
+}
+
 bool RoutingTable::cacheable(const Exchange& exchange) const noexcept {
   return state_->cacheable(state_->entry_of(exchange));
 }

@@ -46,6 +46,9 @@ class RoutingTable {
   bool route(Exchange& exchange, std::span<const std::string_view> keys, const Message& message,
              QueueTargets& out, RememberingExchanges* remembering = nullptr);
 
+  // It has neither bindings nor an alternate exchange: whatever is published to it goes nowhere.
+  bool leads_nowhere(const Exchange& exchange) const noexcept;
+
   // Rises with every change: what callers may keep of route() is valid for one version. See cacheable().
   std::uint64_t version() const noexcept;
   // Whether route() by one key alone depends on nothing but (exchange, key, version): exchanges that look at

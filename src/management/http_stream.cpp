@@ -31,6 +31,23 @@ void HttpStream::complete_later(Done done, Error error, std::size_t bytes) {
   asio::post(tcp_.get_executor(), [done = std::move(done), error, bytes]() mutable { done(error, bytes); });
 }
 
+bool HttpStream::complete_by(EngineOutcome outcome, Done& done, std::size_t bytes) {
+  switch (outcome) {
+    case EngineOutcome::done:
+      complete_later(std::move(done), {}, bytes);
+      return true;
+    case EngineOutcome::ended:
+      complete_later(std::move(done), asio::error::eof, 0);
+      return true;
+    case EngineOutcome::failed:
+      complete_later(std::move(done), asio::error::connection_aborted, 0);
+      return true;
+    case EngineOutcome::not_now:
+      break;
+  }
+  return false;
+}
+
 net::TlsEngine::Source::Received HttpStream::receive(std::span<std::uint8_t> into) {
   if (received_.empty()) return {ended_ ? Source::Outcome::ended : Source::Outcome::not_now, 0};
   const std::size_t bytes = std::min(into.size(), received_.size());
@@ -92,16 +109,7 @@ void HttpStream::shake_hands(Done done) {
       shake_hands(std::move(done));
     });
   }
-  switch (outcome) {
-    case EngineOutcome::done:
-      return complete_later(std::move(done), {}, 0);
-    case EngineOutcome::ended:
-      return complete_later(std::move(done), asio::error::eof, 0);
-    case EngineOutcome::failed:
-      return complete_later(std::move(done), asio::error::connection_aborted, 0);
-    case EngineOutcome::not_now:
-      break;
-  }
+  if (complete_by(outcome, done, 0)) return;
   receive_more([this, done = std::move(done)](Error error, std::size_t) mutable {
     if (error) return done(error, 0);
     shake_hands(std::move(done));
@@ -119,16 +127,7 @@ void HttpStream::read_secure(asio::mutable_buffer into, Done done) {
           read_secure(into, std::move(done));
         });
   }
-  switch (outcome) {
-    case EngineOutcome::done:
-      return complete_later(std::move(done), {}, bytes);
-    case EngineOutcome::ended:
-      return complete_later(std::move(done), asio::error::eof, 0);
-    case EngineOutcome::failed:
-      return complete_later(std::move(done), asio::error::connection_aborted, 0);
-    case EngineOutcome::not_now:
-      break;
-  }
+  if (complete_by(outcome, done, bytes)) return;
   receive_more([this, into, done = std::move(done)](Error error, std::size_t) mutable {
     if (error) return done(error, 0);
     read_secure(into, std::move(done));

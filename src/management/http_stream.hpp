@@ -106,6 +106,8 @@ class HttpStream : private net::TlsEngine::Source {
   // write is under way.
   void send_output(Done done);
   void send_next();
+  // False: the engine wants more, and `done` is still the caller's.
+  bool complete_by(net::TlsEngine::Outcome outcome, Done& done, std::size_t bytes);
   void complete_later(Done done, Error error, std::size_t bytes);
   Received receive(std::span<std::uint8_t> into) override;
 

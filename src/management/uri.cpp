@@ -80,8 +80,15 @@ std::optional<Target> parse_target(std::string_view text) {
   return target;
 }
 
-std::string quote(std::string_view text) {
+void put_percent(std::string& to, char c) {
   constexpr char kDigits[] = "0123456789ABCDEF";
+  const auto byte = static_cast<unsigned char>(c);
+  to += '%';
+  to += kDigits[byte >> 4];
+  to += kDigits[byte & 15];
+}
+
+std::string quote(std::string_view text) {
   std::string quoted;
   for (const char c : text) {
     const bool word = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -90,10 +97,7 @@ std::string quote(std::string_view text) {
     } else if (c == ' ') {
       quoted += '+';
     } else {
-      const auto byte = static_cast<unsigned char>(c);
-      quoted += '%';
-      quoted += kDigits[byte >> 4];
-      quoted += kDigits[byte & 15];
+      put_percent(quoted, c);
     }
   }
   return quoted;

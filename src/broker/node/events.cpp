@@ -112,21 +112,30 @@ struct EventOf {
   }
 };
 
-}  // namespace
+struct Outlet {
+  VhostReplica& vhost;
+  Exchange& exchange;
+};
 
-void announce(Shard& shard, std::string_view event, Arguments details) {
-  if (shard.shared().stopping.load(std::memory_order_relaxed)) return;
+// None: nobody can hear of anything, as nearly always. Asked before an event is described.
+std::optional<Outlet> outlet_of(Shard& shard) {
+  if (shard.shared().stopping.load(std::memory_order_relaxed)) return std::nullopt;
   VhostReplica* vhost = shard.replica().find_vhost("/");
   Exchange* exchange = vhost ? vhost->table->find_exchange(kEventExchange) : nullptr;
-  if (exchange == nullptr) return;
+  if (exchange == nullptr || vhost->table->leads_nowhere(*exchange)) return std::nullopt;
+  return Outlet{*vhost, *exchange};
+}
+
+void tell(Shard& shard, const Outlet& outlet, std::string_view event, Arguments details) {
   const std::string_view keys[] = {event};
   Message::Fields fields;
   fields.exchange = kEventExchange;
   fields.routing_key = event;
   QueueTargets targets;
   RememberingExchanges remembering;
-  const MessageRef asked = Message::create(fields, ByteView());  // where it would go: mostly nowhere
-  if (!shard.route(*vhost, *exchange, keys, *asked, targets, remembering) || targets.empty()) return;
+  const MessageRef asked = Message::create(fields, ByteView());  // of some events only, perhaps
+  if (!shard.route(outlet.vhost, outlet.exchange, keys, *asked, targets, remembering) || targets.empty())
+    return;
   details.set("timestamp_in_ms", Value::integer(shard.wall_ms()));
   MessageProperties properties;
   properties.timestamp = static_cast<std::uint64_t>(shard.wall_ms() / 1000);
@@ -149,13 +158,18 @@ void announce(Shard& shard, std::string_view event, Arguments details) {
   }
 }
 
+}  // namespace
+
 void announce(Shard& shard, const Change& change) {
+  const std::optional<Outlet> outlet = outlet_of(shard);
+  if (!outlet) return;
   Event event = std::visit(EventOf(), change);
-  if (event) announce(shard, event->first, std::move(event->second));
+  if (event) tell(shard, *outlet, event->first, std::move(event->second));
 }
 
 void announce(Shard& shard, std::string_view event, const ConnectionImpl& connection) {
-  if (connection.info().is_management) return;
+  const std::optional<Outlet> outlet = outlet_of(shard);
+  if (!outlet || connection.info().is_management) return;
   Arguments details;
   details.set("name", Value::text(connection.info().peer));
   details.set("user", Value::text(connection.subject().user));
@@ -163,7 +177,7 @@ void announce(Shard& shard, std::string_view event, const ConnectionImpl& connec
   details.set("protocol", Value::text(connection.info().protocol));
   details.set("user_provided_name", Value::text(connection.info().client_name));
   details.set("connected_at", Value::integer(connection.connected_ms()));
-  announce(shard, event, std::move(details));
+  tell(shard, *outlet, event, std::move(details));
 }
 
 }  // namespace millrace::broker

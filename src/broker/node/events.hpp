@@ -15,7 +15,6 @@ class ConnectionImpl;
 inline constexpr std::string_view kEventExchange = "amq.rabbitmq.event";
 
 // On the shard's thread. Persistent messages, as durable as the exchange's queues.
-void announce(Shard& shard, std::string_view event, Arguments details);
 void announce(Shard& shard, const Change& change);
 void announce(Shard& shard, std::string_view event, const ConnectionImpl& connection);
 
