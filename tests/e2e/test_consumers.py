@@ -153,6 +153,18 @@ def test_a_consumer_is_told_when_its_queue_is_deleted(connect, channel, name):
     assert cancelled[0].method.consumer_tag == tag
 
 
+def test_who_deletes_a_queue_is_answered_before_its_own_consumer_is_told(broker, name):
+    """amqplib's programs end at the cancellation: the answer that they wait for has to be there."""
+    with RawConnection(broker) as raw:
+        raw.open().open_channel()
+        for number in range(20):  # on all shards
+            queue = name(f"deleted-{number}")
+            raw.ask(commands.Queue.Declare(queue=queue), commands.Queue.DeclareOk, 1)
+            raw.ask(commands.Basic.Consume(queue=queue, consumer_tag=queue), commands.Basic.ConsumeOk, 1)
+            raw.ask(commands.Queue.Delete(queue=queue), commands.Queue.DeleteOk, 1)
+            assert raw.expect(commands.Basic.Cancel).consumer_tag == queue
+
+
 def test_a_client_without_that_capability_is_not_told(broker, channel, name):
     queue = name("deleted")
     channel.queue_declare(queue)

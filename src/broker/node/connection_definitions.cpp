@@ -296,7 +296,12 @@ void ConnectionImpl::purge_queue(std::string_view name, Done<std::uint64_t> done
 
 void ConnectionImpl::delete_queue(std::string_view name, bool if_unused, bool if_empty,
                                   Done<std::uint64_t> done) {
-  done = in_order(std::move(done));
+  ++deletions_;
+  done = in_order<std::uint64_t>([this, done = std::move(done)](result<std::uint64_t> outcome) mutable {
+    done(std::move(outcome));
+    if (--deletions_ > 0) return;
+    for (const ConsumerId consumer : std::exchange(cancelled_since_, {})) cancelled(consumer);
+  });
   if (auto ok = shard_->replica().access().authorize(subject_, vhost_, ResourceKind::queue, name,
                                                      Permission::configure);
       ok.has_error()) {

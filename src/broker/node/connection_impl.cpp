@@ -250,6 +250,7 @@ void ConnectionImpl::deliver(ConsumerId consumer, Delivery&& delivery) {
 }
 
 void ConnectionImpl::cancelled(ConsumerId consumer) {
+  if (deletions_ > 0) return cancelled_since_.push_back(consumer);
   if (consumers_.erase(consumer.value) == 0 || closing_) return;
   listener_.on_consumer_cancelled(consumer);
   shard_->touch(*this);

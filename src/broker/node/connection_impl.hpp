@@ -166,6 +166,9 @@ class ConnectionImpl final : public Connection {
   };
   boost::unordered_flat_set<QueueAddress, AddressHash> used_;  // queues that may hold something of ours
   std::vector<std::string> exclusive_queues_;
+  // Of queues that this connection deletes clients expect the answer first, then that their consumers are cancelled.
+  std::size_t deletions_ = 0;                // asked for, not answered
+  std::vector<ConsumerId> cancelled_since_;  // told then
   PublishCache cache_;
   ShardVote vote_;
   std::unique_ptr<Move> move_;         // from leave_for() to arrive()
