@@ -90,6 +90,13 @@ class Message final : public RefCounted {
   // Heap bytes this message takes.
   std::size_t footprint() const noexcept;
 
+  // For who puts it into several queues, before any has it: a shard then counts its memory once.
+  void share(std::size_t shards) const { holders_ = std::make_unique<std::uint32_t[]>(shards); }
+  // A queue of that shard takes it into memory, or lets it go: whether it is the first, or the last of them.
+  // The shard's thread.
+  bool taken_on(std::size_t shard) const noexcept { return !holders_ || holders_[shard]++ == 0; }
+  bool left_on(std::size_t shard) const noexcept { return !holders_ || --holders_[shard] == 0; }
+
   const Annotations* annotations() const noexcept { return annotations_.get(); }
 
   // For a message like this one: all that is not its body or its annotations, as views into this one.
@@ -122,6 +129,7 @@ class Message final : public RefCounted {
   std::int64_t received_ms_ = 0;
   std::int64_t timestamp_ms_ = -1;
   std::unique_ptr<const Annotations> annotations_;
+  mutable std::unique_ptr<std::uint32_t[]> holders_;  // by shard, each touches its own
 };
 
 using MessageRef = Ref<const Message>;

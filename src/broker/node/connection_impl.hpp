@@ -166,7 +166,8 @@ class ConnectionImpl final : public Connection {
   };
   boost::unordered_flat_set<QueueAddress, AddressHash> used_;  // queues that may hold something of ours
   std::vector<std::string> exclusive_queues_;
-  // Of queues that this connection deletes clients expect the answer first, then that their consumers are cancelled.
+  // Of queues that this connection deletes clients expect the answer first, then that their consumers are
+  // cancelled.
   std::size_t deletions_ = 0;                // asked for, not answered
   std::vector<ConsumerId> cancelled_since_;  // told then
   PublishCache cache_;

@@ -138,6 +138,7 @@ result<PublishOutcome> ConnectionImpl::send_to(const Publish& publish,
     return outcome;
   }
   // Several: one letter for each shard, and the parts are counted.
+  publish.message->share(shard_->shared().shards.size());
   boost::container::small_vector<QueueId, 8> local;
   boost::container::small_vector<std::pair<ShardId, EnqueueLetter>, 4> letters;
   for (const QueueAddress& target : targets) {

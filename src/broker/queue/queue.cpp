@@ -113,8 +113,16 @@ void Queue::account_ready(const Entry& entry, int sign) noexcept {
   }
 }
 
+void Queue::entered_memory(const Entry& entry) noexcept {
+  const std::size_t bytes = entry.message->footprint();
+  memory_bytes_ += bytes;
+  if (entry.message->taken_on(spec_->address.shard.value)) memory_change_ += static_cast<std::int64_t>(bytes);
+}
+
 void Queue::left_memory(const Entry& entry) noexcept {
-  memory_bytes_ -= entry.message->footprint();
+  const std::size_t bytes = entry.message->footprint();
+  memory_bytes_ -= bytes;
+  if (entry.message->left_on(spec_->address.shard.value)) memory_change_ -= static_cast<std::int64_t>(bytes);
 }
 
 std::int64_t Queue::remembered_until(std::int64_t from_ms) const noexcept {
@@ -176,7 +184,7 @@ storage::Lsn Queue::push(MessageRef message, std::uint64_t seq, storage::Lsn lsn
   note_time();
   entry.since_us = noted_us();
   ++counters_.published;
-  memory_bytes_ += entry.message->footprint();
+  entered_memory(entry);
   if (entry.expires_ms != Entry::kNever) ttl_seen_ = true;
   account_ready(entry, +1);
   lane_for(entry).tail.push_back(std::move(entry));
@@ -314,8 +322,10 @@ void Queue::shut(bool notify_consumers) {
   for (auto& lane : lanes_) {
     if (!lane) continue;
     for (LaneRun& run : lane->runs) host_.run_released(run.run);
+    lane->for_each([this](const Entry& entry) { left_memory(entry); });
     lane.reset();
   }
+  for_each_pinned([this](const Entry& entry) { left_memory(entry); });
   unacked_.clear();
   unacked_bytes_ = 0;
   delayed_.clear();
@@ -323,8 +333,7 @@ void Queue::shut(bool notify_consumers) {
   transfers_.clear();
   ready_ = ready_bytes_ = 0;
   answer_gets();
-  host_.memory_changed(-static_cast<std::int64_t>(reported_memory_));
-  memory_bytes_ = reported_memory_ = 0;
+  report_memory();
   host_.set_deadline(*this, Entry::kNever);
 }
 
@@ -346,11 +355,11 @@ void Queue::pump() {
     times_->open(next_consumer() != nullptr);
     time_noted_ = false;
   }
-  if (memory_bytes_ != reported_memory_) {
-    host_.memory_changed(static_cast<std::int64_t>(memory_bytes_) -
-                         static_cast<std::int64_t>(reported_memory_));
-    reported_memory_ = memory_bytes_;
-  }
+  report_memory();
+}
+
+void Queue::report_memory() {
+  if (memory_change_ != 0) host_.memory_changed(std::exchange(memory_change_, 0));
 }
 
 void Queue::answer_gets() {

@@ -304,7 +304,9 @@ class Queue {
   Entry take(unsigned lane);
   void die(Entry&& entry, DeathReason reason);
   void settled(const Entry& entry);
+  void entered_memory(const Entry& entry) noexcept;
   void left_memory(const Entry& entry) noexcept;
+  void report_memory();
   void drop_expired();
   void enforce_limits();
   void answer_gets();
@@ -377,9 +379,9 @@ class Queue {
   QueueCounters counters_;
   std::unique_ptr<QueueTimes> times_;  // made with the first message
   std::uint64_t memory_bytes_ = 0;
-  std::uint64_t reported_memory_ = 0;
-  std::int64_t used_ms_ = 0;      // last use, for x-expires
-  std::uint64_t read_bytes_ = 0;  // what the next read must cover, when an item is longer than a piece
+  std::int64_t memory_change_ = 0;  // not reported yet: of a message in several queues of the shard once
+  std::int64_t used_ms_ = 0;        // last use, for x-expires
+  std::uint64_t read_bytes_ = 0;    // what the next read must cover, when an item is longer than a piece
   std::uint64_t load_generation_ = 0;
   bool ttl_seen_ = false;  // some message may expire
   bool had_consumer_ = false;

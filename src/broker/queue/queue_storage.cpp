@@ -127,7 +127,7 @@ void Queue::take_item(unsigned index, LaneRun& run, const storage::StoredItem& i
   entry.since_us = since_arrival_us(entry);
   run.oldest_ms = entry.arrival_ms;
   if (entry.expires_ms != Entry::kNever) ttl_seen_ = true;
-  memory_bytes_ += entry.message->footprint();
+  entered_memory(entry);
   if (waits) {
     delayed_.emplace(retry.due_ms, std::move(entry));
     return;
@@ -486,7 +486,7 @@ void Queue::recover(RecoveredQueue&& recovered) {
       recovered_counts_.erase(it);
     }
     if (entry.expires_ms != Entry::kNever) ttl_seen_ = true;
-    memory_bytes_ += entry.message->footprint();
+    entered_memory(entry);
     if (const auto it = recovered.retries.find(seq); it != recovered.retries.end()) {
       entry.returns = it->second.returns;
       entry.redelivered = true;

@@ -245,5 +245,24 @@ TEST_F(QueueTest, reads_back_in_order_what_memory_had_no_room_for) {
   EXPECT_EQ(host.released.size(), 1u);
 }
 
+TEST_F(QueueTest, shares_the_memory_of_a_message_with_the_others_of_its_shard) {
+  make();
+  Queue other(host, test::test_spec(), {});
+  const MessageRef message = Message::create({}, as_bytes("body"));
+  message->share(1);
+  const auto bytes = static_cast<std::int64_t>(message->footprint());
+  for (Queue* one : {&queue(), &other}) {
+    one->push(message, one->take_seq(), {});
+    host.run(*one);
+  }
+  EXPECT_EQ(queue().memory_bytes() + other.memory_bytes(), 2 * message->footprint());
+  EXPECT_EQ(host.memory, bytes);
+  queue().purge();
+  run();
+  EXPECT_EQ(host.memory, bytes);  // the other still holds it
+  other.shut(false);
+  EXPECT_EQ(host.memory, 0);
+}
+
 }  // namespace
 }  // namespace millrace::broker
