@@ -57,6 +57,7 @@ class LogListener {
 // What opening found.
 struct LogRecovery {
   std::uint64_t records = 0;  // replayed
+  std::uint32_t epoch = 0;    // of the last sound record; 0: there is none
   std::uint64_t bytes_cut =
       0;                   // of an unsynced tail that a power cut left torn; none of it was ever confirmed
   bool corrupt = false;    // a bad record at or below a durable LSN: the log is not cut and not appended to

@@ -154,6 +154,7 @@ class Recovery {
       if (record.lsn != next_ || record.epoch < epoch_ || record.epoch > kMaxEpoch) return {};
       epoch_ = record.epoch;
       log_.epoch = std::max(log_.epoch, epoch_);
+      found_.epoch = epoch_;
       if (record.type == RecordType::commit_group && record.payload.size() == sizeof(std::uint64_t)) {
         state(Lsn(load_le<std::uint64_t>(record.payload.data())), record.lsn);
       }

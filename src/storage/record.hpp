@@ -27,6 +27,7 @@ enum class RecordType : std::uint8_t {
   remembered = 24,       // entity: queue; a value that came, so that it does not again
   passed = 25,           // entity: an exchange's store; likewise
   history = 26,          // entity: an exchange's store; a message for those bound later
+  stopped = 27,          // the last of an orderly stop
 };
 
 struct Record {

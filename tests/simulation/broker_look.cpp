@@ -12,7 +12,8 @@ class Drainer final : public ConnectionListener {
  public:
   void on_confirm(std::span<const Confirmation>) override {}
   void on_deliver(ConsumerId consumer, Delivery&& delivery) override {
-    found[consumer.value].push_back({id_of(*delivery.message), delivery.delivery_count});
+    found[consumer.value].push_back(
+        {id_of(*delivery.message), delivery.delivery_count, delivery.redelivered});
     durable = durable && delivery.message->durable();
     ++count;
   }

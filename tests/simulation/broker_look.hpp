@@ -13,6 +13,7 @@ namespace millrace::broker {
 struct Found {
   std::uint64_t id = 0;
   std::uint32_t deliveries = 0;
+  bool redelivered = false;
   friend auto operator<=>(const Found&, const Found&) = default;
 };
 // By queue, in the order delivered; queues that are not there are missing.

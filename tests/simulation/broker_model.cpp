@@ -32,6 +32,8 @@ void Model::received(ModelQueue& queue, std::uint64_t id, const Delivery& delive
   EXPECT_FALSE(copy.held) << "message " << id << " of " << queue.name << " is with two consumers";
   EXPECT_FALSE(copy.settled) << "message " << id << " of " << queue.name << " came back after it was settled";
   EXPECT_LE(delivery.delivery_count, copy.returns + copy.perhaps) << "message " << id;
+  EXPECT_TRUE(delivery.redelivered || !copy.given)
+      << "message " << id << " of " << queue.name << " comes as new again";
   if (shard_ms != 0) {
     EXPECT_GE(shard_ms, copy.retry_ms) << "message " << id << " of " << queue.name << " is retried too soon";
   }
@@ -41,6 +43,7 @@ void Model::received(ModelQueue& queue, std::uint64_t id, const Delivery& delive
     last = std::max(last, id);
   }
   copy.held = held;
+  copy.given = true;
   if (!held) copy.settled = copy.may_be_gone = true;
 }
 

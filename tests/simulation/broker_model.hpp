@@ -36,6 +36,7 @@ struct Copy {
   bool settled = false;      // in this life
   bool may_be_gone = false;  // or was settled in one
   bool held = false;
+  bool given = false;  // to a client, in any life: comes again as redelivered
   bool durable = false;
   bool delayed = false;              // came, or comes, by the delayed exchange
   std::uint64_t publisher = 0;       // the client's number

@@ -61,8 +61,11 @@ void Model::compare_queue(ModelQueue& queue, const std::vector<Found>& found, co
       EXPECT_GE(message.deliveries, was.logged_returns)
           << "message " << message.id << " of " << queue.name << ": deliveries forgotten";
     }
+    EXPECT_TRUE(message.redelivered || !was.given)
+        << "message " << message.id << " of " << queue.name << " comes as new again";
     Copy copy;
     copy.confirmed = copy.durable = true;
+    copy.given = was.given;
     copy.delayed = was.delayed;
     copy.publisher = was.publisher;
     copy.priority = was.priority;

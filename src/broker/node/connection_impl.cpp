@@ -218,7 +218,9 @@ void ConnectionImpl::get(std::string_view name, bool no_ack, Done<std::optional<
 
 void ConnectionImpl::get_at_owner(NodeShared& shared, QueueAddress address, ConnectionId connection,
                                   bool no_ack, Done<std::optional<GotMessage>> back) {
-  Queue* queue = shared.shards[address.shard.value]->find_queue(address.id);
+  Shard& owner = *shared.shards[address.shard.value];
+  if (owner.closing()) return;  // what was given is on record; the connection ends without this answer
+  Queue* queue = owner.find_queue(address.id);
   if (!queue) return back(std::optional<GotMessage>());
   bool pending = false;
   std::optional<GotMessage> got = queue->get(connection, no_ack, pending);

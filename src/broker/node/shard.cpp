@@ -255,6 +255,7 @@ void Shard::queue_put(const std::shared_ptr<const QueueSpec>& spec, const QueueS
   }
   auto queue = std::make_unique<Queue>(*this, std::move(own), last_settings_);
   if (const auto it = recovered_.find(spec->address.id.value); it != recovered_.end()) {
+    if (!stopped_in_order_) it->second.delivered_through = UINT64_MAX;
     queue->recover(std::move(it->second));
     recovered_.erase(it);
   }

@@ -165,6 +165,8 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void set_alarm(std::string_view reason);
   std::string_view alarm() const noexcept { return alarm_; }
   // By an alarm, or because the log has more to write than it should.
+  // The log is written to the end, and nothing is taken in or given out any more.
+  bool closing() const noexcept { return closing_; }
   bool blocked() const noexcept { return flow_ || !alarm_.empty(); }
 
   // Asks every session to close, and calls `done` when none is left.
@@ -407,7 +409,9 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
     std::vector<storage::SegmentId> dead;
   };
   std::optional<Checkpointing> waiting_checkpoint_;
-  storage::Lsn recovered_state_;  // of the checkpoint found at the start
+  storage::Lsn recovered_state_;     // of the checkpoint found at the start
+  std::uint32_t stopped_epoch_ = 0;  // that ended in order; 0: another record follows
+  bool stopped_in_order_ = false;    // what ran before this, so that it is known what consumers were given
   bool spilling_ = false;
   std::int64_t spill_above_ = 0;  // nothing to move was found: not before there is this much,
   storage::Lsn spill_after_;      // or this is durable, which was not then; 0: no such thing

@@ -70,6 +70,7 @@ result<std::unique_ptr<Shard>> Shard::open(NodeShared& shared, unsigned index, r
   }
   shard->log_ = std::move(*log);
   shard->durable_ = shard->log_->durable();
+  shard->stopped_in_order_ = found.epoch != 0 && shard->stopped_epoch_ == found.epoch;
   recovery.log_records += found.records;
   recovery.log_bytes_cut += found.bytes_cut;
   return shard;
@@ -102,6 +103,7 @@ result<void> Shard::read_checkpoint(ByteView blob, Definitions& definitions) {
 void Shard::replay(const storage::Record& record, Definitions& definitions) {
   Reader in(record.payload);
   const bool in_state = record.lsn <= recovered_state_;
+  stopped_epoch_ = record.type == storage::RecordType::stopped ? record.epoch : 0;
   switch (record.type) {
     case storage::RecordType::definition: {
       // What was deleted before the checkpoint would half come back: a binding without its queue.
@@ -162,6 +164,7 @@ void Shard::replay(const storage::Record& record, Definitions& definitions) {
     case storage::RecordType::commit_group:
     case storage::RecordType::epoch_start:
     case storage::RecordType::queue_state:
+    case storage::RecordType::stopped:
       return;
   }
 }
@@ -502,8 +505,7 @@ void Shard::write_checkpoint() {
 // How far a queue was delivered is otherwise told by what was settled: nothing of what consumers hold may be.
 void Shard::note_deliveries() {
   for (const auto& [id, queue] : queues_) {
-    if (!queue->spec().durable || queue->delivered_through() == 0) continue;
-    if (queue->ready() + queue->waiting() + queue->unsettled() == 0) continue;
+    if (!queue->spec().durable || queue->delivered_through() == 0 || queue->is_empty()) continue;
     record_.clear();
     put_varint(record_, queue->delivered_through());
     put_varint(record_, 0u);
@@ -517,6 +519,7 @@ void Shard::close_store(Task done) {
   pump_queues();
   gather_settled();
   note_deliveries();
+  append(storage::RecordType::stopped, 0, 0, ByteView());
   closing_ = true;
   log_->close(std::move(done));
 }

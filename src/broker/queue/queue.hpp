@@ -114,7 +114,7 @@ Retry read_retry(Reader& in);
 // in the tail; their effect on what is in segments is in the state already.
 struct RecoveredQueue {
   std::uint64_t next_seq = 1;
-  std::uint64_t delivered_through = 0;  // highest sequence ever given to a consumer
+  std::uint64_t delivered_through = 0;  // highest sequence that may have been given to a consumer
   unsigned levels = 0;                  // of priority; 0: not in the checkpoint
   std::map<unsigned, LaneRuns> runs;    // by lane
   // Deliveries of a revived item: what it was stored with, because nothing says that there were more.
@@ -203,6 +203,8 @@ class Queue {
   std::uint64_t ready() const noexcept { return ready_; }
   std::uint64_t ready_bytes() const noexcept { return ready_bytes_; }
   std::uint64_t unsettled() const noexcept { return unacked_.size(); }
+  // Nor is any waiting for another try, or dying.
+  bool is_empty() const noexcept { return ready_ + waiting() + unacked_.size() + transfers_.size() == 0; }
   std::uint64_t unsettled_bytes() const noexcept { return unacked_bytes_; }
   // To be tried again later.
   std::uint64_t waiting() const noexcept {

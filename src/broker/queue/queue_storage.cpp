@@ -451,7 +451,7 @@ void Queue::recover(RecoveredQueue&& recovered) {
   recover_window(recovered);
   recover_retries(recovered);
   next_seq_ = std::max(next_seq_, recovered.next_seq);
-  recovered_through_ = delivered_through_ = recovered.delivered_through;
+  recovered_through_ = delivered_through_ = std::min(recovered.delivered_through, next_seq_ - 1);
   skip_ = std::move(recovered.skip);
   revived_ = std::move(recovered.revived);
   recovered_counts_ = std::move(recovered.delivery_counts);
