@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "broker/access/pattern.hpp"
+#include "broker/queue/arguments.hpp"
 
 namespace millrace::broker {
 namespace {
@@ -50,6 +51,7 @@ result<void> check(const PolicySpec& policy) {
     return fail(Errc::invalid_argument,
                 "'apply-to' must be all, exchanges, queues, classic_queues, quorum_queues or streams");
   }
+  if (auto ok = check_scheduling_policy(policy); ok.has_error()) return ok;
   return check_pattern("pattern", policy.pattern);
 }
 

@@ -195,6 +195,7 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void log_settled(Queue& queue, unsigned lane, std::uint64_t seq) override;
   void log_requeued(Queue& queue, const Entry& entry, std::int64_t due_ms) override;
   storage::Lsn log_remembered(Queue& queue, const Remembered& entry) override;
+  void log_note(Queue& queue, ByteView note) override;
   void log_purged(Queue& queue, std::uint64_t through_seq, std::span<const KeptItem> kept) override;
   bool dead_letter(Queue& queue, const Entry& entry, DeathReason reason) override;
   void read_segment(storage::SegmentId segment, std::uint64_t offset, std::size_t bytes,
@@ -207,6 +208,8 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void queue_unused(Queue& queue) override;
   void memory_changed(std::int64_t bytes) override { memory_bytes_ += bytes; }
   std::string header_text(const Message& message, std::string_view name) override;
+  std::optional<Value> header_value(const Message& message, std::string_view name) override;
+  std::optional<std::string> property_text(const Message& message, std::string_view name) override;
   MessageRef stamped(const MessageRef& message, const Queue& queue, std::uint64_t seq) override;
   bool tapped() const noexcept override { return tap_ != nullptr; }
   void saw_settled(const Queue& queue, const Entry& entry, ConnectionId by, Settlement how) override;

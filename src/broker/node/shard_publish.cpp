@@ -183,6 +183,14 @@ std::string Shard::header_text(const Message& message, std::string_view name) {
   return value->describe();
 }
 
+std::optional<Value> Shard::header_value(const Message& message, std::string_view name) {
+  return shared_.options.formats.of(message).header(message, name);
+}
+
+std::optional<std::string> Shard::property_text(const Message& message, std::string_view name) {
+  return shared_.options.formats.of(message).property(message, name);
+}
+
 void Shard::log_settled(Queue& queue, unsigned lane, std::uint64_t seq) {
   if (queue.settled_this_turn.empty()) settled_queues_.push_back(&queue);
   queue.settled_this_turn.emplace_back(lane, seq);
@@ -261,6 +269,10 @@ storage::Lsn Shard::log_remembered(Queue& queue, const Remembered& entry) {
   record_.clear();
   put_remembered(record_, entry);
   return append(storage::RecordType::remembered, 0, queue.id().value, record_.view());
+}
+
+void Shard::log_note(Queue& queue, ByteView note) {
+  append(storage::RecordType::queue_state, 0, queue.id().value, note);
 }
 
 void Shard::log_requeued(Queue& queue, const Entry& entry, std::int64_t due_ms) {

@@ -15,7 +15,8 @@
 namespace millrace::broker {
 namespace {
 
-constexpr std::uint8_t kBlobVersion = 3;
+constexpr std::uint8_t kBlobVersion = 4;
+constexpr std::uint8_t kBlobWithoutRanks = 3;
 constexpr std::uint8_t kBlobWithoutMemory = 2;  // nothing of what queues remember
 
 Error explain(Error error, std::string_view what) {
@@ -80,7 +81,7 @@ result<void> Shard::read_checkpoint(ByteView blob, Definitions& definitions) {
   Reader in(blob);
   const auto malformed = [] { return fail(Errc::corrupt, "the checkpoint is malformed"); };
   const std::uint8_t version = in.u8();
-  if (version != kBlobVersion && version != kBlobWithoutMemory) {
+  if (version != kBlobVersion && version != kBlobWithoutRanks && version != kBlobWithoutMemory) {
     return fail(Errc::precondition_failed, "the checkpoint was written by another version");
   }
   recovered_state_.value = in.varint();
@@ -91,11 +92,11 @@ result<void> Shard::read_checkpoint(ByteView blob, Definitions& definitions) {
   }
   for (std::uint64_t count = in.varint(); count > 0; --count) {
     const std::uint64_t queue = in.varint();
-    recovered_[queue] = Queue::read_state(in, version == kBlobVersion);
+    recovered_[queue] = Queue::read_state(in, static_cast<Queue::StateVersion>(version));
     if (in.failed()) return malformed();
   }
-  remembering_->read_state(in, version == kBlobVersion);
-  if (version == kBlobVersion) arrivals_.read_state(in);
+  remembering_->read_state(in, version != kBlobWithoutMemory);
+  if (version != kBlobWithoutMemory) arrivals_.read_state(in);
   if (in.failed()) return malformed();
   return {};
 }
@@ -156,6 +157,9 @@ void Shard::replay(const storage::Record& record, Definitions& definitions) {
       queue.remember(std::move(entry), in_state);
       return;
     }
+    case storage::RecordType::queue_state:
+      recovered_[record.entity].ranked.replay(in, in_state);
+      return;
     case storage::RecordType::passed:
     case storage::RecordType::history:
     case storage::RecordType::delayed:
@@ -163,7 +167,6 @@ void Shard::replay(const storage::Record& record, Definitions& definitions) {
       return remembering_->replay(record, in_state);
     case storage::RecordType::commit_group:
     case storage::RecordType::epoch_start:
-    case storage::RecordType::queue_state:
     case storage::RecordType::stopped:
       return;
   }

@@ -99,6 +99,52 @@ std::optional<std::string> retry_type(const Value& value, const Arguments& all) 
   return std::nullopt;
 }
 
+std::optional<std::string> scheduling(const Value& value, const Arguments& all) {
+  if (auto wrong = text(value, all)) return wrong;
+  const auto order = scheduling_named(*value.as_text());
+  if (!order) return "invalid_scheduling, not one of fifo, lifo, priority, sjf, aged-sjf, edf, fair";
+  const Value* levels = all.find("x-max-priority");
+  if (levels && levels->as_integer().value_or(0) > 0 && *order != Scheduling::fifo) {
+    return "scheduling_with_max_priority, a queue has either levels or another order";
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> header_name(const Value& value, const Arguments& all) {
+  if (auto wrong = text(value, all)) return wrong;
+  if (value.as_text()->empty() || value.as_text()->size() > 255) return "invalid_header_name";
+  return std::nullopt;
+}
+
+std::optional<std::string> within(const Value& value, double least, double most) {
+  if (value.as_text()) return unacceptable(value);
+  const auto given = number_in(value);
+  if (!given) return unacceptable(value);
+  if (*given < least || *given > most) return "{value_out_of_range," + value.describe() + "}";
+  return std::nullopt;
+}
+
+std::optional<std::string> ageing(const Value& value, const Arguments&) {
+  return within(value, kMinAgeing, kMaxAgeing);
+}
+
+std::optional<std::string> rank_cost(const Value& value, const Arguments& all) {
+  if (auto wrong = text(value, all)) return wrong;
+  static constexpr std::array<std::string_view, 2> kWords{"message", "size"};
+  if (!one_of(value, kWords)) return "invalid_rank_cost, not one of message, size";
+  return std::nullopt;
+}
+
+std::optional<std::string> rank_weights(const Value& value, const Arguments&) {
+  const auto* weights = std::get_if<Arguments>(&value.data);
+  if (weights == nullptr) return unacceptable(value);
+  if (weights->size() > kMaxWeights) return "{too_many_weights," + std::to_string(weights->size()) + "}";
+  for (const Argument& weight : *weights) {
+    if (auto wrong = within(weight.value, kMinWeight, kMaxWeight)) return "'" + weight.key + "': " + *wrong;
+  }
+  return std::nullopt;
+}
+
 std::optional<std::string> queue_type(const Value& value, const Arguments& all) {
   return text(value, all);
 }
@@ -141,6 +187,12 @@ constexpr ArgumentRule kRules[] = {
     {"x-cache-ttl", any, positive_time_span},
     {"x-message-deduplication", any, boolean},
     {"x-message-stamp", any, boolean},
+    {"x-scheduling", any, scheduling},
+    {"x-rank-header", any, header_name},
+    {"x-rank-name-header", any, header_name},
+    {"x-rank-ageing", any, ageing},
+    {"x-rank-cost", any, rank_cost},
+    {"x-rank-weights", any, rank_weights},
     // Of streams only: known, so that other types refuse them by name.
     {"x-max-age", 0, text},
     {"x-stream-max-segment-size-bytes", 0, positive},
@@ -228,7 +280,45 @@ class Lookup {
   const PolicySpec* operator_;
 };
 
+// What belongs to another order, or to none, says nothing: settings that do the same are the same.
+SchedulingSettings scheduling_settings(const QueueSpec& queue, const Lookup& look) {
+  SchedulingSettings s;
+  const auto order = scheduling_named(look.text("scheduling").value_or("fifo"));
+  // Levels are an argument of the declaration, which no policy changes.
+  const Value* levels = queue.arguments.find("x-max-priority");
+  if (!order || *order == Scheduling::fifo || (levels && levels->as_integer().value_or(0) > 0)) return s;
+  s.order = *order;
+  s.header = look.text("rank-header").value_or("");
+  s.name_header = look.text("rank-name-header").value_or("");
+  if (const Value* given = look.first("rank-ageing"); given && s.order == Scheduling::aged_shortest_job) {
+    s.ageing = number_in(*given).value_or(SchedulingSettings::kDefaultAgeing);
+  }
+  if (s.order != Scheduling::fair) return s;
+  s.cost_is_size = look.text("rank-cost").value_or("message") == "size";
+  const Value* given = look.first("rank-weights");
+  const auto* weights = given ? std::get_if<Arguments>(&given->data) : nullptr;
+  if (weights == nullptr) return s;
+  for (const Argument& weight : *weights) {
+    s.weights.emplace_back(weight.key, number_in(weight.value).value_or(1));
+  }
+  std::sort(s.weights.begin(), s.weights.end());
+  return s;
+}
+
 }  // namespace
+
+result<void> check_scheduling_policy(const PolicySpec& policy) {
+  for (const Argument& argument : policy.definition) {
+    if (argument.key != "scheduling" && !argument.key.starts_with("rank-")) continue;
+    const ArgumentRule* rule = find_rule("x-" + argument.key);
+    if (rule == nullptr) continue;
+    if (auto wrong = rule->check(argument.value, policy.definition)) {
+      return fail(Errc::precondition_failed, "invalid '" + argument.key + "' in policy '" + policy.name +
+                                                 "' in vhost '" + policy.vhost + "': " + *wrong);
+    }
+  }
+  return {};
+}
 
 result<void> check_queue_arguments(QueueSpec& queue, std::string_view default_type) {
   const std::string where = queue_text(queue.vhost, queue.name);
@@ -356,6 +446,7 @@ QueueSettings queue_settings(const QueueSpec& queue, const PolicySpec* policy,
     s.cache_ttl_ms = look.least("cache-ttl");
   }
   s.stamp = look.flag("message-stamp");
+  s.scheduling = scheduling_settings(queue, look);
   return s;
 }
 

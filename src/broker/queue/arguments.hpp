@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/result.hpp"
+#include "broker/queue/scheduling.hpp"
 #include "broker/specs.hpp"
 
 namespace millrace::broker {
@@ -36,6 +37,7 @@ struct QueueSettings {
   std::int64_t cache_size = 0;
   std::optional<std::int64_t> cache_ttl_ms;
   bool stamp = false;  // message id, sequence, arrival time
+  SchedulingSettings scheduling;
 
   friend bool operator==(const QueueSettings&, const QueueSettings&) = default;
 };
@@ -53,6 +55,9 @@ inline std::string exchange_text(std::string_view vhost, std::string_view name) 
 // Fills in x-queue-type and refuses what the type does not allow: precondition_failed, or not_implemented for
 // streams.
 result<void> check_queue_arguments(QueueSpec& queue, std::string_view default_type);
+
+// Of a policy's definition, the keys that say in which order queues serve: precondition_failed.
+result<void> check_scheduling_policy(const PolicySpec& policy);
 
 // Whether a redeclaration asks for the queue that is there: precondition_failed names the first difference.
 result<void> check_queue_equivalent(const QueueSpec& existing, const QueueSpec& asked);

@@ -24,6 +24,7 @@ Queue::Queue(QueueHost& host, std::shared_ptr<const QueueSpec> spec,
              std::shared_ptr<const QueueSettings> settings)
     : host_(host), spec_(std::move(spec)), settings_(std::move(settings)), used_ms_(host.now_ms()) {
   lanes_.resize(std::size_t{settings_->max_priority} + 1);
+  change_scheduling();
   if (settings_->expires_ms) host_.mark_dirty(*this);
 }
 
@@ -35,7 +36,9 @@ void Queue::change_settings(std::shared_ptr<const QueueSettings> settings) {
   const bool other_window = settings->deduplication_header != settings_->deduplication_header ||
                             settings->cache_size != settings_->cache_size ||
                             settings->cache_ttl_ms != settings_->cache_ttl_ms;
+  const bool other_order = settings->scheduling != settings_->scheduling;
   settings_ = std::move(settings);
+  if (other_order) change_scheduling();
   // What it knows of messages that have left would never be forgotten by one that goes by those that are
   // here.
   if (other_window && remembers_what_it_holds()) window_.reset();
@@ -45,6 +48,11 @@ void Queue::change_settings(std::shared_ptr<const QueueSettings> settings) {
       if (!lane) continue;
       lane->for_each(
           [this](Entry& entry) { entry.expires_ms = expiry_of(*entry.message, entry.arrival_ms); });
+    }
+    if (ranked_) {
+      const auto expiry = [this](const Entry& entry) { return expiry_of(*entry.message, entry.arrival_ms); };
+      for (RankIndex& index : ranked_->earlier) index.change_expiry(expiry);
+      ranked_->ready.change_expiry(expiry);
     }
   }
   host_.mark_dirty(*this);
@@ -98,6 +106,10 @@ std::int64_t Queue::oldest_ms() const noexcept {
       if (!entries->empty()) oldest = std::min(oldest, entries->front().arrival_ms);
     }
     if (lane->has_unread()) oldest = std::min(oldest, lane->runs[lane->unread].oldest_ms);
+  }
+  if (ranked_) {
+    for (RankIndex& index : ranked_->earlier) oldest = std::min(oldest, index.oldest().arrival_ms);
+    if (!ranked_->ready.empty()) oldest = std::min(oldest, ranked_->ready.oldest().arrival_ms);
   }
   return ready_ == 0 || oldest == Entry::kNever ? 0 : oldest;
 }
@@ -205,6 +217,14 @@ Entry* Queue::lane_front(unsigned index) {
 }
 
 Entry* Queue::front(unsigned& index) {
+  if (ranked_) [[unlikely]] {
+    if (ranked_->complete_first) return nullptr;
+    if (!ranked_->is_empty()) {
+      index = kRanked;
+      return &ranked_->serving().front();
+    }
+    if (settings_->scheduling.order != Scheduling::fifo) return nullptr;  // the next pump ranks what came
+  }
   for (unsigned i = static_cast<unsigned>(lanes_.size()); i-- > 0;) {
     Lane* lane = lanes_[i].get();
     if (!lane) continue;
@@ -218,18 +238,21 @@ Entry* Queue::front(unsigned& index) {
 }
 
 Entry Queue::take(unsigned index) {
+  if (index == kRanked) [[unlikely]]
+    return take_ranked();
+  Entry entry = take_from_lane(index);
+  account_ready(entry, -1);
+  return entry;
+}
+
+Entry Queue::take_from_lane(unsigned index) {
   Lane& lane = *lanes_[index];
-  if (!lane.returned.empty()) {
-    Entry entry = lane.returned.take_front();
-    account_ready(entry, -1);
-    return entry;
-  }
+  if (!lane.returned.empty()) return lane.returned.take_front();
   Entries& from = !lane.head.empty() ? lane.head : lane.tail;
   Entry entry = std::move(from.front());
   from.pop_front();
   // Read ahead: the next piece should be there when this one has been served.
   if (&from == &lane.head && lane.head.size() == kReadAheadEntries && lane.has_unread()) load(index);
-  account_ready(entry, -1);
   return entry;
 }
 
@@ -259,6 +282,8 @@ void Queue::finish_transfer(std::uint64_t seq) {
 void Queue::settled(const Entry& entry) {
   if (entry.persistent) host_.log_settled(*this, lane_of(*entry.message), entry.seq);
   if (entry.stored) release_stored(entry);
+  if (ranked_) [[unlikely]]
+    ranked_->given.erase(entry.seq);
   if (window_ && remembers_what_it_holds()) {
     window_->forget(host_.header_text(*entry.message, settings_->deduplication_header), entry.seq);
   }
@@ -283,6 +308,12 @@ std::uint64_t Queue::purge() {
       run.damaged_offset = run.damaged_from_seq = LaneRun::kNone;
       run.live = run.live_transient = 0;
     }
+  }
+  if (ranked_) {
+    ranked_->for_each([this](const Entry& entry, std::int64_t) { left_memory(entry); });
+    ranked_->clear();
+    ranked_->stored.clear();
+    ranked_->complete_first = false;
   }
   std::vector<KeptItem> kept;
   for_each_pinned([&](Entry& entry) {
@@ -329,6 +360,7 @@ void Queue::shut(bool notify_consumers) {
   unacked_.clear();
   unacked_bytes_ = 0;
   delayed_.clear();
+  if (ranked_) ranked_->clear();
   unread_retries_.reset();
   transfers_.clear();
   ready_ = ready_bytes_ = 0;
@@ -339,13 +371,19 @@ void Queue::shut(bool notify_consumers) {
 
 void Queue::pump() {
   if (closing_) return;
+  if (recovered_ranks_) [[unlikely]]
+    recovered_ranks_.reset();
   closures_.reset();
   if (times_) {
     times_->levels(ready_, unacked_.size());
     pass_time();
   }
   release_delayed();
-  deliver_ready();
+  if (ranked_) [[unlikely]] {
+    pump_ranked();
+  } else {
+    deliver_ready();
+  }
   enforce_limits();
   if (ttl_seen_) drop_expired();
   update_deadline();
@@ -378,12 +416,17 @@ void Queue::enforce_limits() {
           ready_bytes_ > static_cast<std::uint64_t>(*settings_->max_length_bytes))) {
     unsigned lane = 0;
     if (front(lane) == nullptr) return;
-    drop_ready(lane, DeathReason::maxlen);
+    if (lane == kRanked) {
+      drop_last_ranked();
+    } else {
+      drop_ready(lane, DeathReason::maxlen);
+    }
   }
 }
 
 void Queue::drop_expired() {
   const std::int64_t now = host_.now_ms();
+  if (ranked_) drop_expired_ranked();
   for (unsigned i = 0; i < lanes_.size(); ++i) {
     for (Entry* entry = lane_front(i); entry && entry->expires_ms <= now && deliverable(*entry);
          entry = lane_front(i)) {
@@ -417,6 +460,10 @@ void Queue::update_deadline() {
     next = std::min(next, unread_retries_->waiting.begin()->first);
   }
   if (ttl_seen_) {
+    if (ranked_) {
+      for (const RankIndex& index : ranked_->earlier) next = std::min(next, index.next_expiry_ms());
+      next = std::min(next, ranked_->ready.next_expiry_ms());
+    }
     for (unsigned i = 0; i < lanes_.size(); ++i) {
       if (const Entry* entry = lane_front(i); entry && deliverable(*entry))
         next = std::min(next, entry->expires_ms);

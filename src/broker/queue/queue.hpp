@@ -9,6 +9,9 @@
 //   runs       still in segments only: costs no memory for a message
 //   tail       in memory, in the log or transient
 //
+// A queue with x-scheduling moves what is durable from its lanes into an index, and serves from there by rank
+// (ranked_order.hpp).
+//
 // A message leaves its lane when it is delivered and waits in `unacked` until it is settled, or in `delayed`
 // until it may be tried again. What is persistent is not delivered before the log says that it is durable.
 //
@@ -35,6 +38,7 @@
 #include "broker/queue/entry.hpp"
 #include "broker/queue/lane.hpp"
 #include "broker/queue/queue_times.hpp"
+#include "broker/queue/ranked_order.hpp"
 #include "broker/specs.hpp"
 #include "storage/segments.hpp"
 
@@ -52,9 +56,8 @@ struct KeptItem {
 };
 
 // What a queue needs of its shard.
-class QueueHost {
+class QueueHost : public MessageLook {
  public:
-  virtual ~QueueHost() = default;
   virtual std::int64_t now_ms() const noexcept = 0;  // wall clock, as of this turn
   // Steady clock, as of this turn; of the moment in which they are pumped for queues that are.
   virtual std::int64_t now_us() const noexcept = 0;
@@ -71,6 +74,8 @@ class QueueHost {
   virtual void log_requeued(Queue& queue, const Entry& entry, std::int64_t due_ms) = 0;
   // The queue remembers the value although its message may leave.
   virtual storage::Lsn log_remembered(Queue& queue, const Remembered& entry) = 0;
+  // What a queue that serves by rank is to know after a restart: RecoveredRanks::replay() reads it.
+  virtual void log_note(Queue& queue, ByteView note) = 0;
   // Everything up to and including the sequence number went, but for `kept` (rising).
   virtual void log_purged(Queue& queue, std::uint64_t through_seq, std::span<const KeptItem> kept) = 0;
   // Routes a copy by the queue's dead-letter exchange. True: the original may be settled at once; otherwise
@@ -130,6 +135,7 @@ struct RecoveredQueue {
   std::uint64_t stored_bytes = 0;  // of the bodies in runs; an estimate once some are settled
   std::map<std::uint64_t, Retry> retries;
   std::map<std::uint64_t, Remembered> window;  // by the first copy's sequence, which is the order of arrival
+  RecoveredRanks ranked;
 
   void add(std::uint64_t seq, MessageRef message, storage::Lsn lsn, bool in_state);
   void settle(unsigned lane, std::uint64_t seq, bool in_state);
@@ -245,8 +251,9 @@ class Queue {
 
   // For the checkpoint, and back.
   void put_state(Buffer& out) const;
-  // `complete`: with what version 2 of the checkpoint did not have.
-  static RecoveredQueue read_state(Reader& in, bool complete = true);
+  // Of which version of the checkpoint the state is.
+  enum class StateVersion : std::uint8_t { without_memory = 2, without_ranks = 3, complete = 4 };
+  static RecoveredQueue read_state(Reader& in, StateVersion version = StateVersion::complete);
 
   // A dead-lettered entry has arrived where it was sent to.
   void finish_transfer(std::uint64_t seq);
@@ -300,10 +307,13 @@ class Queue {
   void pass_time();
   std::int64_t noted_us() const noexcept { return times_->at_us(); }
   void drop_ready(unsigned lane, DeathReason reason);
+  // Instead of a lane: the index.
+  static constexpr unsigned kRanked = UINT32_MAX;
   // The message to serve next, or null: none, not yet durable, or to be read first (reading has begun then).
   Entry* front(unsigned& lane);
   Entry* lane_front(unsigned lane);
   Entry take(unsigned lane);
+  Entry take_from_lane(unsigned lane);  // which stays in the counts
   void die(Entry&& entry, DeathReason reason);
   void settled(const Entry& entry);
   void entered_memory(const Entry& entry) noexcept;
@@ -357,10 +367,26 @@ class Queue {
   // Those of the run that are not read come no more. Returns how many of them were not ready yet.
   std::uint64_t keep_retries(unsigned lane, const LaneRun& run);
 
+  // queue_ranked.cpp
+  void put_ranks(Buffer& out) const;
+  // As settings_ say from now on.
+  void change_scheduling();
+  void take_recovered_ranks();
+  void put_ranked(Entry&& entry);
+  // Moves what came into the index, and ranks anew what was ranked by other settings: a bounded step.
+  void rank_arrivals();
+  void pump_ranked();
+  Entry take_ranked();
+  void drop_last_ranked();
+  void drop_expired_ranked();
+  void learn_size(const Entry& entry, std::int64_t held_us);
+
   QueueHost& host_;
-  std::shared_ptr<const QueueSpec> spec_;          // the replicas' own
-  std::shared_ptr<const QueueSettings> settings_;  // most queues of a shard share theirs
-  std::vector<std::unique_ptr<Lane>> lanes_;       // by priority; made when first used
+  std::shared_ptr<const QueueSpec> spec_;            // the replicas' own
+  std::shared_ptr<const QueueSettings> settings_;    // most queues of a shard share theirs
+  std::vector<std::unique_ptr<Lane>> lanes_;         // by priority; made when first used
+  std::unique_ptr<RankedOrder> ranked_;              // null: served from the lanes alone
+  std::unique_ptr<RecoveredRanks> recovered_ranks_;  // until the first pump, for policies that come behind
   boost::unordered_flat_map<std::uint64_t, Unacked> unacked_;
   std::multimap<std::int64_t, Entry> delayed_;
   std::unique_ptr<UnreadRetries> unread_retries_;

@@ -155,6 +155,8 @@ void Queue::settle(const ConsumerKey& key, std::span<const std::uint64_t> seqs, 
       host_.saw_settled(*this, entry, key.connection, how);
     if (how == Settlement::ack) {
       times_->held(noted_us() - entry.since_us);
+      if (ranked_) [[unlikely]]
+        learn_size(entry, noted_us() - entry.since_us);
       settled(entry);
       ++counters_.acked;
       continue;
@@ -247,6 +249,7 @@ void Queue::put_returned(Entry&& entry) {
   note_time();
   entry.since_us = noted_us();
   account_ready(entry, +1);
+  if (ranked_) return put_ranked(std::move(entry));
   Lane& lane = lane_for(entry);
   Entries* younger = younger_place_of(lane, entry);
   if (younger == nullptr) {

@@ -162,6 +162,7 @@ void Queue::for_each_pinned(const std::function<void(Entry&)>& visit) {
   for (auto& [seq, unacked] : unacked_) visit(unacked.entry);
   for (auto& [due, entry] : delayed_) visit(entry);
   for (auto& [seq, entry] : transfers_) visit(entry);
+  if (ranked_) ranked_->for_each([&](Entry& entry, std::int64_t) { visit(entry); });
 }
 
 void Queue::add_item(std::uint64_t entity, const Entry& entry, Spill& spill) {
@@ -340,9 +341,10 @@ void Queue::put_state(Buffer& out) const {
     put_varint(out, count);
   }
   put_memory(out);
+  put_ranks(out);
 }
 
-RecoveredQueue Queue::read_state(Reader& in, bool complete) {
+RecoveredQueue Queue::read_state(Reader& in, StateVersion version) {
   RecoveredQueue queue;
   queue.levels = static_cast<unsigned>(std::min<std::uint64_t>(in.varint(), 256));
   queue.next_seq = in.varint();
@@ -369,7 +371,8 @@ RecoveredQueue Queue::read_state(Reader& in, bool complete) {
     const std::uint64_t seq = in.varint();
     queue.delivery_counts[seq] = static_cast<std::uint32_t>(in.varint());
   }
-  if (complete) queue.read_memory(in);
+  if (version >= StateVersion::without_ranks) queue.read_memory(in);
+  if (version >= StateVersion::complete) queue.ranked.read_state(in);
   return queue;
 }
 
@@ -385,7 +388,10 @@ void RecoveredQueue::add(std::uint64_t seq, MessageRef message, storage::Lsn lsn
 
 void RecoveredQueue::settle(unsigned lane, std::uint64_t seq, bool in_state) {
   next_seq = std::max(next_seq, seq + 1);
-  if (!in_state) retries.erase(seq);
+  if (!in_state) {
+    retries.erase(seq);
+    ranked.ranks.erase(seq);
+  }
   if (tail.erase(seq) > 0 || in_state) return;
   delivery_counts.erase(seq);
   const auto lane_runs = runs.find(lane);
@@ -423,6 +429,7 @@ void RecoveredQueue::purge(std::uint64_t through_seq, std::span<const KeptItem> 
   std::erase_if(tail, [&](const auto& item) { return item.first <= through_seq && !is_kept(item.first); });
   if (in_state) return;
   std::erase_if(retries, [&](const auto& item) { return !is_kept(item.first); });
+  boost::unordered::erase_if(ranked.ranks, [&](const auto& item) { return !is_kept(item.first); });
   window.clear();
   // Everything in runs is older than the purge: there is no run yet that was written after it.
   for (auto& [lane, lane_runs] : runs) {
@@ -501,6 +508,8 @@ void Queue::recover(RecoveredQueue&& recovered) {
   if (unread_retries_) ready_ -= unread_retries_->waiting.size();  // counted with their runs
   if (ready_ == 0) ready_bytes_ = 0;
   if (ready_ > 0 || waiting() > 0) pass_time();
+  recovered_ranks_ = std::make_unique<RecoveredRanks>(std::move(recovered.ranked));
+  if (ranked_) take_recovered_ranks();
   host_.mark_dirty(*this);
 }
 

@@ -15,7 +15,7 @@
 namespace millrace::broker::test {
 
 struct LogEntry {
-  enum class Kind { message, settle, requeue, purge, remember } kind;
+  enum class Kind { message, settle, requeue, purge, remember, note } kind;
   std::uint64_t lsn = 0;
   std::uint64_t seq = 0;
   unsigned lane = 0;
@@ -24,6 +24,7 @@ struct LogEntry {
   std::vector<KeptItem> kept;
   std::optional<Retry> retry = {};
   Remembered remembered = {};
+  std::string note = {};
 };
 
 class FakeHost final : public QueueHost {
@@ -52,6 +53,10 @@ class FakeHost final : public QueueHost {
   storage::Lsn log_remembered(Queue&, const Remembered& entry) override {
     log.push_back({LogEntry::Kind::remember, ++last_lsn, entry.seq, 0, 0, nullptr, {}, {}, entry});
     return storage::Lsn(last_lsn);
+  }
+  void log_note(Queue&, ByteView note) override {
+    log.push_back(
+        {LogEntry::Kind::note, ++last_lsn, 0, 0, 0, nullptr, {}, {}, {}, std::string(as_text(note))});
   }
   void log_purged(Queue&, std::uint64_t through, std::span<const KeptItem> kept) override {
     log.push_back({LogEntry::Kind::purge, ++last_lsn, through, 0, 0, nullptr, {kept.begin(), kept.end()}});
@@ -84,6 +89,15 @@ class FakeHost final : public QueueHost {
   std::string header_text(const Message& message, std::string_view) override {
     return std::string(as_text(message.header()));
   }
+  // Of a header "x-size=5 x-key=a".
+  std::optional<Value> header_value(const Message& message, std::string_view name) override {
+    const std::string all = " " + std::string(as_text(message.header())) + " ";
+    const std::size_t at = all.find(" " + std::string(name) + "=");
+    if (at == std::string::npos) return std::nullopt;
+    const std::size_t from = at + name.size() + 2;
+    return Value::text(all.substr(from, all.find(' ', from) - from));
+  }
+  std::optional<std::string> property_text(const Message&, std::string_view) override { return std::nullopt; }
   MessageRef stamped(const MessageRef& message, const Queue&, std::uint64_t) override { return message; }
 
   // The turn's end, and all reads that it asks for.
@@ -171,6 +185,11 @@ class FakeHost final : public QueueHost {
         case LogEntry::Kind::remember:
           state.remember(entry.remembered, in_state);
           break;
+        case LogEntry::Kind::note: {
+          Reader in(as_bytes(entry.note));
+          state.ranked.replay(in, in_state);
+          break;
+        }
       }
     }
     return state;

@@ -1,0 +1,303 @@
+#include <gtest/gtest.h>
+
+#include "broker/queue/queue_test_fixture.hpp"
+
+namespace millrace::broker {
+namespace {
+
+using test::Bodies;
+using test::QueueTest;
+
+class RankedQueueTest : public QueueTest {
+ protected:
+  static QueueSettings by(Scheduling order) {
+    QueueSettings settings;
+    settings.scheduling.order = order;
+    return settings;
+  }
+  std::uint64_t publish(std::string_view body, std::string header = {}, std::int64_t ttl_ms = -1) {
+    host.header = std::move(header);
+    return host.publish(queue(), body, true, 0, ttl_ms);
+  }
+  // What one consumer that takes one at a time gets, everything being acknowledged at once.
+  Bodies serve_all() {
+    consume(1, 1);
+    Bodies bodies;
+    for (run(); !host.got.empty(); run()) {
+      const test::FakeHost::Got got = host.got.front();
+      host.got.clear();
+      bodies.emplace_back(as_text(got.delivery.message->body()));
+      settle(1, {got.delivery.seq}, Settlement::ack);
+      queue().grant({ConnectionId(1), ConsumerId(1)}, 1);
+    }
+    queue().remove_consumer({ConnectionId(1), ConsumerId(1)});
+    return bodies;
+  }
+  void publish_mixed();
+  void change(QueueSettings settings) {
+    queue().change_settings(std::make_shared<const QueueSettings>(std::move(settings)));
+  }
+};
+
+TEST_F(RankedQueueTest, serves_the_latest_first) {
+  make(by(Scheduling::lifo));
+  for (const char* body : {"a", "b", "c"}) publish(body);
+  EXPECT_EQ(serve_all(), (Bodies{"c", "b", "a"}));
+}
+
+TEST_F(RankedQueueTest, serves_the_shortest_job_first_and_equals_in_order) {
+  make(by(Scheduling::shortest_job));
+  publish("long", "x-size=900");
+  publish("first short", "x-size=10.5");
+  publish("middle", "x-size=100");
+  publish("second short", "x-size=10.5");
+  EXPECT_EQ(serve_all(), (Bodies{"first short", "second short", "middle", "long"}));
+}
+
+TEST_F(RankedQueueTest, lets_age_make_up_for_size) {
+  QueueSettings settings = by(Scheduling::aged_shortest_job);
+  settings.scheduling.ageing = 0.1;
+  make(settings);
+  publish("long", "x-size=100");  // one second of waiting makes up for it
+  host.now += 999;
+  publish("just in time", "x-size=0");
+  host.now += 2;
+  publish("too late", "x-size=0");
+  EXPECT_EQ(serve_all(), (Bodies{"just in time", "long", "too late"}));
+}
+
+TEST_F(RankedQueueTest, serves_by_priority_or_by_a_header_for_it) {
+  make(by(Scheduling::priority));
+  host.publish(queue(), "low", true, 1);
+  host.publish(queue(), "high", true, 200);
+  EXPECT_EQ(serve_all(), (Bodies{"high", "low"}));
+  QueueSettings settings = by(Scheduling::priority);
+  settings.scheduling.header = "urgency";
+  make(settings);
+  publish("none");
+  publish("less than none", "urgency=-1");
+  publish("some", "urgency=0.5");
+  EXPECT_EQ(serve_all(), (Bodies{"some", "none", "less than none"}));
+}
+
+TEST_F(RankedQueueTest, serves_what_is_due_first_and_without_deadline_last) {
+  make(by(Scheduling::earliest_deadline));
+  publish("whenever");
+  publish("expires later", "", 5000);
+  publish("soon", "x-deadline=" + std::to_string(host.now + 100));
+  publish("later", "x-deadline=" + std::to_string(host.now + 9000));
+  EXPECT_EQ(serve_all(), (Bodies{"soon", "expires later", "later", "whenever"}));
+}
+
+TEST_F(RankedQueueTest, serves_keys_in_turn_however_much_one_has_sent) {
+  make(by(Scheduling::fair));
+  for (const char* body : {"a1", "a2", "a3", "a4"}) publish(body, "x-key=a");
+  for (const char* body : {"b1", "b2"}) publish(body, "x-key=b");
+  EXPECT_EQ(serve_all(), (Bodies{"a1", "b1", "a2", "b2", "a3", "a4"}));
+  // Who has been idle has saved nothing up, and owes nothing.
+  publish("a5", "x-key=a");
+  publish("c1", "x-key=c");
+  publish("a6", "x-key=a");
+  publish("c2", "x-key=c");
+  EXPECT_EQ(serve_all(), (Bodies{"a5", "c1", "a6", "c2"}));
+}
+
+TEST_F(RankedQueueTest, serves_keys_by_weight) {
+  QueueSettings settings = by(Scheduling::fair);
+  settings.scheduling.weights = {{"gold", 3}};
+  make(settings);
+  for (int i = 0; i < 8; ++i) publish("gold", "x-key=gold");
+  for (int i = 0; i < 8; ++i) publish("tin", "x-key=tin");
+  const Bodies served = serve_all();
+  EXPECT_EQ(std::count(served.begin(), served.begin() + 8, "gold"), 6);
+}
+
+TEST_F(RankedQueueTest, counts_a_key_by_its_work_if_asked_to) {
+  QueueSettings settings = by(Scheduling::fair);
+  settings.scheduling.cost_is_size = true;
+  make(settings);
+  for (int i = 0; i < 3; ++i) publish("long", "x-key=a x-size=100");
+  for (int i = 0; i < 4; ++i) publish("short", "x-key=b x-size=40");
+  EXPECT_EQ(serve_all(), (Bodies{"long", "short", "short", "short", "long", "short", "long"}));
+}
+
+TEST_F(RankedQueueTest, learns_how_long_each_kind_of_work_takes) {
+  make(by(Scheduling::shortest_job));
+  consume(1, 1);
+  for (const auto& [task, ms] : {std::pair("slow", 300), std::pair("quick", 10)}) {
+    publish(task, std::string("task=") + task);
+    run();
+    ASSERT_EQ(host.got.size(), 1u);
+    host.now += ms;
+    settle(1, {host.got.front().delivery.seq}, Settlement::ack);
+    host.got.clear();
+    queue().grant({ConnectionId(1), ConsumerId(1)}, 1);
+  }
+  queue().remove_consumer({ConnectionId(1), ConsumerId(1)});
+  publish("slow", "task=slow");
+  publish("quick", "task=quick");
+  publish("given", "task=slow x-size=1");
+  publish("unknown", "task=other");  // what all take on average
+  EXPECT_EQ(serve_all(), (Bodies{"given", "quick", "unknown", "slow"}));
+}
+
+TEST_F(RankedQueueTest, puts_what_comes_back_where_it_was) {
+  make(by(Scheduling::shortest_job));
+  consume(1, 1);
+  const std::uint64_t middle = publish("middle", "x-size=5");
+  EXPECT_EQ(delivered(), (Bodies{"middle"}));
+  publish("short", "x-size=1");
+  publish("long", "x-size=9");
+  settle(1, {middle}, Settlement::requeue);
+  queue().grant({ConnectionId(1), ConsumerId(1)}, 2);
+  EXPECT_EQ(delivered(), (Bodies{"short", "middle"}));
+}
+
+TEST_F(RankedQueueTest, delivers_nothing_before_it_is_durable_and_is_not_held_up_by_it) {
+  make(by(Scheduling::lifo));
+  publish("a");
+  run();
+  publish("b");
+  consume(1, 1);
+  queue().pump();  // b is not durable yet
+  EXPECT_EQ(host.take_bodies(), (Bodies{"a"}));
+}
+
+TEST_F(RankedQueueTest, drops_what_would_be_served_last_when_it_is_too_long) {
+  QueueSettings settings = by(Scheduling::shortest_job);
+  settings.max_length = 2;
+  make(settings);
+  const std::uint64_t longest = publish("long", "x-size=9");
+  publish("short", "x-size=1");
+  publish("middle", "x-size=5");
+  run();
+  ASSERT_EQ(queue().ready(), 2u);
+  EXPECT_EQ(serve_all(), (Bodies{"short", "middle"}));
+  EXPECT_EQ(host.log.back().kind, test::LogEntry::Kind::settle);
+  EXPECT_GT(longest, 0u);
+}
+
+TEST_F(RankedQueueTest, drops_what_expires_wherever_it_is) {
+  make(by(Scheduling::shortest_job));
+  publish("first", "x-size=1");
+  publish("goes", "x-size=5", 100);
+  publish("last", "x-size=9");
+  run();
+  EXPECT_EQ(queue().deadline_ms, host.now + 100);
+  host.now += 100;
+  queue().on_deadline();
+  EXPECT_EQ(serve_all(), (Bodies{"first", "last"}));
+}
+
+TEST_F(RankedQueueTest, ranks_anew_what_is_queued_when_the_order_changes) {
+  make();
+  for (int i = 0; i < 300; ++i) publish(std::to_string(i), "x-size=" + std::to_string(1000 - i));
+  run();
+  change(by(Scheduling::shortest_job));
+  queue().pump();
+  EXPECT_TRUE(queue().dirty);  // a step at a time
+  run();
+  consume(1, 1);
+  EXPECT_EQ(delivered(), (Bodies{"299"}));
+  change(by(Scheduling::lifo));
+  publish("latest", "x-size=5000");
+  run();
+  queue().grant({ConnectionId(1), ConsumerId(1)}, 2);
+  EXPECT_EQ(delivered(), (Bodies{"latest", "298"}));
+  change({});
+  run();
+  queue().grant({ConnectionId(1), ConsumerId(1)}, 2);
+  EXPECT_EQ(delivered(), (Bodies{"0", "1"}));
+  publish("newest");
+  queue().grant({ConnectionId(1), ConsumerId(1)}, 1000);
+  const Bodies rest = delivered();
+  ASSERT_EQ(rest.size(), 297u);
+  EXPECT_EQ(rest.front(), "2");
+  EXPECT_EQ(rest.back(), "newest");
+  EXPECT_EQ(queue().ready(), 0u);
+}
+
+// Forty messages of mixed ranks, of which some have been with a consumer meanwhile.
+void RankedQueueTest::publish_mixed() {
+  for (int i = 0; i < 40; ++i) {
+    const std::string mixed = std::to_string(i * 7 % 40);
+    publish(std::to_string(i), (i % 3 == 0 ? "task=t" + mixed : "x-size=" + mixed) + " x-deadline=" + mixed +
+                                   "000 x-key=" + mixed[0]);
+    if (i != 20) continue;
+    consume(1, 5);
+    run();
+    queue().connection_closed(ConnectionId(1));
+    host.got.clear();
+  }
+  run();
+}
+
+constexpr Scheduling kRankedOrders[] = {Scheduling::lifo,
+                                        Scheduling::priority,
+                                        Scheduling::shortest_job,
+                                        Scheduling::aged_shortest_job,
+                                        Scheduling::earliest_deadline,
+                                        Scheduling::fair};
+
+TEST_F(RankedQueueTest, serves_in_the_same_order_after_a_restart) {
+  for (const Scheduling order : kRankedOrders) {
+    host.log.clear();
+    make(by(order));
+    publish_mixed();
+    const std::vector<test::LogEntry> log = host.log;
+    const Bodies expected = serve_all();
+    host.log = log;
+    restart();
+    EXPECT_EQ(serve_all(), expected) << to_string(order);
+  }
+}
+
+TEST_F(RankedQueueTest, serves_in_the_same_order_from_a_checkpoint) {
+  for (const Scheduling order : kRankedOrders) {
+    host.log.clear();
+    make(by(order));
+    publish_mixed();
+    Queue::Spill spill;
+    queue().collect(storage::Lsn(host.last_lsn), spill);
+    host.spill(queue(), spill);
+    const std::uint64_t through = host.last_lsn;
+    Buffer at_checkpoint = state();
+    const Bodies expected = serve_all();
+    host.log.clear();
+    restart(through, std::move(at_checkpoint), through);
+    EXPECT_EQ(serve_all(), expected) << to_string(order);
+  }
+}
+
+TEST_F(RankedQueueTest, ranks_by_a_policy_that_comes_behind_the_restart) {
+  make(by(Scheduling::fair));
+  publish_mixed();
+  const QueueSettings fair = queue().settings();
+  const std::vector<test::LogEntry> log = host.log;
+  const Bodies expected = serve_all();
+  queue_ = std::make_unique<Queue>(host, test::test_spec(), QueueSettings{});
+  queue_->recover(test::FakeHost::replay({}, log, 0, 0));
+  change(fair);
+  EXPECT_EQ(serve_all(), expected);
+}
+
+TEST_F(RankedQueueTest, forgets_everything_when_purged) {
+  make(by(Scheduling::shortest_job));
+  consume(1, 1);
+  const std::uint64_t held = publish("held", "x-size=1");
+  run();
+  for (int i = 0; i < 100; ++i) publish("gone", "x-size=2");
+  run();
+  EXPECT_EQ(queue().purge(), 100u);
+  EXPECT_EQ(queue().ready(), 0u);
+  settle(1, {held}, Settlement::requeue);
+  queue().remove_consumer({ConnectionId(1), ConsumerId(1)});
+  host.got.clear();
+  publish("next", "x-size=0");
+  EXPECT_EQ(serve_all(), (Bodies{"next", "held"}));
+  EXPECT_EQ(queue().memory_bytes(), 0u);
+  EXPECT_EQ(host.memory, 0);
+}
+
+}  // namespace
+}  // namespace millrace::broker
