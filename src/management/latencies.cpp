@@ -4,6 +4,8 @@
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 
+#include "management/predictions.hpp"
+
 namespace millrace::management {
 namespace {
 
@@ -56,7 +58,7 @@ json::object littles_law(std::uint64_t level_us, std::uint64_t stays_us, std::ui
   return law;
 }
 
-json::object since_start(const QueueStatistics& now) {
+json::object since_start(const QueueStatistics& now, const broker::SchedulingSettings& scheduling) {
   const broker::QueueTimesStatistics& times = now.times;
   const LatencyCounts waited = between(times.waited, nullptr), held = between(times.held, nullptr);
   json::object item;
@@ -67,6 +69,9 @@ json::object since_start(const QueueStatistics& now) {
   laws["ready"] = littles_law(times.ready_us, waited.sum_us + times.dropped_us, times.age_us);
   laws["unacknowledged"] = littles_law(times.unacked_us, held.sum_us, times.age_us);
   item["littles_law"] = std::move(laws);
+  const double seconds = static_cast<double>(times.age_us) / 1e6;
+  const double rate = seconds > 0 ? static_cast<double>(now.counters.published) / seconds : 0;
+  item["waiting"] = prediction_fields(scheduling, waited, held, rate, now.consumers);
   return item;
 }
 
@@ -78,10 +83,11 @@ double consumer_capacity(const QueueStatistics& now, const QueueStatistics& befo
 }
 
 json::object latency_fields(const QueueStatistics& now, const QueueStatistics& before, const Figures& figures,
-                            bool in_full) {
+                            const broker::SchedulingSettings& scheduling, bool in_full) {
   const LatencyCounts waited = between(now.times.waited, before.times.waited);
   const LatencyCounts held = between(now.times.held, before.times.held);
   json::object item;
+  item["scheduling"] = broker::to_string(scheduling.order);
   item["time_in_queue"] = summary(waited);
   item["time_to_ack"] = summary(held);
   if (now.oldest_ms != 0) {
@@ -95,7 +101,10 @@ json::object latency_fields(const QueueStatistics& now, const QueueStatistics& b
   if (!in_full) return item;
   item["time_in_queue_buckets"] = buckets(waited);
   item["time_to_ack_buckets"] = buckets(held);
-  item["since_start"] = since_start(now);
+  item["waiting"] =
+      prediction_fields(scheduling, waited, held,
+                        figures.rate(now.counters.published, before.counters.published), now.consumers);
+  item["since_start"] = since_start(now, scheduling);
   return item;
 }
 

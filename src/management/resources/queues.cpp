@@ -3,6 +3,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 
+#include "broker/queue/arguments.hpp"
 #include "management/fields.hpp"
 #include "management/items.hpp"
 #include "management/json_values.hpp"
@@ -66,7 +67,10 @@ void list(Api& api, const CallRef& call) {
 void show_item(Api& api, const CallRef& call, const broker::QueueSpec& queue, const Figures& figures) {
   json::object item = queue_item(api, queue, figures);
   const broker::QueueId id = queue.address.id;
-  item["millrace"] = latency_fields(figures.of(id), figures.before_of(id), figures, true);
+  const broker::QueueSettings settings =
+      queue_settings(queue, api.model().policy_of(queue, false), api.model().policy_of(queue, true));
+  item["millrace"] =
+      latency_fields(figures.of(id), figures.before_of(id), figures, settings.scheduling, true);
   const ConsumerList consumers(
       api, figures, {api.model().find_vhost(queue.vhost)},
       [&queue](const broker::ConsumerStatistics& consumer) { return consumer.queue == queue.address.id; });
