@@ -8,13 +8,12 @@
 
 namespace millrace::broker {
 
-Copy BrokerWorld::new_copy(const Client& client, const ModelQueue& queue, bool durable,
-                           std::uint8_t priority) const {
+Copy BrokerWorld::new_copy(const Client& client, const ModelQueue& queue, const MessageWish& wish) const {
   Copy copy;
-  copy.durable = durable && queue.durable;
+  copy.durable = wish.durable && queue.durable;
   copy.may_be_gone = queue.purging > 0 || !queue.is_there();
   copy.publisher = client.number;
-  copy.priority = static_cast<std::uint8_t>(std::min<unsigned>(priority, queue.levels - 1));
+  copy.priority = queue.level_of(wish.id, wish.priority);
   return copy;
 }
 
@@ -54,7 +53,7 @@ void BrokerWorld::publish(Client& client) {
   wish.priority = static_cast<std::uint8_t>(luck_.below(5));
   wish.now_ms = machine_->node().gate(client.shard).wall_ms();
   if (queue.may_die() && luck_.one_in(3)) wish.ttl_ms = static_cast<std::int64_t>(luck_.below(200));
-  queue.copies.emplace(wish.id, new_copy(client, queue, wish.durable, wish.priority));
+  queue.copies.emplace(wish.id, new_copy(client, queue, wish));
   send(client, "", queue.name, wish, {queue.name});
 }
 
@@ -71,7 +70,7 @@ void BrokerWorld::publish_to_all(Client& client) {
   for (ModelQueue& queue : model_.queues()) {
     const auto bound = queue.bound.find("all");
     if (bound == queue.bound.end() || bound->second == Presence::absent) continue;
-    Copy copy = new_copy(client, queue, wish.durable, wish.priority);
+    Copy copy = new_copy(client, queue, wish);
     copy.may_be_gone = copy.may_be_gone || bound->second != Presence::there;
     queue.copies.emplace(wish.id, copy);
     queues.push_back(queue.name);
@@ -92,7 +91,7 @@ void BrokerWorld::publish_for_later(Client& client) {
   wish.delay_ms = 1 + static_cast<std::int64_t>(luck_.below(luck_.one_in(3) ? 5000 : 100));
   ++delayed_;
   latest_due_ms_ = std::max(latest_due_ms_, wish.now_ms + wish.delay_ms);
-  Copy copy = new_copy(client, queue, wish.durable, wish.priority);
+  Copy copy = new_copy(client, queue, wish);
   copy.delayed = true;
   queue.copies.emplace(wish.id, copy);
   send(client, "later", queue.name, wish, {queue.name});

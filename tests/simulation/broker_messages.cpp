@@ -19,6 +19,8 @@ char filler_of(std::uint64_t id) {
 Ref<Message> make_message(const MessageWish& wish) {
   Arguments headers;
   if (wish.delay_ms > 0) headers.set("x-delay", Value::integer(wish.delay_ms));
+  headers.set("x-size", Value::integer(size_of(wish.id)));
+  headers.set("x-key", Value::integer(key_of(wish.id)));
   Buffer header;
   put_arguments(header, headers);
   Message::Fields fields;

@@ -18,6 +18,14 @@ struct MessageWish {
 };
 
 Ref<Message> make_message(const MessageWish& wish);
+// What ranked queues go by, in the headers x-size and x-key.
+inline constexpr unsigned kSizes = 13;
+constexpr unsigned size_of(std::uint64_t id) {
+  return static_cast<unsigned>(id * 7 % kSizes);
+}
+constexpr unsigned key_of(std::uint64_t id) {
+  return static_cast<unsigned>(id % 3);
+}
 // Fails the test when the message is not as it was made.
 std::uint64_t id_of(const Message& message);
 

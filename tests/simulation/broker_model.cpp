@@ -5,7 +5,21 @@
 
 #include <algorithm>
 
+#include "broker_messages.hpp"
+
 namespace millrace::broker {
+
+std::uint8_t ModelQueue::level_of(std::uint64_t id, std::uint8_t given) const {
+  switch (ranked) {
+    case Ranked::by_size:
+      return static_cast<std::uint8_t>(kSizes - size_of(id));
+    case Ranked::by_key:
+      return static_cast<std::uint8_t>(key_of(id));
+    case Ranked::no:
+      break;
+  }
+  return static_cast<std::uint8_t>(std::min<unsigned>(given, levels - 1));
+}
 
 ModelQueue& Model::add(std::string name, bool durable, std::vector<Argument> arguments) {
   ModelQueue& queue = queues_.emplace_back();

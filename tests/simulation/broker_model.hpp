@@ -6,7 +6,7 @@
 // held against it:
 //   - a confirmed message that nobody settled is there, whole and once, in its publisher's order, behind
 //   those of
-//     higher priority;
+//     higher priority, or less work where the queue serves by that;
 //   - what was settled may come back only when the end was not in order; what was transient never does;
 //   - a rejected or expired message is in its queue or in the dead-letter queue, never in both;
 //   - definitions are there once they were answered, and gone once their deletion was answered;
@@ -40,7 +40,7 @@ struct Copy {
   bool durable = false;
   bool delayed = false;              // came, or comes, by the delayed exchange
   std::uint64_t publisher = 0;       // the client's number
-  std::uint8_t priority = 0;         // the level of the queue that it belongs to
+  std::uint8_t priority = 0;         // the level of the queue that it belongs to; of ranked ones what stands for it
   std::int64_t retry_ms = 0;         // not delivered again before that, by the clock of the queue's shard
   std::uint32_t returns = 0;         // asked for
   std::uint64_t returner = 0;        // who asked last; 0: nobody in particular
@@ -57,6 +57,7 @@ struct ModelQueue {
   bool dead_letter = false;       // takes dead letters
   bool quorum = false;            // counts deliveries
   unsigned levels = 1;            // of priority
+  enum class Ranked { no, by_size, by_key } ranked = Ranked::no;
   std::int64_t retry_min_ms = 0;  // what comes back waits at least so long
   unsigned purging = 0;           // purges not answered yet
   unsigned no_ack_gets = 0;       // likewise
@@ -66,6 +67,8 @@ struct ModelQueue {
 
   bool is_there() const { return state == State::there; }
   bool may_die() const { return !dead_letters_to.empty(); }
+  // What goes before what in this queue: a higher one before a lower, or each apart from the others.
+  std::uint8_t level_of(std::uint64_t id, std::uint8_t priority) const;
   // Messages come into it by a delay, so that those of one publisher may change places.
   bool takes_delayed() const { return bound.contains("later"); }
 };

@@ -29,6 +29,9 @@ BrokerWorld::BrokerWorld(std::uint64_t seed)
   model_.add("second", true, {});
   model_.add("transient", false, {});
   model_.add("levels", true, {{"x-max-priority", Value::integer(3)}}).levels = 4;
+  const auto scheduling = [](const char* order) { return Argument{"x-scheduling", Value::text(order)}; };
+  model_.add("shortest", true, {scheduling("sjf")}).ranked = ModelQueue::Ranked::by_size;
+  model_.add("fair", true, {scheduling("fair")}).ranked = ModelQueue::Ranked::by_key;
   for (const char* name : {"quorum", "patient"}) {
     ModelQueue& queue = model_.add(name, true, {quorum, no_limit});
     queue.quorum = true;
@@ -47,7 +50,7 @@ BrokerWorld::BrokerWorld(std::uint64_t seed)
   model_.add("full", true,
              {{"x-max-length", Value::integer(8)}, {"x-overflow", Value::text("reject-publish")}});
   model_.add("dead", true, {}).dead_letter = true;
-  for (const char* name : {"plain", "second", "transient", "levels", "quorum", "patient", "full"}) {
+  for (const char* name : {"plain", "second", "transient", "levels", "quorum", "patient", "full", "shortest", "fair"}) {
     model_.find(name)->bound["all"] = Presence::absent;
   }
   for (const char* name : {"second", "quorum"}) model_.find(name)->bound["later"] = Presence::absent;

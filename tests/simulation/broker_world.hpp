@@ -64,7 +64,7 @@ class BrokerWorld {
   void publish(Client& client);
   void publish_to_all(Client& client);
   void publish_for_later(Client& client);
-  Copy new_copy(const Client& client, const ModelQueue& queue, bool durable, std::uint8_t priority) const;
+  Copy new_copy(const Client& client, const ModelQueue& queue, const MessageWish& wish) const;
   void send(Client& client, std::string_view exchange, std::string_view key, const MessageWish& wish,
             std::vector<std::string> queues);
   void consume(Client& client);

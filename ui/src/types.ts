@@ -29,12 +29,23 @@ export interface Latency {
 
 export type LatencyBuckets = [number, number][]; // end in microseconds, messages
 
+// What theory expects, in microseconds; null: nothing is known, or the queue is overloaded.
+export interface Waiting {
+  utilisation: number | null;
+  measured_us: number | null;
+  predicted_us: number | null;
+  what_if_us: Record<string, number | null>;
+}
+
 export interface QueueTimes {
   time_in_queue: Latency;
   time_to_ack: Latency;
   oldest_message_age_ms: number | null;
   utilisation: number;
+  scheduling: string;
   // Of one queue, not in lists.
+  waiting?: Waiting;
+  since_start?: { waiting: Waiting };
   time_in_queue_buckets?: LatencyBuckets;
   time_to_ack_buckets?: LatencyBuckets;
 }

@@ -11,7 +11,7 @@ import { record } from "../history.js";
 import { latency, LatencyMap, percentiles } from "../latency.js";
 import { link, nameOf, way } from "../names.js";
 import { Table } from "../table.js";
-import { Consumer, Queue } from "../types.js";
+import { Consumer, Queue, QueueTimes } from "../types.js";
 import { every, heading, section, View } from "../view.js";
 import { bindingsTo } from "./bindings.js";
 import { peekSection, publishSection } from "./messages.js";
@@ -35,6 +35,20 @@ function consumerTable(): Table<Consumer> {
     (consumer) => `${consumer.channel_details.name} ${consumer.consumer_tag}`,
     "Nobody consumes it.",
   );
+}
+
+// Theory beside measurement: lately, or since the start while there is nothing of late.
+export function waitingFacts(times: QueueTimes): [string, string][] {
+  const lately = times.waiting?.predicted_us === null ? times.since_start?.waiting : times.waiting;
+  if (!lately) return [["Order", times.scheduling]];
+  const busy = lately.utilisation === null ? "" : `, at a load of ${Math.round(100 * lately.utilisation)} %`;
+  const others = Object.entries(lately.what_if_us).map(([order, us]) => `${order} ${latency(us)}`);
+  return [
+    ["Order", times.scheduling],
+    ["Mean wait, measured", latency(lately.measured_us)],
+    ["Mean wait, predicted", latency(lately.predicted_us) + busy],
+    ["Under other orders", others.join(", ")],
+  ];
 }
 
 function facts(queue: Queue): [string, HTMLElement][] {
@@ -104,6 +118,8 @@ export function queue(view: View, [vhost = "", name = ""]: string[]): void {
   const lengths = new Chart("Length", ["ready", "unacknowledged"], count);
   const rates = new Chart("Rates", ["in", "out", "acknowledged"], rate);
   const consumers = consumerTable();
+  const theory = h("dl", { class: "facts" });
+  let shownTheory = "";
   const about = h("dl", { class: "facts" });
   let shownFacts = "";
   add(
@@ -111,6 +127,7 @@ export function queue(view: View, [vhost = "", name = ""]: string[]): void {
     h("p", { class: "hold" }, badge, " ", why),
     h("div", { class: "figures" }, length.element, into.element, out.element, times.element),
     h("div", { class: "charts" }, lengths.element, rates.element, waits.element, holds.element),
+    section("Order and waiting time, measured and predicted", theory),
     section("Consumers", consumers.element),
     peekSection(view, vhost, name),
     publishSection(view, vhost, { queue: name }),
@@ -150,6 +167,11 @@ export function queue(view: View, [vhost = "", name = ""]: string[]): void {
     lengths.update(record(`length ${key}`, now, [told.messages_ready, told.messages_unacknowledged]));
     rates.update(record(`rates ${key}`, now, [rateIn, rateOut, rateAck]));
     consumers.update(told.consumer_details ?? []);
+    const expected = waitingFacts(told.millrace);
+    if (expected.join() !== shownTheory) {
+      shownTheory = expected.join();
+      replace(theory, ...expected.flatMap(([term, value]) => [h("dt", {}, term), h("dd", {}, value)]));
+    }
     const list = facts(told);
     const now_shown = visible(list.map(([term, value]) => `${term}${value.textContent ?? ""}`).join());
     if (now_shown !== shownFacts) {
