@@ -38,13 +38,13 @@ struct Copy {
   bool held = false;
   bool given = false;  // to a client, in any life: comes again as redelivered
   bool durable = false;
-  bool delayed = false;              // came, or comes, by the delayed exchange
-  std::uint64_t publisher = 0;       // the client's number
-  std::uint8_t priority = 0;         // the level of the queue that it belongs to; of ranked ones what stands for it
-  std::int64_t retry_ms = 0;         // not delivered again before that, by the clock of the queue's shard
-  std::uint32_t returns = 0;         // asked for
-  std::uint64_t returner = 0;        // who asked last; 0: nobody in particular
-  std::uint32_t perhaps = 0;         // more of them, by connections that were closed
+  bool delayed = false;         // came, or comes, by the delayed exchange
+  std::uint64_t publisher = 0;  // the client's number
+  std::uint8_t priority = 0;   // the level of the queue that it belongs to; of ranked ones what stands for it
+  std::int64_t retry_ms = 0;   // not delivered again before that, by the clock of the queue's shard
+  std::uint32_t returns = 0;   // asked for
+  std::uint64_t returner = 0;  // who asked last; 0: nobody in particular
+  std::uint32_t perhaps = 0;   // more of them, by connections that were closed
   std::uint32_t logged_returns = 0;  // known to be on disk
 };
 
@@ -53,10 +53,10 @@ struct ModelQueue {
   bool durable = true;
   Arguments arguments;
   std::string dead_letters_to;
-  bool bounded = false;           // may drop any
-  bool dead_letter = false;       // takes dead letters
-  bool quorum = false;            // counts deliveries
-  unsigned levels = 1;            // of priority
+  bool bounded = false;      // may drop any
+  bool dead_letter = false;  // takes dead letters
+  bool quorum = false;       // counts deliveries
+  unsigned levels = 1;       // of priority
   enum class Ranked { no, by_size, by_key } ranked = Ranked::no;
   std::int64_t retry_min_ms = 0;  // what comes back waits at least so long
   unsigned purging = 0;           // purges not answered yet

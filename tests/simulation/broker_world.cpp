@@ -50,7 +50,8 @@ BrokerWorld::BrokerWorld(std::uint64_t seed)
   model_.add("full", true,
              {{"x-max-length", Value::integer(8)}, {"x-overflow", Value::text("reject-publish")}});
   model_.add("dead", true, {}).dead_letter = true;
-  for (const char* name : {"plain", "second", "transient", "levels", "quorum", "patient", "full", "shortest", "fair"}) {
+  for (const char* name :
+       {"plain", "second", "transient", "levels", "quorum", "patient", "full", "shortest", "fair"}) {
     model_.find(name)->bound["all"] = Presence::absent;
   }
   for (const char* name : {"second", "quorum"}) model_.find(name)->bound["later"] = Presence::absent;

@@ -29,6 +29,7 @@ constexpr Field kOneQueue[] = {
     {"Name", "name"},
     {"Vhost", "vhost"},
     {"Type", "type"},
+    {"Order", "millrace.scheduling"},
     {"Durable", "durable"},
     {"Auto-delete", "auto_delete"},
     {"Exclusive", "exclusive"},
