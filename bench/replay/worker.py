@@ -30,7 +30,7 @@ def produce(port, tasks, begin, results):
         channel = connection.channel()
         for task in tasks:
             sleep_until(begin + task.arrives)
-            headers = {"x-size": task.seconds * 1000, "x-key": task.key}
+            headers = {"x-size": str(task.seconds * 1000), "x-key": task.key}
             properties = pika.BasicProperties(headers=headers, priority=task.priority)
             body = json.dumps([task.number, task.seconds]).encode()
             arrivals.append(time.monotonic())
@@ -63,7 +63,7 @@ def run(port, order, tasks):
     with connect(port) as connection:
         channel = connection.channel()
         channel.queue_delete(QUEUE)
-        arguments = {"x-scheduling": order, "x-rank-ageing": AGEING}
+        arguments = {"x-scheduling": order, "x-rank-ageing": str(AGEING)}
         channel.queue_declare(QUEUE, arguments=arguments)
     results = multiprocessing.Queue()
     begin = time.monotonic() + 1.0

@@ -117,7 +117,6 @@ std::optional<std::string> header_name(const Value& value, const Arguments& all)
 }
 
 std::optional<std::string> within(const Value& value, double least, double most) {
-  if (value.as_text()) return unacceptable(value);
   const auto given = number_in(value);
   if (!given) return unacceptable(value);
   if (*given < least || *given > most) return "{value_out_of_range," + value.describe() + "}";

@@ -1,6 +1,6 @@
 // The ready messages of a ranked queue that are in memory: by rank and then sequence number, by age, and by
-// when they expire. Trees, so that no step takes long however many there are: some 160 bytes for a message,
-// and 48 more for one that expires. Thread: the queue's shard.
+// when they expire. Trees, so that no step takes long however many there are: 176 bytes for a message,
+// and 64 more for one that expires. Thread: the queue's shard.
 #pragma once
 
 #include <cstdint>

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/crc32c.hpp"
+#include "base/reader.hpp"
 
 namespace millrace::broker {
 
@@ -48,6 +49,13 @@ std::optional<double> number_in(const Value& value) noexcept {
   if (const auto integer = value.as_integer()) return static_cast<double>(*integer);
   if (const auto* real = std::get_if<double>(&value.data)) {
     return std::isfinite(*real) ? std::optional(*real) : std::nullopt;
+  }
+  if (value.type == 'D') {
+    const auto* encoded = std::get_if<std::string>(&value.data);
+    if (encoded == nullptr || encoded->size() != 5) return std::nullopt;
+    Reader in(as_bytes(*encoded));
+    const unsigned decimals = in.u8();
+    return static_cast<double>(in.be<std::int32_t>()) / std::pow(10.0, decimals);
   }
   const std::string* text = value.as_text();
   if (text == nullptr || text->empty()) return std::nullopt;
