@@ -19,9 +19,9 @@ struct MessageWish {
 
 Ref<Message> make_message(const MessageWish& wish);
 // What ranked queues go by, in the headers x-size and x-key.
-inline constexpr unsigned kSizes = 13;
+inline constexpr unsigned kWorkSizes = 13;
 constexpr unsigned size_of(std::uint64_t id) {
-  return static_cast<unsigned>(id * 7 % kSizes);
+  return static_cast<unsigned>(id * 7 % kWorkSizes);
 }
 constexpr unsigned key_of(std::uint64_t id) {
   return static_cast<unsigned>(id % 3);

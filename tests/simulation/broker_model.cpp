@@ -12,7 +12,7 @@ namespace millrace::broker {
 std::uint8_t ModelQueue::level_of(std::uint64_t id, std::uint8_t given) const {
   switch (ranked) {
     case Ranked::by_size:
-      return static_cast<std::uint8_t>(kSizes - size_of(id));
+      return static_cast<std::uint8_t>(kWorkSizes - size_of(id));
     case Ranked::by_key:
       return static_cast<std::uint8_t>(key_of(id));
     case Ranked::no:
