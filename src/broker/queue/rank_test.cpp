@@ -217,10 +217,10 @@ TEST_F(RankedQueueTest, ranks_anew_what_is_queued_when_the_order_changes) {
   EXPECT_EQ(queue().ready(), 0u);
 }
 
-// Forty messages of mixed ranks, of which some have been with a consumer meanwhile.
+// More messages than are ranked at once, of mixed ranks; some have been with a consumer meanwhile.
 void RankedQueueTest::publish_mixed() {
-  for (int i = 0; i < 40; ++i) {
-    const std::string mixed = std::to_string(i * 7 % 40);
+  for (int i = 0; i < 150; ++i) {
+    const std::string mixed = std::to_string(i * 7 % 150);
     publish(std::to_string(i), (i % 3 == 0 ? "task=t" + mixed : "x-size=" + mixed) + " x-deadline=" + mixed +
                                    "000 x-key=" + mixed[0]);
     if (i != 20) continue;

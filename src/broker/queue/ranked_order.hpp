@@ -31,7 +31,7 @@ struct RecoveredRanks {
 
 struct RankedOrder {
   // Messages ranked in one go, in at most kMaxRounds goes a turn: well below a millisecond.
-  static constexpr std::size_t kAtOnce = 64;
+  static constexpr std::size_t kAtOnce = 32;
   // Beyond these the index takes nothing from the lanes.
   static constexpr std::size_t kMaxMessages = 262'144;
   static constexpr std::uint64_t kMaxBytes = 256u << 20;  // that its messages take

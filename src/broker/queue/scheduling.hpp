@@ -50,7 +50,8 @@ inline constexpr std::size_t kMaxWeights = 1024;
 inline constexpr double kMinWeight = 1e-3, kMaxWeight = 1e6;
 inline constexpr double kMinAgeing = 1e-6, kMaxAgeing = 1e6;
 
-// A number however it was written: integer, real, decimal (AMQP 0-9-1 §4.2.5.5), or digits in a text. Not a truth value, not a time.
+// A number however it was written: integer, real, decimal (AMQP 0-9-1 §4.2.5.5), or digits in a text. Not a
+// truth value, not a time.
 std::optional<double> number_in(const Value& value) noexcept;
 
 }  // namespace millrace::broker
