@@ -360,7 +360,10 @@ void Queue::shut(bool notify_consumers) {
   unacked_.clear();
   unacked_bytes_ = 0;
   delayed_.clear();
-  if (ranked_) ranked_->clear();
+  if (ranked_) {
+    ranked_->for_each([this](const Entry& entry, std::int64_t) { left_memory(entry); });
+    ranked_->clear();
+  }
   unread_retries_.reset();
   transfers_.clear();
   ready_ = ready_bytes_ = 0;
