@@ -32,13 +32,21 @@ namespace millrace::broker {
 template <class T>
 using Done = UniqueFunction<void(result<T>)>;
 
+class Rights;
+
 // Who is connected: the outcome of authentication.
 struct Subject {
+  static constexpr std::int64_t kNeverEnds = INT64_MAX;
+
   std::string user;
   std::vector<std::string> tags;
   // Not a user, but the program that the broker runs in: nothing is refused to it.
   bool owner = false;
   std::string peer;  // from where, for the audit log
+  // Of one whom an authority knows (access/authority.hpp): what it may do. Null: the broker's permissions
+  // say.
+  std::shared_ptr<const Rights> rights;
+  std::int64_t ends_ms = kNeverEnds;  // wall clock: what it has shown counts until then
   bool has_tag(std::string_view tag) const noexcept;
 };
 
@@ -237,6 +245,12 @@ class Connection {
   virtual void delete_queue(std::string_view name, bool if_unused, bool if_empty,
                             Done<std::uint64_t> done) = 0;
 
+  // Whether the rights that this publish needs are known. False: `ready` is called when they are, unless the
+  // connection ends before, and publish() is to wait until then.
+  virtual bool prepare_publish([[maybe_unused]] std::string_view exchange,
+                               [[maybe_unused]] std::string_view routing_key, [[maybe_unused]] Task ready) {
+    return true;
+  }
   // Routes and enqueues. Synchronous: an error (not_found, access_refused) means nothing was done.
   virtual result<PublishOutcome> publish(const Publish& publish) = 0;
 
@@ -252,7 +266,8 @@ class Connection {
   // The session's direct reply-to address (amq.rabbitmq.reply-to.<secret>), empty without such a consumer.
   virtual std::string_view reply_address() const noexcept = 0;
 
-  // A new secret for the same user (AMQP update-secret).
+  // A new secret for the same user (AMQP update-secret): what ends with the secret goes on. not_allowed: it
+  // is refused, or of somebody else.
   virtual void update_secret(std::string_view secret, Done<void> done) = 0;
   // True while publishers are held back: the session must not take in more publishes.
   virtual bool publishers_blocked() const noexcept = 0;
@@ -279,6 +294,8 @@ struct Credentials {
   // Not a password: the user is whom the peer's certificate names (ConnectionInfo::tls), `user` is not looked
   // at.
   bool by_certificate = false;
+  // Not a password: a token, which says who it is of.
+  bool is_token = false;
 };
 
 // A login by SCRAM under way, between its messages.
@@ -306,6 +323,11 @@ class Gate {
                            Done<ScramChallenge> done) = 0;
   virtual void finish_scram(std::shared_ptr<ScramLogin> login, std::string_view client_final,
                             const ConnectionInfo& info, Done<ScramSuccess> done) = 0;
+  // Of a subject whose rights are asked for (Rights::asks): asks for that vhost. Completes with the subject
+  // to call open() with, whatever the answer was.
+  virtual void enter(const Subject& subject, [[maybe_unused]] std::string_view vhost, Done<Subject> done) {
+    done(subject);
+  }
   // Checks the vhost, the user's access to it and the limits: not_allowed with RabbitMQ's text.
   virtual result<std::unique_ptr<Connection>> open(const Subject& subject, std::string_view vhost,
                                                    const ConnectionInfo& info,

@@ -22,6 +22,8 @@
 
 namespace millrace::broker {
 
+class Authority;
+
 enum class LogLevel : std::uint8_t { debug, info, warning, error };
 
 struct NodeOptions {
@@ -42,6 +44,8 @@ struct NodeOptions {
   std::function<void(std::span<std::uint8_t>)> random;
   // As storage::LogOptions::on_failure, of every shard's log; empty: the process ends.
   std::function<void(const Error&)> on_log_failure;
+  // Asked, in this order, about who is no user of the broker's or has another secret. They outlive the node.
+  std::vector<Authority*> authorities;
   // Who came in, was refused, and changed what; empty: nobody listens.
   Audit audit;
   // One line for the operator. Any thread.

@@ -31,14 +31,27 @@ bool match(std::string_view pattern, const std::vector<std::string>& path, std::
   return i == path.size();
 }
 
-std::optional<broker::Credentials> basic_credentials(std::string_view header) {
-  constexpr std::string_view kScheme = "basic ";
-  if (header.size() < kScheme.size()) return std::nullopt;
-  for (std::size_t i = 0; i < kScheme.size(); ++i) {
+// Names of schemes have no case.
+bool take_scheme(std::string_view& header, std::string_view scheme) {
+  if (header.size() < scheme.size()) return false;
+  for (std::size_t i = 0; i < scheme.size(); ++i) {
     const char c = header[i];
-    if ((c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c) != kScheme[i]) return std::nullopt;
+    if ((c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c) != scheme[i]) return false;
   }
-  const auto decoded = decode_base64(header.substr(kScheme.size()));
+  header.remove_prefix(scheme.size());
+  return true;
+}
+
+// Basic (RFC 7617), or Bearer (RFC 6750).
+std::optional<broker::Credentials> credentials_in(std::string_view header) {
+  if (take_scheme(header, "bearer ")) {
+    broker::Credentials token;
+    token.secret = std::string(header);
+    token.is_token = true;
+    return token;
+  }
+  if (!take_scheme(header, "basic ")) return std::nullopt;
+  const auto decoded = decode_base64(header);
   if (!decoded) return std::nullopt;
   const std::size_t colon = decoded->find(':');
   if (colon == std::string::npos) return std::nullopt;
@@ -178,7 +191,7 @@ void Api::admit(const CallRef& call, UniqueFunction<void(std::optional<Answer>)>
   }
   if (call->route == nullptr) return done(nothing_there());
   if (call->is_scrape) return done(std::nullopt);
-  auto credentials = basic_credentials(call->authorization);
+  auto credentials = credentials_in(call->authorization);
   if (!credentials) return done(login_failed("Login failed"));
   if (logins_ == kMaxLogins) {
     return done(refusal(503, "service_unavailable", "too many logins are being verified; try again"));

@@ -4,6 +4,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 
+#include "broker/access/authority.hpp"
 #include "broker/access/management_rights.hpp"
 
 namespace millrace::management {
@@ -65,6 +66,7 @@ const broker::ParameterSpec* Model::find_parameter(std::string_view vhost, std::
 }
 
 bool Model::may_enter(const broker::Subject& subject, std::string_view vhost) const {
+  if (subject.rights) return subject.rights->may_enter(vhost);
   const auto& all = definitions_.permissions();
   return std::any_of(all.begin(), all.end(), [&](const broker::PermissionSpec& permission) {
     return permission.user == subject.user && permission.vhost == vhost;

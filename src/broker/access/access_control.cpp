@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/assert.hpp"
+#include "broker/access/authority.hpp"
 #include "broker/access/pattern.hpp"
 #include "broker/text_hash.hpp"
 
@@ -299,7 +300,10 @@ std::uint64_t AccessControl::version() const noexcept {
 result<void> AccessControl::authorize(const Subject& subject, std::string_view vhost, ResourceKind kind,
                                       std::string_view name, Permission permission) {
   if (kind == ResourceKind::exchange && name.empty()) name = "amq.default";
-  if (subject.owner || state_->allowed(subject.user, vhost, name, permission)) return {};
+  if (subject.owner) return {};
+  const bool allowed = subject.rights ? subject.rights->may(vhost, kind, name, permission)
+                                      : state_->allowed(subject.user, vhost, name, permission);
+  if (allowed) return {};
   std::string text(to_string(permission));
   text.append(" access to ").append(to_string(kind)).append(" ").append(quoted(name));
   text.append(" in vhost ").append(quoted(vhost)).append(" refused for user ").append(quoted(subject.user));
@@ -310,8 +314,11 @@ result<void> AccessControl::authorize_topic(const Subject& subject, std::string_
                                             std::string_view exchange, std::string_view routing_key,
                                             Permission permission) {
   MILLRACE_ASSERT(permission != Permission::configure, "topics are written and read, never configured");
-  const bool write = permission == Permission::write;
-  if (subject.owner || state_->topic_allowed(subject.user, vhost, exchange, routing_key, write)) return {};
+  if (subject.owner) return {};
+  const bool allowed = subject.rights ? subject.rights->may_topic(vhost, exchange, routing_key, permission)
+                                      : state_->topic_allowed(subject.user, vhost, exchange, routing_key,
+                                                              permission == Permission::write);
+  if (allowed) return {};
   std::string text(to_string(permission));
   text.append(" access to topic ").append(quoted(routing_key)).append(" in exchange ");
   text.append(quoted(exchange)).append(" in vhost ").append(quoted(vhost));
@@ -321,9 +328,13 @@ result<void> AccessControl::authorize_topic(const Subject& subject, std::string_
 
 result<void> AccessControl::authorize_vhost(const Subject& subject, std::string_view vhost) const {
   if (subject.owner) return {};
-  const Grant* grant =
-      state_->users.contains(subject.user) ? state_->find_grant(subject.user, vhost) : nullptr;
-  if (grant != nullptr && grant->given) return {};
+  if (subject.rights) {
+    if (subject.rights->may_enter(vhost)) return {};
+  } else {
+    const Grant* grant =
+        state_->users.contains(subject.user) ? state_->find_grant(subject.user, vhost) : nullptr;
+    if (grant != nullptr && grant->given) return {};
+  }
   std::string text = "access to vhost ";
   text.append(quoted(vhost)).append(" refused for user ").append(quoted(subject.user));
   return refuse(subject, vhost, Errc::not_allowed, std::move(text));

@@ -3,7 +3,8 @@
 //
 // Patterns are searched as access/pattern.hpp says; a malformed pattern or an exceeded limit denies; an empty
 // pattern matches only the empty name. Outcomes are cached for each (user, vhost, operation, name), bounded,
-// and forgotten with every change. Thread: the shard's. Texts are RabbitMQ's (rabbit_access_control).
+// and forgotten with every change. Of a subject that an authority knows, its rights are asked instead
+// (access/authority.hpp). Thread: the shard's. Texts are RabbitMQ's (rabbit_access_control).
 #pragma once
 
 #include <cstdint>

@@ -209,14 +209,18 @@ void ConnectionImpl::ask_status(const QueueSpec& queue, Done<QueueStatus> done) 
 }
 
 void ConnectionImpl::declare_queue(const QueueDeclare& declare, Done<QueueStatus> done) {
+  declare_named_queue(declare, declare.name.empty(), std::move(done));
+}
+
+void ConnectionImpl::declare_named_queue(const QueueDeclare& declare, bool server_named,
+                                         Done<QueueStatus> done) {
   done = in_order(std::move(done));
   const auto vhost = find_vhost();
   if (vhost.has_error()) return done(vhost.error());
   if (auto ok = check_name_length("queue", declare.name); ok.has_error()) return done(ok.error());
   QueueSpec spec;
   spec.vhost = vhost_;
-  const bool server_named = declare.name.empty();
-  spec.name = server_named ? make_name() : std::string(declare.name);
+  spec.name = declare.name.empty() ? make_name() : std::string(declare.name);
   spec.durable = declare.durable;
   spec.auto_delete = declare.auto_delete;
   spec.exclusive_owner = declare.exclusive ? id_ : ConnectionId();

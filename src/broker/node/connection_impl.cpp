@@ -33,6 +33,7 @@ ConnectionImpl::ConnectionImpl(Shard& shard, ConnectionId id, Subject subject, s
       listener_(listener) {
   connected_ms_ = shard_->wall_ms();
   shard_->add_connection(*this);
+  watch_end();
 }
 
 ConnectionImpl::~ConnectionImpl() {
@@ -43,6 +44,7 @@ ConnectionImpl::~ConnectionImpl() {
 void ConnectionImpl::leave() noexcept {
   if (std::exchange(closed_, true)) return;
   if (pausing_) shard_->runtime().timers.cancel(pause_timer_);
+  forget_end();
   if (move_) {
     shard_->call(move_->to, [&shared = shard_->shared(), to = move_->to, id = id_] {
       shared.shards[to.value]->expect_no_more(id);
@@ -112,14 +114,6 @@ void ConnectionImpl::end_pause() {
   if (closing_ || shard_->blocked()) return;
   listener_.on_unblocked();
   shard_->touch(*this);
-}
-
-// Users with a password need no new one while they are connected: RabbitMQ's internal back end takes any.
-void ConnectionImpl::update_secret(std::string_view, Done<void> done) {
-  if (shard_->replica().access().find_user(subject_.user) == nullptr) {
-    return done(fail(Errc::not_allowed, "user '" + subject_.user + "' is deleted"));
-  }
-  done({});
 }
 
 // Consuming.

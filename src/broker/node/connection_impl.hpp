@@ -68,6 +68,12 @@ class ConnectionImpl final : public Connection {
   void arrive() override;
   void close(Done<void> done) override;
 
+  // For AskingConnection. As declare_queue; `server_named`: the name is ours, whether it is given or not.
+  void declare_named_queue(const QueueDeclare& declare, bool server_named, Done<QueueStatus> done);
+  std::string make_name();
+  // The subject's rights may have changed.
+  void forget_rights() noexcept { cache_.version = 0; }
+
   // From the shard.
   void deliver(ConsumerId consumer, Delivery&& delivery);
   void cancelled(ConsumerId consumer);
@@ -126,7 +132,6 @@ class ConnectionImpl final : public Connection {
   // After all checks of rights and locks that this shard can make.
   result<BindingSpec> make_binding(std::string_view source, std::string_view destination, bool to_exchange,
                                    std::string_view routing_key, Arguments arguments);
-  std::string make_name();
   void remove_queue(const QueueSpec& spec, bool if_unused, bool if_empty, Done<std::uint64_t> done);
   void check_reply_address(std::string_view name, Done<QueueStatus> done);
   result<void> refresh_cache(std::string_view exchange);
@@ -139,6 +144,9 @@ class ConnectionImpl final : public Connection {
   // A message for a queue of that shard, or from it.
   void used(ShardId shard, std::int64_t messages = 1);
   void consider_move();
+  // connection_secret.cpp. What the subject has shown ends: then the session is asked to close.
+  void watch_end();
+  void forget_end() noexcept;
   // Publishing faster than the user may: reads nothing for as long as it is ahead.
   void keep_pace();
   void end_pause();
@@ -183,6 +191,8 @@ class ConnectionImpl final : public Connection {
   std::int64_t ahead_ns_ = 0;     // of the rate that the user may publish at
   runtime::TimerId pause_timer_;  // keeps the pace
   bool pausing_ = false;
+  runtime::TimerId end_timer_;  // of what the subject has shown
+  bool has_end_timer_ = false;
   bool closing_ = false;  // nothing is called back any more but the completion of close()
   bool closed_ = false;
 };

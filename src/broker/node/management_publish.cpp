@@ -166,6 +166,13 @@ void ManagementImpl::send_next(std::uint64_t visit_id, const std::shared_ptr<Sen
   for (std::size_t n = 0; n < kMessagesPerStep && bytes < kBytesPerStep; ++n) {
     if (sending->next == sending->messages.size()) break;
     const std::size_t place = sending->next++;
+    if (const auto& message = sending->messages[place]; message.has_value()) {
+      const auto again = [this, visit_id, sending] { send_next(visit_id, sending); };
+      if (!connection->prepare_publish(message->exchange, message->routing_key, again)) {
+        --sending->next;
+        return;
+      }
+    }
     if (sending->messages[place].has_error()) {
       sending->outcomes[place] = sending->messages[place].error();
       continue;

@@ -80,6 +80,7 @@ void ConnectionImpl::hand_over() {
 
 void ConnectionImpl::one_handed_over() {
   if (--move_->waiting != 0) return;
+  forget_end();
   shard_->depart(*this, move_->to);
   std::exchange(move_->left, {})();
 }
@@ -102,6 +103,7 @@ void ConnectionImpl::arrive() {
   home.options().log(LogLevel::debug, "connection of " + info_.peer + " moved from shard " +
                                           std::to_string(from.value) + " to " +
                                           std::to_string(home.id().value));
+  watch_end();
   home.welcome(*this);
 }
 

@@ -1,5 +1,7 @@
 #include "broker/node/shard.hpp"
 
+#include "broker/node/asking_connection.hpp"
+
 #include <algorithm>
 
 #include "base/assert.hpp"
@@ -382,8 +384,15 @@ result<std::unique_ptr<Connection>> Shard::open(const Subject& subject, std::str
   }
   const ConnectionId id(shared_.next_connection.fetch_add(1, std::memory_order_relaxed));
   if (!info.is_management) ++counters_.connections_opened;
+  Subject own = subject;
+  std::shared_ptr<KnownRights> asked;
+  if (subject.rights && subject.rights->asks() != nullptr) {
+    asked = std::make_shared<KnownRights>(*subject.rights->asks(), std::string(vhost));
+    own.rights = asked;
+  }
   // Gives back what was taken when it ends.
-  auto connection = std::make_unique<ConnectionImpl>(*this, id, subject, std::string(vhost), info, listener);
+  auto connection =
+      std::make_unique<ConnectionImpl>(*this, id, std::move(own), std::string(vhost), info, listener);
   if (!info.is_management) {
     shared_.options.log(LogLevel::debug, "connection opened: user '" + subject.user + "', vhost '" +
                                              std::string(vhost) + "', " + info.protocol + ", from " +
@@ -391,6 +400,10 @@ result<std::unique_ptr<Connection>> Shard::open(const Subject& subject, std::str
   }
   announce(*this, "connection.created", *connection);
   if (blocked()) listener.on_blocked(alarm_);
+  if (asked) {
+    return std::unique_ptr<Connection>(
+        std::make_unique<AskingConnection>(*this, std::move(connection), std::move(asked)));
+  }
   return std::unique_ptr<Connection>(std::move(connection));
 }
 

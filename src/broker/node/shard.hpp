@@ -234,6 +234,9 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
                    Done<ScramChallenge> done) override;
   void finish_scram(std::shared_ptr<ScramLogin> login, std::string_view client_final,
                     const ConnectionInfo& info, Done<ScramSuccess> done) override;
+  void enter(const Subject& subject, std::string_view vhost, Done<Subject> done) override;
+  // Of one who is connected, and known to an authority: the same with a new secret. Errors as authenticate.
+  void renew(const std::string& user, Secret secret, const ConnectionInfo& info, Done<Subject> done);
   result<std::unique_ptr<Connection>> open(const Subject& subject, std::string_view vhost,
                                            const ConnectionInfo& info, ConnectionListener& listener) override;
   std::int64_t wall_ms() const noexcept override {
@@ -284,6 +287,10 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void refuse_unread(const std::shared_ptr<Attempt>& attempt);
   void verify(const std::shared_ptr<Attempt>& attempt);
   void finish(const std::shared_ptr<Attempt>& attempt, bool right);
+  // Asks the authorities one after the other, from that one on; the last refusal decides.
+  bool any_understands(const Attempt& attempt) const noexcept;
+  void ask_authorities(const std::shared_ptr<Attempt>& attempt, std::size_t from);
+  void answered(const std::shared_ptr<Attempt>& attempt, result<Subject> outcome);
   // Completes on this shard, after the time that login_guard asks for.
   void pass_guard(const std::string& user, const ConnectionInfo& info, Done<void> done);
   void tell_guard(const std::string& user, const ConnectionInfo& info, bool right, Task done);

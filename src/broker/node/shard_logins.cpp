@@ -1,4 +1,6 @@
-// Who is let in: passwords, certificates, SCRAM. Every front-end comes by here.
+// Who is let in: passwords, certificates, SCRAM, and whom the authorities know. Every front-end comes by
+// here.
+#include "broker/access/asked_rights.hpp"
 #include "broker/access/scram.hpp"
 #include "broker/node/shard.hpp"
 
@@ -13,6 +15,8 @@ struct Shard::Attempt {
   bool known = false;
   bool right = false;
   bool from_memory = false;
+  bool is_token = false;
+  std::string reason;  // why it was refused, for the operator alone
   Done<Subject> done;
 };
 
@@ -20,6 +24,12 @@ namespace {
 
 std::int64_t steady_ms(const runtime::Clock& clock) {
   return std::chrono::duration_cast<runtime::Milliseconds>(clock.steady()).count();
+}
+
+// Guesses of tokens are counted together: whose they are is not known.
+const std::string& guarded_name(const std::string& user, bool is_token) {
+  static const std::string kAnyToken = "(token)";
+  return is_token ? kAnyToken : user;
 }
 
 // One text for every cause: what is wrong is not the stranger's business.
@@ -33,18 +43,21 @@ void Shard::count_login(const Attempt& attempt, const result<Subject>& outcome) 
   LoginCounters& logins = counters_.logins[attempt.info.protocol];
   ++(outcome.has_value() ? logins.accepted : logins.refused);
   if (outcome.has_error()) {
-    shared_.options.log(LogLevel::warning,
-                        "login refused: " + outcome.error().text + ", from " + attempt.info.peer);
+    shared_.options.log(LogLevel::warning, "login refused: " + outcome.error().text +
+                                               (attempt.reason.empty() ? "" : " (" + attempt.reason + ")") +
+                                               ", from " + attempt.info.peer);
   }
   if (!shared_.options.audit) return;
   // HTTP says who it is with each request: one line for all that are alike.
   if (attempt.from_memory && attempt.info.protocol == "HTTP") return;
   AuditEvent event;
   event.kind = outcome.has_value() ? AuditEvent::Kind::login_accepted : AuditEvent::Kind::login_refused;
-  event.user = attempt.user;
+  event.user = outcome.has_value() ? outcome->user : attempt.user;
   event.peer = attempt.info.peer;
   event.protocol = attempt.info.protocol;
-  if (outcome.has_error()) event.what = outcome.error().text;
+  if (outcome.has_error()) {
+    event.what = outcome.error().text + (attempt.reason.empty() ? "" : " (" + attempt.reason + ")");
+  }
   shared_.options.audit(event);
 }
 
@@ -63,6 +76,7 @@ void Shard::authenticate(Credentials credentials, const ConnectionInfo& info, Do
   attempt->user = std::move(credentials.user);
   attempt->secret = std::move(credentials.secret);
   attempt->info = info;
+  attempt->is_token = credentials.is_token;
   attempt->done = std::move(done);
   const auto decide = [&](result<Subject> outcome) {
     count_login(*attempt, outcome);
@@ -75,16 +89,76 @@ void Shard::authenticate(Credentials credentials, const ConnectionInfo& info, Do
   }
   if (attempt->user.empty() && info.peer_is_owner)
     return decide(Subject{"embedded", {"administrator", "impersonator"}, true, info.peer});
+  if (attempt->is_token) return ask_authorities(attempt, 0);
   if (attempt->user == "guest" && !info.peer_is_loopback) return decide(find_subject(attempt->user, info));
   const UserSpec* user = replica_.access().find_user(attempt->user);
+  // A token in the place of a password is not slow to verify, and cannot be guessed.
+  if (user == nullptr && any_understands(*attempt) && attempt->user.empty()) {
+    attempt->is_token = true;
+    return ask_authorities(attempt, 0);
+  }
   if (user != nullptr && verified_->known(user->name, user->password, attempt->secret.reveal())) {
     attempt->from_memory = true;
     return decide(find_subject(attempt->user, info));
   }
   pass_guard(attempt->user, info, [this, attempt](result<void> passed) {
     if (passed.has_error()) return refuse_unread(attempt);
+    if (replica_.access().find_user(attempt->user) == nullptr && any_understands(*attempt)) {
+      return ask_authorities(attempt, 0);
+    }
     verify(attempt);
   });
+}
+
+bool Shard::any_understands(const Attempt& attempt) const noexcept {
+  for (const Authority* authority : shared_.options.authorities) {
+    if (authority->understands(attempt.secret.reveal())) return true;
+  }
+  return false;
+}
+
+void Shard::ask_authorities(const std::shared_ptr<Attempt>& attempt, std::size_t from) {
+  const auto& authorities = shared_.options.authorities;
+  while (from < authorities.size() && !authorities[from]->understands(attempt->secret.reveal())) ++from;
+  if (from == authorities.size()) return answered(attempt, refusal_of(attempt->user));
+  AuthorityLogin login{attempt->user, attempt->secret, attempt->info.peer, {}};
+  for (const auto& [name, vhost] : replica_.vhosts()) {
+    if (login.vhosts.size() < AuthorityLogin::kMaxVhosts) login.vhosts.push_back(name);
+  }
+  authorities[from]->log_in(std::move(login), [this, attempt, next = from + 1](result<Subject> answer) {
+    auto shared_answer = std::make_shared<result<Subject>>(std::move(answer));
+    runtime_.executor.post([this, attempt, next, shared_answer] {
+      if (shared_answer->has_value()) return answered(attempt, std::move(*shared_answer));
+      if (!attempt->reason.empty()) attempt->reason += "; ";
+      attempt->reason += shared_answer->error().text;
+      ask_authorities(attempt, next);
+    });
+  });
+}
+
+void Shard::answered(const std::shared_ptr<Attempt>& attempt, result<Subject> outcome) {
+  if (outcome.has_value()) {
+    outcome->peer = attempt->info.peer;
+    if (outcome->user == "guest" && !attempt->info.peer_is_loopback) {
+      outcome = find_subject(outcome->user, attempt->info);
+    }
+  }
+  auto shared_outcome = std::make_shared<result<Subject>>(std::move(outcome));
+  tell_guard(guarded_name(attempt->user, attempt->is_token), attempt->info, shared_outcome->has_value(),
+             [this, attempt, shared_outcome] {
+               count_login(*attempt, *shared_outcome);
+               attempt->done(std::move(*shared_outcome));
+             });
+}
+
+void Shard::renew(const std::string& user, Secret secret, const ConnectionInfo& info, Done<Subject> done) {
+  auto attempt = std::make_shared<Attempt>();
+  attempt->user = user;
+  attempt->secret = std::move(secret);
+  attempt->info = info;
+  attempt->is_token = true;
+  attempt->done = std::move(done);
+  ask_authorities(attempt, 0);
 }
 
 // It does not count as one more failure, or a flood of them would keep the door shut for as long as it lasts.
@@ -118,6 +192,7 @@ void Shard::verify(const std::shared_ptr<Attempt>& attempt) {
 
 void Shard::finish(const std::shared_ptr<Attempt>& attempt, bool right) {
   if (right) verified_->remember(attempt->user, attempt->stored, attempt->secret.reveal());
+  if (!right && any_understands(*attempt)) return ask_authorities(attempt, 0);
   tell_guard(attempt->user, attempt->info, right, [this, attempt, right] {
     result<Subject> outcome = refusal_of(attempt->user);
     if (right) outcome = find_subject(attempt->user, attempt->info);
@@ -157,6 +232,35 @@ void Shard::tell_guard(const std::string& user, const ConnectionInfo& info, bool
          if (delay <= 0) return go_on();
          zero.runtime_.timers.start(runtime::Milliseconds(delay), std::move(go_on));
        });
+}
+
+void Shard::enter(const Subject& subject, std::string_view vhost, Done<Subject> done) {
+  const auto* rights = dynamic_cast<const AskedRights*>(subject.rights.get());
+  if (rights == nullptr || rights->may_enter(vhost)) return done(subject);
+  RightQuestion question;
+  question.about = RightQuestion::About::vhost;
+  question.user = subject.user;
+  question.tags = subject.tags;
+  question.peer = subject.peer;
+  question.vhost = vhost;
+  struct Entering {
+    Subject subject;
+    std::string vhost;
+    Done<Subject> done;
+  };
+  auto entering = std::make_shared<Entering>(Entering{subject, question.vhost, std::move(done)});
+  rights->asks()->ask(std::move(question), [this, entering](RightAnswer answer) {
+    runtime_.executor.post([entering, answer] {
+      Subject& who = entering->subject;
+      if (answer.allowed) {
+        const auto& before = static_cast<const AskedRights&>(*who.rights);
+        std::vector<std::string> vhosts = before.vhosts();
+        vhosts.push_back(entering->vhost);
+        who.rights = std::make_shared<AskedRights>(*before.asks(), std::move(vhosts));
+      }
+      entering->done(std::move(who));
+    });
+  });
 }
 
 void Shard::begin_scram(ScramHash hash, std::string_view client_first, const ConnectionInfo& info,

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker/access/authority.hpp"
 #include "broker/access/password.hpp"
 #include "codec/amqp091/table_builder.hpp"
 #include "protocol/amqp091/session.hpp"
@@ -226,10 +227,24 @@ void Session::on0(const connection::TuneOk& method) {
 
 void Session::on0(const connection::Open& method) {
   if (state_ != State::opening) return unexpected_method();
-  auto opened = gate_->open(subject_, method.virtual_host, info_, *this);
+  asks_rights_ = subject_.rights && subject_.rights->asks() != nullptr;
+  if (!asks_rights_) return open(method.virtual_host);
+  wanted_vhost_ = method.virtual_host;
+  wait_for_login<broker::Subject>([&](auto done) { gate_->enter(subject_, wanted_vhost_, std::move(done)); },
+                                  &Session::entered);
+}
+
+void Session::entered(result<broker::Subject> subject) {
+  subject_ = std::move(*subject);
+  state_ = State::opening;
+  open(wanted_vhost_);
+}
+
+void Session::open(std::string_view vhost) {
+  auto opened = gate_->open(subject_, vhost, info_, *this);
   if (!opened.has_value()) {
     const Fault fault = fault_of(opened.error());
-    return fail_connection(fault.code, fault.text, method_id_);
+    return fail_connection(fault.code, fault.text, connection::Open::id);
   }
   connection_ = std::move(*opened);
   blocked_ = connection_->publishers_blocked();

@@ -29,6 +29,18 @@ std::string bad_expiration(std::string_view text, std::int64_t& ttl_ms) {
 
 }  // namespace
 
+// False: reading is paused until it is known whether the user may, and the frame is to be taken then.
+bool Session::may_publish_now(const basic::Publish& method) {
+  if (!asks_rights_) return true;
+  if (!broker_usable()) return true;
+  const bool known = connection_->prepare_publish(method.exchange, method.routing_key, [this] {
+    resume(kWaitsForBroker);
+    if (!in_turn_) finish_turn();
+  });
+  if (!known) pause(kWaitsForBroker);
+  return known;
+}
+
 std::size_t Session::on_publish(Channel& channel, const basic::Publish& method, ByteView rest) {
   published_ = true;
   if (method.immediate) {

@@ -194,7 +194,10 @@ std::size_t Session::take_method(const Frame& frame, std::size_t frame_bytes, By
       return 0;
     }
     basic::Publish publish;
-    if (basic::Publish::parse(in, publish)) return frame_bytes + on_publish(*channel, publish, rest);
+    if (basic::Publish::parse(in, publish)) {
+      if (!may_publish_now(publish)) return 0;
+      return frame_bytes + on_publish(*channel, publish, rest);
+    }
     unparsed(Parsed::malformed, method_id_);
     return frame_bytes;
   }

@@ -140,6 +140,8 @@ class Session final : public broker::ConnectionListener, private broker::BodyBud
   void scram_challenged(result<broker::ScramChallenge> challenge);
   void scram_succeeded(result<broker::ScramSuccess> success);
   void authenticated(result<broker::Subject> subject);
+  void entered(result<broker::Subject> subject);
+  void open(std::string_view vhost);
   void login_refused();
 
   // liveness.cpp
@@ -197,6 +199,7 @@ class Session final : public broker::ConnectionListener, private broker::BodyBud
   bool queue_name(Channel& channel, std::string_view given, std::string& name);
 
   // publishing.cpp
+  bool may_publish_now(const basic::Publish& method);
   std::size_t on_publish(Channel& channel, const basic::Publish& method, ByteView rest);
   bool take_header(Channel& channel, ByteView payload);
   bool read_publish(Channel& channel, std::string_view exchange, std::string_view routing_key,
@@ -310,6 +313,7 @@ class Session final : public broker::ConnectionListener, private broker::BodyBud
   bool disconnected_ = false;
   bool login_pending_ = false;
   bool secret_pending_ = false;
+  bool asks_rights_ = false;  // the broker asks elsewhere what the user may do
   bool broker_closing_ = false;
   bool broker_closed_ = false;
   bool published_ = false;
@@ -330,6 +334,7 @@ class Session final : public broker::ConnectionListener, private broker::BodyBud
   std::int64_t now_ms_ = 0;  // wall clock of the turn
   std::string mechanism_;
   std::string challenged_user_;
+  std::string wanted_vhost_;
   std::shared_ptr<broker::ScramLogin> scram_;
   std::optional<broker::Subject> scram_subject_;  // proved, and waits for the client to see our proof
   broker::Subject subject_;
