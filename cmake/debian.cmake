@@ -84,6 +84,7 @@ set(CPACK_DEBIAN_PROGRAM_PACKAGE_NAME millrace)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_DEPENDS adduser)
+set(CPACK_DEBIAN_PROGRAM_PACKAGE_SUGGESTS "libldap-2.5-0 | libldap2")  # loaded when a directory is configured
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_CONTROL_EXTRA ${debian}/postinst ${debian}/prerm ${debian}/postrm ${debian}/conffiles)
 set(CPACK_DEBIAN_PROGRAM_DESCRIPTION "message broker that speaks AMQP 0-9-1 as RabbitMQ does
 Millrace serves the programs and client libraries that are written for

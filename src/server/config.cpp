@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/number.hpp"
+#include "server/config_auth.hpp"
 
 namespace millrace::server {
 namespace {
@@ -182,7 +183,7 @@ result<void> check_together(const Config& config) {
   if (config.tls.verify == net::VerifyClient::none && !config.tls.crl_file.empty()) {
     return fail(Errc::invalid_argument, "tls-crl is of no use without tls-verify");
   }
-  return {};
+  return check_auth(config.auth);
 }
 
 result<void> set_sync(Config& config, std::string_view text) {
@@ -272,6 +273,71 @@ constexpr std::array kOptions{
                  "Proxies that begin each connection with a PROXY header (version 1 or 2), which says who "
                  "the client is; may be repeated",
                  Kind::list, [](Config& c, Values v) { return set_proxies(c, v); }},
+    ConfigOption{"oauth2-resource-server", "ID",
+                 "Let in who has a token for this audience, as password or as Bearer", Kind::value,
+                 [](Config& c, Values v) { return set_token_audience(c.auth, v.back()); }},
+    ConfigOption{"oauth2-keys", "FILE|URL", "The issuer's keys: a JSON Web Key Set, from a file or by https",
+                 Kind::value, [](Config& c, Values v) { return set_token_keys(c.auth, v.back()); }},
+    ConfigOption{"oauth2-ca", "FILE", "PEM: who vouches for the URL's server [whom the system believes]",
+                 Kind::value, [](Config& c, Values v) { return set_path(c.auth.tokens_ca_file, v.back()); }},
+    ConfigOption{"oauth2-secret", "FILE", "The secret of tokens that are signed by HS256, HS384 or HS512",
+                 Kind::value,
+                 [](Config& c, Values v) { return set_path(c.auth.tokens.secret_file, v.back()); }},
+    ConfigOption{"oauth2-issuer", "TEXT", "The \"iss\" that tokens must have [any]", Kind::value,
+                 [](Config& c, Values v) -> result<void> {
+                   c.auth.tokens.rules.issuer = v.back();
+                   return {};
+                 }},
+    ConfigOption{"oauth2-algorithm", "NAME",
+                 "Algorithms that may have signed them; may be repeated [RS256 RS384 RS512 PS256 PS384 PS512 "
+                 "ES256 ES384 ES512 EdDSA, with oauth2-secret also HS256 HS384 HS512]",
+                 Kind::list, [](Config& c, Values v) { return set_token_algorithms(c.auth, v); }},
+    ConfigOption{"oauth2-user-claim", "NAME",
+                 "The claim that names the user; repeated, the first that a token has [preferred_username "
+                 "sub client_id]",
+                 Kind::list,
+                 [](Config& c, Values v) { return set_names(c.auth.tokens.rules.user_claims, v); }},
+    ConfigOption{"oauth2-scope-claim", "NAME", "The claim with the scopes; may be repeated [scope]",
+                 Kind::list,
+                 [](Config& c, Values v) { return set_names(c.auth.tokens.rules.scope_claims, v); }},
+    ConfigOption{"oauth2-scope-prefix", "TEXT", "What our scopes begin with [ID and a point]", Kind::value,
+                 [](Config& c, Values v) -> result<void> {
+                   c.auth.tokens.scope_prefix = v.back();
+                   c.auth.has_scope_prefix = true;
+                   return {};
+                 }},
+    ConfigOption{"auth-http-user", "URL", "Ask this server, as RabbitMQ's HTTP back end does: who logs in",
+                 Kind::value,
+                 [](Config& c, Values v) { return set_private_url(c.auth.http.user, v.back()); }},
+    ConfigOption{"auth-http-vhost", "URL", "Who may enter a vhost", Kind::value,
+                 [](Config& c, Values v) { return set_private_url(c.auth.http.vhost, v.back()); }},
+    ConfigOption{"auth-http-resource", "URL", "Who may configure, write, read an exchange or a queue",
+                 Kind::value,
+                 [](Config& c, Values v) { return set_private_url(c.auth.http.resource, v.back()); }},
+    ConfigOption{"auth-http-topic", "URL", "Who may write, read a routing key of a topic exchange",
+                 Kind::value,
+                 [](Config& c, Values v) { return set_private_url(c.auth.http.topic, v.back()); }},
+    ConfigOption{"auth-http-ca", "FILE", "PEM: who vouches for that server [whom the system believes]",
+                 Kind::value, [](Config& c, Values v) { return set_path(c.auth.http_ca_file, v.back()); }},
+    ConfigOption{"auth-http-cache", "SECONDS", "For how long an answer is good [15]", Kind::value,
+                 [](Config& c, Values v) { return set_cache_seconds(c.auth.http.cache, v.back()); }},
+    ConfigOption{"ldap", "URL", "Ask this directory who logs in: ldaps://HOST[:PORT], or ldap://",
+                 Kind::value, [](Config& c, Values v) { return set_ldap_url(c.auth, v.back()); }},
+    ConfigOption{"ldap-start-tls", "", "Go on in TLS after ldap:// [off]", Kind::flag,
+                 [](Config& c, Values v) { return set_flag(c.auth.ldap.start_tls, v.back()); }},
+    ConfigOption{"ldap-ca", "FILE", "PEM: who vouches for the directory [whom the system believes]",
+                 Kind::value, [](Config& c, Values v) { return set_path(c.auth.ldap.ca_file, v.back()); }},
+    ConfigOption{"ldap-user-dn", "DN", "Whom to bind as; ${username} stands for who logs in", Kind::value,
+                 [](Config& c, Values v) { return set_path(c.auth.ldap.user_dn, v.back()); }},
+    ConfigOption{"ldap-vhost-group", "DN",
+                 "The group whose members may use a vhost; ${vhost} stands for it [every vhost]", Kind::value,
+                 [](Config& c, Values v) { return set_path(c.auth.ldap.vhost_group, v.back()); }},
+    ConfigOption{"ldap-tag-group", "TAG=DN", "The group whose members have a tag; may be repeated",
+                 Kind::list, [](Config& c, Values v) { return set_tag_groups(c.auth, v); }},
+    ConfigOption{"ldap-member", "NAME", "The attribute that names a group's members by DN [member]",
+                 Kind::value, [](Config& c, Values v) { return set_path(c.auth.ldap.member, v.back()); }},
+    ConfigOption{"ldap-cache", "SECONDS", "For how long an answer is good [15]", Kind::value,
+                 [](Config& c, Values v) { return set_cache_seconds(c.auth.ldap.cache, v.back()); }},
     ConfigOption{"max-connections", "N", "Connections beyond are closed as they come [100000]", Kind::value,
                  [](Config& c, Values v) { return set_number(c.max_connections, v.back(), 1, 10'000'000); }},
     ConfigOption{
@@ -365,6 +431,7 @@ result<Config> make_config(std::span<const ConfigValues> sources) {
     }
   }
   if (const auto fits = check_together(config); !fits) return fits.error();
+  complete_auth(config.auth);
   return config;
 }
 

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "auth/settings.hpp"
 #include "base/result.hpp"
 #include "broker/node.hpp"
 #include "net/address_range.hpp"
@@ -19,6 +20,19 @@
 #include "storage/log.hpp"
 
 namespace millrace::server {
+
+// Who knows users besides the broker itself.
+struct AuthConfig {
+  bool has_tokens = false;
+  bool has_scope_prefix = false;  // as given, maybe empty
+  auth::TokenSettings tokens;
+  std::string tokens_ca_file;  // who vouches for the server with the keys; empty: whom the system believes
+  bool has_http = false;
+  auth::HttpSettings http;
+  std::string http_ca_file;
+  bool has_ldap = false;
+  auth::LdapSettings ldap;
+};
 
 struct Config {
   std::string data_dir = "millrace-data";
@@ -30,6 +44,7 @@ struct Config {
   std::vector<HostPort> https;
   net::TlsSettings tls;
   net::LoginFrom tls_login_from = net::LoginFrom::common_name;
+  AuthConfig auth;
   std::vector<net::AddressRange> proxies;  // who must begin with a PROXY header
   std::size_t max_connections = 100'000;
   storage::SyncMode sync_mode = storage::SyncMode::sync;

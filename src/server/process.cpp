@@ -22,6 +22,7 @@
 #include "runtime/os/shard_loop_asio.hpp"
 #include "server/amqp_session.hpp"
 #include "server/audit_log.hpp"
+#include "server/authorities.hpp"
 #include "server/listener.hpp"
 #include "server/process_figures.hpp"
 
@@ -90,6 +91,7 @@ class RunningProcess final : public Process {
     // It first: its tasks ask the node.
     http_loop_.stop();
     http_loop_.join();
+    if (authorities_) authorities_->stop();
     for (const auto& loop : loops_) loop->stop();
     for (const auto& loop : loops_) loop->join();
     for (const auto& disk : disks_) disk->stop();
@@ -116,6 +118,9 @@ class RunningProcess final : public Process {
     if (!https_sockets) return https_sockets.error();
     auto tls = load_tls();
     if (!tls) return tls.error();
+    auto authorities = Authorities::make(config_.auth, clock_, log_);
+    if (!authorities) return authorities.error();
+    authorities_ = std::move(*authorities);
     if (!config_.audit_log.empty()) {
       auto audit = AuditLog::open(config_.audit_log, clock_,
                                   [this](const std::string& line) { log_(LogLevel::error, line); });
@@ -142,6 +147,7 @@ class RunningProcess final : public Process {
       add_listener(std::move(socket)).use_tls(*tls, config_.tls_login_from);
     }
     for (const auto& loop : loops_) loop->start();
+    if (authorities_) authorities_->start();
     if (api_) http_loop_.start();
     if (const auto imported = import(std::move(definitions)); !imported) return imported;
     if (const auto listening = listen(); !listening) return listening;
@@ -160,13 +166,20 @@ class RunningProcess final : public Process {
     return "ready amqp=" + (amqp_addresses_.empty() ? "off" : amqp_addresses_) +
            " http=" + (http_addresses_.empty() ? "off" : http_addresses_) + also("amqps", amqps_addresses_) +
            also("https", https_addresses_) + also("prometheus", prometheus_addresses_) +
-           " data=" + absolute(config_.data_dir);
+           also("prometheus-tls", prometheus_tls_addresses_) + " data=" + absolute(config_.data_dir);
   }
 
   void reload() override {
     auto tls = load_tls();
     if (!tls) {
       return log_(LogLevel::error, "nothing is reloaded, what was in use stays: " + tls.error().text);
+    }
+    if (authorities_) {
+      auto reread = authorities_->reload();
+      if (!reread) {
+        return log_(LogLevel::error, "nothing is reloaded, what was in use stays: " + reread.error().text);
+      }
+      (*reread)();
     }
     if (audit_log_) {
       const auto reopened = audit_log_->reopen();
@@ -331,6 +344,7 @@ class RunningProcess final : public Process {
         &broker::internal_format();
     options.formats.by_origin[static_cast<std::size_t>(broker::Origin::amqp091)] = &amqp091::message_format();
     options.random = runtime::fill_random;
+    if (authorities_) options.authorities = authorities_->all();
     if (audit_log_) options.audit = [log = audit_log_.get()](const broker::AuditEvent& e) { log->write(e); };
     options.log = log_;
     return options;
@@ -382,6 +396,7 @@ class RunningProcess final : public Process {
   amqp091::SessionOptions session_options_;
   runtime::SystemClock clock_;
   std::unique_ptr<AuditLog> audit_log_;
+  std::unique_ptr<Authorities> authorities_;
   std::unique_ptr<runtime::FileSystem> files_;
   std::unique_ptr<storage::DataDirectory> directory_;
   runtime::ShardLoop http_loop_{"http"};

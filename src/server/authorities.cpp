@@ -1,0 +1,79 @@
+#include "server/authorities.hpp"
+
+#include "runtime/os/entropy.hpp"
+#include "runtime/os/shard_loop_asio.hpp"
+
+namespace millrace::server {
+
+result<std::unique_ptr<Authorities>> Authorities::make(const AuthConfig& config, const runtime::Clock& clock,
+                                                       Log log) {
+  if (!config.has_tokens && !config.has_http && !config.has_ldap) return std::unique_ptr<Authorities>();
+  std::unique_ptr<Authorities> made(new Authorities(config));
+  made->loop_.on_turn_end([](bool) {});
+  const auto warn = [log](const std::string& line) { log(broker::LogLevel::warning, line); };
+  boost::asio::io_context& context = runtime::io_context_of(made->loop_);
+  if (config.has_tokens) {
+    if (config.tokens.keys_url) {
+      auto client = auth::HttpClient::make(context, config.tokens_ca_file);
+      if (!client) return client.error();
+      made->tokens_client_ = std::move(*client);
+    }
+    auto keys = auth::TokenAuthority::read_files(config.tokens);
+    if (!keys) return keys.error();
+    made->tokens_ = std::make_unique<auth::TokenAuthority>(
+        config.tokens, std::move(*keys), made->tokens_client_.get(), made->loop_, clock, warn);
+    made->all_.push_back(made->tokens_.get());
+  }
+  auth::LoginKey key{};
+  runtime::fill_random(key);
+  if (config.has_http) {
+    auto client = auth::HttpClient::make(context, config.http_ca_file);
+    if (!client) return client.error();
+    made->http_client_ = std::move(*client);
+    made->http_ = std::make_unique<auth::HttpAuthority>(config.http, key, *made->http_client_, made->loop_,
+                                                        clock, warn);
+    made->all_.push_back(made->http_.get());
+  }
+  if (config.has_ldap) {
+    auto library = auth::LdapLibrary::load();
+    if (!library) return library.error();
+    std::vector<runtime::DiskExecutor*> threads;
+    for (unsigned i = 0; i < kLdapThreads; ++i) {
+      made->ldap_threads_.push_back(std::make_unique<runtime::DiskThread>(made->loop_));
+      threads.push_back(made->ldap_threads_.back().get());
+    }
+    made->ldap_ = std::make_unique<auth::LdapAuthority>(config.ldap, std::move(*library), key, threads,
+                                                        made->loop_, clock, warn);
+    made->all_.push_back(made->ldap_.get());
+  }
+  return made;
+}
+
+Authorities::~Authorities() {
+  stop();
+}
+
+void Authorities::start() {
+  loop_.start();
+  loop_.post([this] {
+    if (tokens_) tokens_->start();
+  });
+}
+
+void Authorities::stop() {
+  for (const auto& thread : ldap_threads_) thread->stop();
+  loop_.stop();
+  loop_.join();
+}
+
+result<Task> Authorities::reload() {
+  auto keys = auth::TokenAuthority::read_files(config_.tokens);
+  if (!keys) return keys.error();
+  return Task([this, keys = std::move(*keys)]() mutable {
+    loop_.post([this, keys = std::move(keys)]() mutable {
+      if (tokens_) tokens_->use(std::move(keys));
+    });
+  });
+}
+
+}  // namespace millrace::server
