@@ -174,8 +174,10 @@ result<void> check_together(const Config& config) {
       return fail(Errc::invalid_argument, "each tls-certificate wants a tls-key, in the same order");
     }
   }
-  if (config.tls.certificates.empty() && !(config.amqps.empty() && config.https.empty())) {
-    return fail(Errc::invalid_argument, "amqps and https want a tls-certificate and a tls-key");
+  const bool is_secure = !config.amqps.empty() || !config.https.empty() || !config.prometheus_tls.empty();
+  if (config.tls.certificates.empty() && is_secure) {
+    return fail(Errc::invalid_argument,
+                "amqps, https and prometheus-tls want a tls-certificate and a tls-key");
   }
   if (config.tls.verify != net::VerifyClient::none && config.tls.ca_file.empty()) {
     return fail(Errc::invalid_argument, "tls-verify wants a tls-ca: who vouches for clients");
@@ -243,6 +245,10 @@ constexpr std::array kOptions{
     ConfigOption{"prometheus", "HOST:PORT|off",
                  "Likewise for metrics alone, without a login; RabbitMQ's port is 15692 [off]", Kind::list,
                  [](Config& c, Values v) { return set_addresses(c.prometheus, v); }},
+    ConfigOption{"prometheus-tls", "HOST:PORT|off",
+                 "Likewise over TLS; with tls-verify require for those alone who show a certificate; "
+                 "RabbitMQ's port is 15691 [off]",
+                 Kind::list, [](Config& c, Values v) { return set_addresses(c.prometheus_tls, v); }},
     ConfigOption{"amqps", "HOST:PORT|off", "Likewise for AMQP over TLS; the usual port is 5671 [off]",
                  Kind::list, [](Config& c, Values v) { return set_addresses(c.amqps, v); }},
     ConfigOption{"https", "HOST:PORT|off",

@@ -39,8 +39,9 @@ struct Config {
   unsigned shards = 0;  // 0: as many as there are cores
   std::vector<HostPort> amqp{{"", 5672}};
   std::vector<HostPort> http{{"", 15672}};
-  std::vector<HostPort> prometheus;  // metrics, to anybody
-  std::vector<HostPort> amqps;       // over TLS
+  std::vector<HostPort> prometheus;      // metrics, to anybody
+  std::vector<HostPort> prometheus_tls;  // likewise, over TLS
+  std::vector<HostPort> amqps;           // over TLS
   std::vector<HostPort> https;
   net::TlsSettings tls;
   net::LoginFrom tls_login_from = net::LoginFrom::common_name;

@@ -112,6 +112,8 @@ class RunningProcess final : public Process {
     if (!http_sockets) return http_sockets.error();
     auto metric_sockets = bind_all(config_.prometheus);
     if (!metric_sockets) return metric_sockets.error();
+    auto secure_metric_sockets = bind_all(config_.prometheus_tls);
+    if (!secure_metric_sockets) return secure_metric_sockets.error();
     auto secure_sockets = bind_all(config_.amqps);
     if (!secure_sockets) return secure_sockets.error();
     auto https_sockets = bind_all(config_.https);
@@ -134,12 +136,15 @@ class RunningProcess final : public Process {
     http_addresses_ = addresses_of(*http_sockets);
     https_addresses_ = addresses_of(*https_sockets);
     prometheus_addresses_ = addresses_of(*metric_sockets);
-    if (!http_sockets->empty() || !metric_sockets->empty() || !https_sockets->empty()) {
+    prometheus_tls_addresses_ = addresses_of(*secure_metric_sockets);
+    if (!http_sockets->empty() || !metric_sockets->empty() || !https_sockets->empty() ||
+        !secure_metric_sockets->empty()) {
       make_api({{"amqp", &*sockets},
                 {"amqp/ssl", &*secure_sockets},
                 {"http", &*http_sockets},
                 {"https", &*https_sockets},
-                {"http/prometheus", &*metric_sockets}});
+                {"http/prometheus", &*metric_sockets},
+                {"https/prometheus", &*secure_metric_sockets}});
       http_server_->use_tls(*tls);
     }
     for (BoundSocket& socket : *sockets) add_listener(std::move(socket));
@@ -155,6 +160,9 @@ class RunningProcess final : public Process {
     if (const auto listening = listen_for_http(std::move(*http_sockets), Offer::api, false); !listening)
       return listening;
     if (const auto listening = listen_for_http(std::move(*https_sockets), Offer::api, true); !listening)
+      return listening;
+    if (const auto listening = listen_for_http(std::move(*secure_metric_sockets), Offer::metrics, true);
+        !listening)
       return listening;
     return listen_for_http(std::move(*metric_sockets), Offer::metrics, false);
   }
@@ -414,6 +422,7 @@ class RunningProcess final : public Process {
   std::string http_addresses_;
   std::string https_addresses_;
   std::string prometheus_addresses_;
+  std::string prometheus_tls_addresses_;
 };
 
 }  // namespace

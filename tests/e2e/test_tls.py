@@ -459,3 +459,18 @@ def test_files_that_cannot_be_read_are_refused_at_the_start(tmp_path, certificat
     ran = subprocess.run(command + certificate_options, capture_output=True, timeout=10, check=False)
     assert ran.returncode == 1 and "missing.key': No such file" in ran.stderr.decode(), ran.stderr
     assert not (tmp_path / "d").exists()
+
+
+def test_metrics_are_served_over_tls_to_who_shows_a_certificate(own_broker, authority, certificate):
+    more = ["--prometheus-tls", "127.0.0.1:0", "--tls-verify", "require", "--tls-ca", str(authority.file)]
+    broker = own_broker(options=options(certificate, *more))
+    port = broker.ready_port("prometheus-tls")
+    context = ssl.create_default_context(cafile=authority.file)
+    assert is_refused(port, context)
+    scraper = authority.vouch("scraper")
+    context.load_cert_chain(scraper.chain, scraper.key)
+    connection = http.client.HTTPSConnection("localhost", port, context=context, timeout=10)
+    connection.request("GET", "/metrics")
+    response = connection.getresponse()
+    assert response.status == 200 and b"rabbitmq_connections" in response.read()
+    connection.close()
