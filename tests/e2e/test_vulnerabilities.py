@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import struct
@@ -474,6 +475,35 @@ def test_class_9_a_reload_that_finds_no_file_keeps_what_was_in_use(own_broker, t
                 connection_attempts=1,
             )
         )
+
+
+def test_class_9_without_descriptors_nothing_opens_that_was_closed(own_broker):
+    """Class 9 (Mosquitto CVE-2017-7652): with no file to be opened a reload keeps what was in use, who is connected
+    goes on, and who comes is let in when there is room, by the same rules."""
+    broker = own_broker(options=["--http", "127.0.0.1:0"], definitions=DEFINITIONS)
+    connection = pika.BlockingConnection(parameters(broker, "bob", "bob"))
+    channel = connection.channel()
+    channel.confirm_delivery()
+    channel.queue_declare("q", durable=True)
+    pid = broker.process.pid
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    in_use = max(int(name) for name in os.listdir(f"/proc/{pid}/fd")) + 1
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (in_use + 4, before[1]))
+    waiting = [socket.create_connection((broker.host, broker.port), 5) for _ in range(20)]
+    os.kill(pid, signal.SIGHUP)
+    persistent = pika.BasicProperties(delivery_mode=2)
+    for _ in range(50):
+        channel.basic_publish("", "q", b"x" * 1000, persistent, mandatory=True)
+    assert refusal(connection.channel().queue_declare, "amq.mine")[0] == 403
+    for one in waiting:
+        one.close()
+    with pytest.raises(pika.exceptions.ProbableAuthenticationError):
+        pika.BlockingConnection(parameters(broker, "bob", "wrong"))
+    Api(broker, "bob", "wrong")("GET", "/whoami", expect=401)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+    assert channel.queue_declare("q", passive=True).method.message_count == 50
+    connection.close()
+    pika.BlockingConnection(parameters(broker, "bob", "bob")).close()
 
 
 # 10. Secrets in logs; names that forge lines of a log or headers of an answer.

@@ -1,0 +1,115 @@
+"""Users whom a directory knows: OpenLDAP's slapd."""
+
+import pika
+import pytest
+
+from harness.certificates import Authority
+from harness.http import Api
+from harness.pika_tools import parameters
+from harness.slapd import SUFFIX, Slapd, find_slapd
+
+pytestmark = [
+    pytest.mark.millrace_only("its options are ours"),
+    pytest.mark.skipif(find_slapd() is None, reason="slapd is not installed: apt-get install slapd"),
+]
+
+PEOPLE = {"ann": "secret", "bob": "hunter2", "o, odd": "odd"}
+GROUPS = {"admins": ["ann"], "vhost-team": ["ann", "bob"], "vhost-/": ["ann"]}
+USER_DN = "cn=${username},ou=people," + SUFFIX
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory, authority):
+    certificate = authority.vouch("localhost", "DNS:localhost")
+    slapd = Slapd(tmp_path_factory.mktemp("slapd"), PEOPLE, GROUPS, certificate, authority)
+    yield slapd
+    slapd.close()
+
+
+@pytest.fixture
+def start(own_broker, directory):
+    def start_with(url, *more):
+        options = ["--http", "127.0.0.1:0", "--ldap", url, "--ldap-user-dn", USER_DN, *more]
+        return own_broker(options=options, definitions={"vhosts": [{"name": "/"}, {"name": "team"}]})
+
+    return start_with
+
+
+def connect(broker, user, password, **more):
+    return pika.BlockingConnection(parameters(broker, user, password, **more))
+
+
+def is_refused(broker, user, password):
+    try:
+        connect(broker, user, password).close()
+    except pika.exceptions.ProbableAuthenticationError:
+        return True
+    return False
+
+
+def groups():
+    return [
+        *("--ldap-vhost-group", "cn=vhost-${vhost},ou=groups," + SUFFIX),
+        *("--ldap-tag-group", "administrator=cn=admins,ou=groups," + SUFFIX),
+        *("--ldap-tag-group", "monitoring=cn=nobody,ou=groups," + SUFFIX),
+    ]
+
+
+def test_who_can_bind_is_let_in(start, directory):
+    broker = start(f"ldap://127.0.0.1:{directory.port}")
+    channel = connect(broker, "ann", "secret").channel()
+    channel.queue_declare("q")
+    channel.queue_bind("q", "amq.topic", "#")
+    for user, password in (("ann", "wrong"), ("nobody", "secret"), ("ann", ""), ("*", "secret"), ("", "")):
+        assert is_refused(broker, user, password), user
+    connect(broker, "guest", "guest").close()
+    log = broker.log_path.read_text()
+    assert "LDAP: denied" in log and "secret" not in log
+
+
+def test_names_cannot_climb_out_of_the_pattern(start, directory):
+    broker = start(f"ldap://127.0.0.1:{directory.port}")
+    assert is_refused(broker, f"ann,ou=people,{SUFFIX}", "secret")
+    assert is_refused(broker, "ann+sn=ann", "secret")
+    connect(broker, "o, odd", "odd").close()
+
+
+def test_groups_say_which_vhosts_and_tags(start, directory):
+    broker = start(f"ldap://127.0.0.1:{directory.port}", *groups())
+    connect(broker, "ann", "secret").close()
+    connect(broker, "bob", "hunter2", vhost="team").close()
+    with pytest.raises(pika.exceptions.ProbableAccessDeniedError):
+        connect(broker, "bob", "hunter2")
+    assert Api(broker, "ann", "secret").get("/whoami") == {"name": "ann", "tags": ["administrator"]}
+    assert Api(broker, "ann", "secret").get("/users")
+    Api(broker, "bob", "hunter2")("GET", "/whoami", expect=401)
+
+
+@pytest.mark.parametrize("way", ["ldaps", "start-tls"])
+def test_it_is_asked_over_tls_that_is_verified(start, directory, authority, way):
+    if way == "ldaps":
+        url, more = f"ldaps://localhost:{directory.secure_port}", []
+    else:
+        url, more = f"ldap://localhost:{directory.port}", ["--ldap-start-tls"]
+    connect(start(url, *more, "--ldap-ca", str(authority.file)), "ann", "secret").close()
+    doubting = start(url, *more)
+    assert is_refused(doubting, "ann", "secret")
+    assert "the directory that knows users" in doubting.log_path.read_text()
+
+
+def test_a_directory_that_is_not_there_lets_nobody_in_and_holds_up_nobody_else(start, directory):
+    broker = start("ldap://127.0.0.1:1")
+    assert is_refused(broker, "ann", "secret")
+    connect(broker, "guest", "guest").close()
+
+
+def test_a_directory_in_clear_must_be_near(own_broker):
+    broker = own_broker(options=["--ldap", "ldap://directory.example", "--ldap-user-dn", USER_DN], start=False)
+    with pytest.raises(AssertionError):
+        broker.start()
+    assert "use ldaps:// or ldap-start-tls" in broker.log_path.read_text()
