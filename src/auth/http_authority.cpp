@@ -146,11 +146,11 @@ void HttpAuthority::log_in(broker::AuthorityLogin login, Answer answer) {
     const std::string key = "login " + login_mac(key_, who.user, who.secret.reveal());
     const bool is_first =
         answers_.wants(key, clock_.steady(), [this, asked](const Verdict& verdict, runtime::Nanoseconds) {
-          auto& [login, decide] = *asked;
+          auto& [known, decide] = *asked;
           if (!verdict.error.empty()) return decide(fail(Errc::io_error, "HTTP: " + verdict.error));
           if (!verdict.allowed) return decide(fail(Errc::access_refused, "HTTP: denied"));
           broker::Subject subject;
-          subject.user = login.user;
+          subject.user = known.user;
           subject.tags = verdict.tags;
           subject.rights = std::make_shared<broker::AskedRights>(*this, std::vector<std::string>());
           decide(std::move(subject));

@@ -168,7 +168,9 @@ TEST(Token, is_good_by_each_algorithm_and_key) {
     const KeySet keys = keys_of(one.issuer->jwk());
     const auto good = read_token(token, keys, rules(), kNowMs);
     EXPECT_TRUE(good.has_value()) << one.name << ": " << why(good);
-    if (good.has_value()) EXPECT_EQ(good->user, "ann");
+    if (good.has_value()) {
+      EXPECT_EQ(good->user, "ann");
+    }
     std::string forged = token;
     forged[forged.size() - 5] = forged[forged.size() - 5] == 'A' ? 'B' : 'A';
     EXPECT_TRUE(read_token(forged, keys, rules(), kNowMs).has_error()) << one.name;

@@ -25,7 +25,7 @@ def authority(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory, authority):
-    certificate = authority.vouch("localhost", "DNS:localhost")
+    certificate = authority.vouch("directory", "IP:127.0.0.1")
     slapd = Slapd(tmp_path_factory.mktemp("slapd"), PEOPLE, GROUPS, certificate, authority)
     yield slapd
     slapd.close()
@@ -93,9 +93,9 @@ def test_groups_say_which_vhosts_and_tags(start, directory):
 @pytest.mark.parametrize("way", ["ldaps", "start-tls"])
 def test_it_is_asked_over_tls_that_is_verified(start, directory, authority, way):
     if way == "ldaps":
-        url, more = f"ldaps://localhost:{directory.secure_port}", []
+        url, more = f"ldaps://127.0.0.1:{directory.secure_port}", []
     else:
-        url, more = f"ldap://localhost:{directory.port}", ["--ldap-start-tls"]
+        url, more = f"ldap://127.0.0.1:{directory.port}", ["--ldap-start-tls"]
     connect(start(url, *more, "--ldap-ca", str(authority.file)), "ann", "secret").close()
     doubting = start(url, *more)
     assert is_refused(doubting, "ann", "secret")

@@ -69,9 +69,10 @@ def test_who_has_a_token_may_do_what_its_scopes_say(broker, issuer):
         channel.queue_declare("theirs")
     assert refused.value.reply_code == 403
     assert "configure access to queue 'theirs' in vhost '/' refused for user 'ann'" in refused.value.reply_text
+    channel = connection.channel()
+    channel.confirm_delivery()
     with pytest.raises(pika.exceptions.ChannelClosedByBroker) as refused:
-        connection.channel().basic_publish("amq.fanout", "x", b"")
-        connection.process_data_events(1)
+        channel.basic_publish("amq.fanout", "x", b"")
     assert refused.value.reply_code == 403
     connection.close()
 

@@ -11,7 +11,7 @@ from .process import BrokerProcess
 
 READY_SECONDS = 10
 READY_LINE = re.compile(
-    rb"ready amqp=127\.0\.0\.1:(\d+)(?:,\S+)? http=(?:127\.0\.0\.1:(\d+)|off)( \w+=\S+)*\n"
+    rb"ready amqp=127\.0\.0\.1:(\d+)(?:,\S+)? http=(?:127\.0\.0\.1:(\d+)|off)( [\w-]+=\S+)*\n"
 )
 
 
