@@ -1,0 +1,88 @@
+// Submits calls and receives their results.
+#pragma once
+
+#include <boost/json.hpp>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "millrace/client.hpp"
+#include "millrace/tasks/call.hpp"
+#include "millrace/tasks/result.hpp"
+
+namespace millrace::tasks {
+
+class ProducerOptions {
+ public:
+  ProducerOptions() = default;
+
+  std::string queue = "celery";  // of calls that name none
+  // Declared durable and with these arguments, as the workers declare it; false: it is there.
+  bool declare_queue = true;
+  FieldTable queue_arguments;
+  // Results survive a restart of the broker. They cost a write each.
+  bool durable_results = false;
+  // task-sent events, for monitors such as Flower.
+  bool events = false;
+};
+
+namespace detail {
+
+class ProducerCore;
+
+using UntypedResult = std::shared_ptr<ResultState>;
+void start_submit(ProducerCore& core, CallData call, millrace::detail::Completion<UntypedResult> done);
+UntypedResult submit(ProducerCore& core, CallData call);
+const Executor& executor(const ProducerCore& core);
+
+template <class R>
+void start_submit_typed(ProducerCore& core, CallData call, millrace::detail::Completion<Result<R>> done) {
+  auto held = std::make_shared<millrace::detail::Completion<Result<R>>>(std::move(done));
+  auto submitted = [held](std::exception_ptr error, UntypedResult state) {
+    held->later(std::move(error), Result<R>(std::move(state)));
+  };
+  start_submit(core, std::move(call),
+               millrace::detail::Completion<UntypedResult>(std::move(submitted), executor(core)));
+}
+
+}  // namespace detail
+
+// Usable from any thread. What was submitted stays submitted when the producer goes; only its results have
+// nobody to go to.
+class Producer {
+ public:
+  // With a connection of its own ...
+  explicit Producer(ClientOptions client = {}, ProducerOptions options = ProducerOptions());
+  // ... or with the program's, which has to outlive it.
+  explicit Producer(Client& client, ProducerOptions options = ProducerOptions());
+  ~Producer();
+  Producer(const Producer&) = delete;
+  Producer& operator=(const Producer&) = delete;
+
+  // Returns when the broker has confirmed the call: from then on it is carried out at least once, whatever
+  // dies. Throws what Client::publish throws; not_supported for a delay or a unique key where the broker
+  // cannot hold such calls.
+  template <class R>
+  Result<R> submit(Call<R> call) {
+    return Result<R>(detail::submit(*core_, std::move(call.data())));
+  }
+  Result<boost::json::value> submit(CallData call) {
+    return Result<boost::json::value>(detail::submit(*core_, std::move(call)));
+  }
+  template <class R, class Token = DefaultToken>
+  auto async_submit(Call<R> call, Token&& token = Token()) {
+    return boost::asio::async_initiate<Token, void(std::exception_ptr, Result<R>)>(
+        millrace::detail::Initiation<detail::ProducerCore, &detail::start_submit_typed<R>, Result<R>>(
+            core_, detail::executor(*core_)),
+        token, std::move(call.data()));
+  }
+
+  // By id alone, also for calls of others. See Result::cancel.
+  void cancel(const std::string& id, bool running_too = true);
+
+ private:
+  std::unique_ptr<Client> own_client_;
+  std::shared_ptr<detail::ProducerCore> core_;
+};
+
+}  // namespace millrace::tasks

@@ -1,0 +1,52 @@
+#include "client/tasks/outgoing.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "client/tasks/task_message.hpp"
+
+namespace millrace::tasks {
+namespace {
+
+// The most that x-delayed-message takes (2^32 - 1 ms): what is due later comes back once and is held again.
+constexpr Milliseconds kLongestPause{4'294'967'295};
+
+std::int64_t delay_field(Milliseconds pause) {
+  return std::clamp(pause, Milliseconds(0), kLongestPause).count();
+}
+
+}  // namespace
+
+Outgoing outgoing(const CallData& call, const std::string& reply_to, const std::string& origin) {
+  Outgoing out{Places::Need::queue, call.queue, Address(call.queue), encode_call(call, reply_to, origin)};
+  if (call.eta) {
+    const auto pause = std::chrono::ceil<Milliseconds>(*call.eta - std::chrono::system_clock::now());
+    if (pause.count() > 0) {
+      out.need = Places::Need::delayed;
+      out.to = Address(kDelayedExchange, call.queue);
+      out.message.headers["x-delay"] = delay_field(pause);
+    }
+  }
+  if (!call.unique_key.empty()) {
+    out.need = Places::Need::unique;
+    out.to = Address(kUniqueExchange, call.queue);
+    out.message.headers["x-deduplication-header"] = call.unique_key;
+    if (call.unique_for.count() > 0) out.message.headers["x-cache-ttl"] = std::int64_t{call.unique_for.count()};
+    out.message.mandatory = false;  // a repeat goes nowhere
+  }
+  return out;
+}
+
+Outgoing outgoing_later(const std::string& queue, Message message, Milliseconds pause) {
+  message.headers.erase("x-deduplication-header");
+  message.headers.erase("x-cache-ttl");
+  message.headers.erase("x-delay");
+  message.persistent = true;
+  message.mandatory = true;
+  message.message_id.clear();
+  if (pause.count() <= 0) return {Places::Need::queue, queue, Address(queue), std::move(message)};
+  message.headers["x-delay"] = delay_field(pause);
+  return {Places::Need::delayed, queue, Address(kDelayedExchange, queue), std::move(message)};
+}
+
+}  // namespace millrace::tasks

@@ -1,0 +1,137 @@
+#include "client/tasks/places.hpp"
+
+#include <utility>
+
+#include "millrace/coroutines.hpp"
+
+namespace millrace::tasks {
+namespace {
+
+// What the broker remembers of unique keys when a call says nothing else.
+constexpr std::int64_t kUniqueKeys = 1'000'000;
+constexpr std::int64_t kUniqueForMs = 3'600'000;
+
+// An exchange type that the broker does not have is an error of ours, with the reason that people need.
+std::exception_ptr explain(Places::Need need, const std::exception_ptr& error) {
+  if (need != Places::Need::delayed && need != Places::Need::unique) return error;
+  const millrace::Failure failure(error);
+  const bool by_type = failure.kind() == ErrorKind::not_supported || failure.kind() == ErrorKind::precondition ||
+                       failure.kind() == ErrorKind::not_allowed || failure.kind() == ErrorKind::broker;
+  if (!by_type) return error;
+  const bool delayed = need == Places::Need::delayed;
+  return make_failure(ErrorKind::not_supported,
+                      std::string(delayed ? "holding tasks until their time" : "unique tasks") +
+                          " needs a broker with the exchange type " +
+                          (delayed ? "x-delayed-message" : "x-message-deduplication") +
+                          ", such as Millrace: " + failure.text());
+}
+
+}  // namespace
+
+std::string dead_queue_of(const std::string& queue) {
+  return queue + ".dead";
+}
+
+bool Places::is_there(Need need, const std::string& queue) const {
+  const std::lock_guard lock(mutex_);
+  const auto at = places_.find({need, queue});
+  return at != places_.end() && at->second.there;
+}
+
+void Places::ensure(Need need, const std::string& queue, Then then) {
+  const std::pair key(need, queue);
+  {
+    std::unique_lock lock(mutex_);
+    Place& place = places_[key];
+    if (place.there) {
+      lock.unlock();
+      return then(nullptr);
+    }
+    place.waiting.push_back(std::move(then));
+    if (place.waiting.size() > 1) return;
+  }
+  run(std::make_shared<std::vector<Step>>(steps_for(need, queue)), 0,
+      [this, key, need](std::exception_ptr error) { finish(key, error ? explain(need, error) : error); });
+}
+
+void Places::ensure(Need need, const std::string& queue) {
+  std::promise<void> promise;
+  std::future<void> done = promise.get_future();
+  ensure(need, queue, [&promise](std::exception_ptr error) {
+    if (error)
+      promise.set_exception(error);
+    else
+      promise.set_value();
+  });
+  done.get();
+}
+
+void Places::finish(const std::pair<Need, std::string>& key, const std::exception_ptr& error) {
+  std::vector<Then> waiting;
+  {
+    const std::lock_guard lock(mutex_);
+    Place& place = places_[key];
+    place.there = !error;
+    waiting.swap(place.waiting);
+  }
+  for (const Then& then : waiting) then(error);
+}
+
+std::vector<Places::Step> Places::steps_for(Need need, const std::string& queue) {
+  std::vector<Step> steps;
+  if (need == Need::dead) {
+    steps.push_back(declare(QueueSpec(dead_queue_of(queue))));
+    return steps;
+  }
+  if (declare_queues_) {
+    QueueSpec spec(queue);
+    spec.arguments = queue_arguments_;
+    steps.push_back(declare(std::move(spec)));
+  }
+  if (need == Need::queue) return steps;
+  ExchangeSpec delayed(kDelayedExchange, "x-delayed-message");
+  delayed.arguments = {{"x-delayed-type", "direct"}};
+  steps.push_back(declare(std::move(delayed)));
+  steps.push_back(bind(BindingSpec(kDelayedExchange, queue, queue)));
+  if (need == Need::delayed) return steps;
+  ExchangeSpec unique(kUniqueExchange, "x-message-deduplication");
+  unique.arguments = {{"x-cache-size", kUniqueKeys}, {"x-cache-ttl", kUniqueForMs}};
+  steps.push_back(declare(std::move(unique)));
+  BindingSpec onwards(kUniqueExchange, kDelayedExchange, queue);
+  onwards.to_exchange = true;
+  steps.push_back(bind(std::move(onwards)));
+  return steps;
+}
+
+void Places::run(std::shared_ptr<std::vector<Step>> steps, std::size_t next, Then then) {
+  if (next == steps->size()) return then(nullptr);
+  (*steps)[next]([this, steps, next, then = std::move(then)](std::exception_ptr error) {
+    if (error) return then(error);
+    run(steps, next + 1, then);
+  });
+}
+
+Places::Step Places::declare(QueueSpec queue) {
+  return [this, queue = std::move(queue)](Then then) {
+    client_.async_declare_queue(
+        queue, bind_executor(executor_, [then = std::move(then)](std::exception_ptr error, const QueueInfo&) {
+          then(std::move(error));
+        }));
+  };
+}
+
+Places::Step Places::declare(ExchangeSpec exchange) {
+  return [this, exchange = std::move(exchange)](Then then) {
+    client_.async_declare_exchange(
+        exchange, bind_executor(executor_, [then = std::move(then)](std::exception_ptr error) { then(std::move(error)); }));
+  };
+}
+
+Places::Step Places::bind(BindingSpec binding) {
+  return [this, binding = std::move(binding)](Then then) {
+    client_.async_bind(
+        binding, bind_executor(executor_, [then = std::move(then)](std::exception_ptr error) { then(std::move(error)); }));
+  };
+}
+
+}  // namespace millrace::tasks

@@ -1,0 +1,67 @@
+// The queues and exchanges that calls go through, each declared once, when it is first needed.
+//
+//   NAME               the queue of the tasks: durable, with the arguments that the program gives
+//   NAME.dead          what could not be done
+//   millrace.delayed   holds calls until their time (x-delayed-message), then routes them by the queue's name
+//   millrace.unique    lets one call of each key pass (x-message-deduplication), and on to millrace.delayed
+#pragma once
+
+#include <exception>
+#include <functional>
+#include <future>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "millrace/client.hpp"
+#include "millrace/tasks/call.hpp"
+
+namespace millrace::tasks {
+
+inline constexpr const char* kDelayedExchange = "millrace.delayed";
+inline constexpr const char* kUniqueExchange = "millrace.unique";
+
+std::string dead_queue_of(const std::string& queue);
+
+class Places {
+ public:
+  enum class Need : std::uint8_t { queue, dead, delayed, unique };
+  using Then = std::function<void(std::exception_ptr)>;
+
+  // `executor` runs what `ensure` is given, and must not be blocked by it.
+  Places(Client& client, Executor executor, bool declare_queues, FieldTable queue_arguments)
+      : client_(client),
+        executor_(std::move(executor)),
+        declare_queues_(declare_queues),
+        queue_arguments_(std::move(queue_arguments)) {}
+
+  // Calls `then` at once when it is there, else later. An error is not remembered: the next one tries again.
+  void ensure(Need need, const std::string& queue, Then then);
+  // Blocks; throws.
+  void ensure(Need need, const std::string& queue);
+  bool is_there(Need need, const std::string& queue) const;
+
+ private:
+  struct Place {
+    bool there = false;
+    std::vector<Then> waiting;  // not empty: being declared
+  };
+  using Step = std::function<void(Then)>;
+
+  std::vector<Step> steps_for(Need need, const std::string& queue);
+  void run(std::shared_ptr<std::vector<Step>> steps, std::size_t next, Then then);
+  Step declare(QueueSpec queue);
+  Step declare(ExchangeSpec exchange);
+  Step bind(BindingSpec binding);
+  void finish(const std::pair<Need, std::string>& key, const std::exception_ptr& error);
+
+  Client& client_;
+  const Executor executor_;
+  const bool declare_queues_;
+  const FieldTable queue_arguments_;
+  mutable std::mutex mutex_;
+  std::map<std::pair<Need, std::string>, Place> places_;
+};
+
+}  // namespace millrace::tasks

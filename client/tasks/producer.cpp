@@ -1,0 +1,226 @@
+#include "millrace/tasks/producer.hpp"
+
+#include <unistd.h>
+
+#include <future>
+#include <thread>
+#include <utility>
+
+#include "client/tasks/events.hpp"
+#include "client/tasks/identity.hpp"
+#include "client/tasks/producer_core.hpp"
+#include "client/tasks/remote_control.hpp"
+#include "client/tasks/result_message.hpp"
+#include "client/tasks/task_message.hpp"
+#include "millrace/coroutines.hpp"
+
+namespace millrace::tasks {
+namespace detail {
+namespace {
+
+// A reply queue outlives its producer by that much: a broken connection must not cost results.
+constexpr std::int64_t kReplyQueueMs = 3'600'000;
+constexpr std::uint16_t kReplyPrefetch = 1000;
+
+}  // namespace
+
+ProducerCore::ProducerCore(Client& client, ProducerOptions options)
+    : client_(client),
+      options_(std::move(options)),
+      origin_("gen" + std::to_string(getpid()) + "@" + host_name()),
+      reply_queue_("millrace.reply." + make_id()),
+      places_(client, loop_->executor(), options_.declare_queue, options_.queue_arguments) {}
+
+// What holds a core last may be a callback on its loop, which cannot wait for its own thread.
+ProducerCore::~ProducerCore() {
+  if (loop_->is_this_thread()) std::thread([loop = std::move(loop_)] {}).detach();
+}
+
+UntypedResult ProducerCore::prepare(CallData& call) {
+  if (call.id.empty()) call.id = make_id();
+  if (call.queue.empty()) call.queue = options_.queue;
+  for (CallData& next : call.next) {
+    if (next.id.empty()) next.id = make_id();
+    if (next.queue.empty()) next.queue = call.queue;
+  }
+  // The caller wants what the last one of a chain returns.
+  const std::string& awaited = call.next.empty() ? call.id : call.next.back().id;
+  auto result = std::make_shared<ResultState>(awaited, weak_from_this(), client_.executor());
+  if (!call.ignore_result) {
+    const std::lock_guard lock(mutex_);
+    results_[awaited] = result;
+  }
+  return result;
+}
+
+void ProducerCore::submit(CallData call, millrace::detail::Completion<UntypedResult> done) {
+  UntypedResult result = prepare(call);
+  const bool wants_result = !call.ignore_result;
+  auto shared = std::make_shared<CallData>(std::move(call));
+  auto held = std::make_shared<millrace::detail::Completion<UntypedResult>>(std::move(done));
+  auto publish = [self = shared_from_this(), shared, result, held](std::exception_ptr error) {
+    if (error) return held->later(error, nullptr);
+    Outgoing out = outgoing(*shared, shared->ignore_result ? std::string() : self->reply_queue_, self->origin_);
+    if (self->options_.durable_results) out.message.headers[kDurableResult] = true;
+    auto message = std::make_shared<Outgoing>(std::move(out));
+    self->places_.ensure(message->need, message->queue, [self, shared, result, held, message](std::exception_ptr why) {
+      if (why) return held->later(why, nullptr);
+      self->client_.async_publish(message->to, std::move(message->message),
+                                  [self, shared, result, held](std::exception_ptr failed, const Receipt&) {
+                                    if (!failed && self->options_.events) self->announce(*shared);
+                                    held->later(failed, failed ? nullptr : result);
+                                  });
+    });
+  };
+  if (wants_result)
+    listen(std::move(publish));
+  else
+    publish(nullptr);
+}
+
+UntypedResult ProducerCore::submit(CallData call) {
+  UntypedResult result = prepare(call);
+  if (!call.ignore_result) {
+    std::promise<void> listening;
+    listen([&listening](std::exception_ptr error) {
+      if (error)
+        listening.set_exception(error);
+      else
+        listening.set_value();
+    });
+    listening.get_future().get();
+  }
+  Outgoing out = outgoing(call, call.ignore_result ? std::string() : reply_queue_, origin_);
+  if (options_.durable_results) out.message.headers[kDurableResult] = true;
+  places_.ensure(out.need, out.queue);
+  client_.publish(out.to, std::move(out.message));
+  if (options_.events) announce(call);
+  return result;
+}
+
+void ProducerCore::listen(Then then) {
+  {
+    std::unique_lock lock(mutex_);
+    if (listening_) {
+      lock.unlock();
+      return then(nullptr);
+    }
+    waiting_to_listen_.push_back(std::move(then));
+    if (waiting_to_listen_.size() > 1) return;
+  }
+  start_listening();
+}
+
+void ProducerCore::start_listening() {
+  QueueSpec queue(reply_queue_);
+  queue.durable = options_.durable_results;
+  queue.arguments = {{"x-expires", kReplyQueueMs}};
+  auto declared = [self = shared_from_this()](std::exception_ptr error, const QueueInfo&) {
+    if (error) return self->listening(error);
+    try {
+      ConsumeOptions options;
+      options.prefetch = kReplyPrefetch;
+      const std::weak_ptr weak(self);
+      Consumer replies = self->client_.consume(self->reply_queue_,
+                                               bind_executor(self->loop_->executor(),
+                                                             [weak](Delivery delivery) {
+                                                               const auto alive = weak.lock();
+                                                               if (alive) alive->on_result(std::move(delivery));
+                                                             }),
+                                               options);
+      {
+        const std::lock_guard lock(self->mutex_);
+        self->replies_ = std::move(replies);
+      }
+      self->listening(nullptr);
+    } catch (...) {
+      self->listening(std::current_exception());
+    }
+  };
+  client_.async_declare_queue(std::move(queue), bind_executor(loop_->executor(), std::move(declared)));
+}
+
+void ProducerCore::listening(const std::exception_ptr& error) {
+  std::vector<Then> waiting;
+  {
+    const std::lock_guard lock(mutex_);
+    listening_ = !error;
+    waiting.swap(waiting_to_listen_);
+  }
+  for (const Then& then : waiting) then(error);
+}
+
+void ProducerCore::on_result(Delivery delivery) {
+  const auto received = decode_result(delivery.message());
+  std::shared_ptr<ResultState> result;
+  if (received) {
+    const std::lock_guard lock(mutex_);
+    const auto at = results_.find(received->id);
+    if (at != results_.end()) result = at->second.lock();
+  }
+  if (result) result->update(received->status);
+  // One that cannot be read, or that nobody waits for, is of no use to anybody: the queue is ours alone.
+  delivery.ack();
+}
+
+void ProducerCore::forget(const std::string& id) {
+  const std::lock_guard lock(mutex_);
+  const auto at = results_.find(id);
+  if (at != results_.end() && at->second.expired()) results_.erase(at);
+}
+
+void ProducerCore::revoke(const std::string& id, bool running_too) {
+  client_.publish(control_address(), revoke_message(id, running_too));
+}
+
+void ProducerCore::announce(const CallData& call) {
+  client_.async_publish(event_address("task-sent"), task_sent_event(call, origin_),
+                        [](std::exception_ptr, const Receipt&) {});  // nobody is told of a monitor's loss
+}
+
+void ProducerCore::close() {
+  Consumer replies;
+  std::vector<std::shared_ptr<ResultState>> waiting;
+  {
+    const std::lock_guard lock(mutex_);
+    replies = std::move(replies_);
+    for (auto& [id, weak] : results_) {
+      if (auto result = weak.lock()) waiting.push_back(std::move(result));
+    }
+  }
+  replies.cancel();
+  for (const auto& result : waiting) {
+    result->give_up(make_failure(ErrorKind::closed, "the producer was destroyed before task " + result->id() +
+                                                        " had its result"));
+  }
+}
+
+void start_submit(ProducerCore& core, CallData call, millrace::detail::Completion<UntypedResult> done) {
+  core.submit(std::move(call), std::move(done));
+}
+UntypedResult submit(ProducerCore& core, CallData call) {
+  return core.submit(std::move(call));
+}
+const Executor& executor(const ProducerCore& core) {
+  return core.executor();
+}
+
+}  // namespace detail
+
+Producer::Producer(ClientOptions client, ProducerOptions options)
+    : own_client_(std::make_unique<Client>(std::move(client))),
+      core_(std::make_shared<detail::ProducerCore>(*own_client_, std::move(options))) {}
+
+Producer::Producer(Client& client, ProducerOptions options)
+    : core_(std::make_shared<detail::ProducerCore>(client, std::move(options))) {}
+
+Producer::~Producer() {
+  core_->close();
+  if (own_client_) own_client_->close();
+}
+
+void Producer::cancel(const std::string& id, bool running_too) {
+  core_->revoke(id, running_too);
+}
+
+}  // namespace millrace::tasks

@@ -1,0 +1,58 @@
+// What producers share with the results they wait for.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include "client/tasks/outgoing.hpp"
+#include "client/tasks/places.hpp"
+#include "client/tasks/result_state.hpp"
+#include "millrace/client.hpp"
+#include "millrace/event_loop.hpp"
+#include "millrace/tasks/producer.hpp"
+
+namespace millrace::tasks::detail {
+
+class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
+ public:
+  ProducerCore(Client& client, ProducerOptions options);
+  ~ProducerCore();
+
+  void submit(CallData call, millrace::detail::Completion<UntypedResult> done);
+  UntypedResult submit(CallData call);
+  void revoke(const std::string& id, bool running_too);
+  void forget(const std::string& id);
+  void close();
+  const Executor& executor() const noexcept { return client_.executor(); }
+
+ private:
+  using Then = Places::Then;
+
+  // Fills in what the call leaves open, and makes its result unless nobody is to have one.
+  UntypedResult prepare(CallData& call);
+  // The reply queue, and a consumer for it.
+  void listen(Then then);
+  void start_listening();
+  void listening(const std::exception_ptr& error);
+  void on_result(Delivery delivery);
+  void announce(const CallData& call);
+
+  Client& client_;
+  const ProducerOptions options_;
+  const std::string origin_;
+  const std::string reply_queue_;
+  // Results are taken in here, so that waiting for one in a callback of the client's is no deadlock.
+  std::unique_ptr<EventLoop> loop_ = std::make_unique<EventLoop>(1);
+  Places places_;
+
+  std::mutex mutex_;
+  bool listening_ = false;
+  std::vector<Then> waiting_to_listen_;
+  Consumer replies_;
+  std::unordered_map<std::string, std::weak_ptr<ResultState>> results_;
+};
+
+}  // namespace millrace::tasks::detail

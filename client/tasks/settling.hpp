@@ -1,0 +1,34 @@
+// The last step of a call: what follows from it is published, and once all of that is confirmed its delivery
+// is acknowledged. If any of it cannot be confirmed the delivery is given back, and the call comes again.
+#pragma once
+
+#include <atomic>
+#include <exception>
+#include <functional>
+#include <memory>
+
+#include "client/tasks/outgoing.hpp"
+#include "client/tasks/places.hpp"
+#include "millrace/client.hpp"
+
+namespace millrace::tasks {
+
+// Made by start(); each send() adds a message; letting go of it says that there are no more.
+class Settling {
+ public:
+  // `done` is called once, on the client's executor or the caller's thread, after the settlement.
+  Settling(Client& client, Places& places, Delivery delivery, std::function<void(std::exception_ptr)> done);
+  ~Settling();
+  Settling(const Settling&) = delete;
+  Settling& operator=(const Settling&) = delete;
+
+  void send(Outgoing message);
+  void send(Address to, Message message);
+
+ private:
+  struct State;
+  static void one_less(const std::shared_ptr<State>& state, const std::exception_ptr& error);
+  const std::shared_ptr<State> state_;
+};
+
+}  // namespace millrace::tasks

@@ -1,0 +1,46 @@
+// Calls as messages: Celery's message protocol, version 2. The name, the id and how to carry it out are
+// headers; the body is the JSON array [args, kwargs, {callbacks, errbacks, chain, chord}].
+#pragma once
+
+#include <boost/json.hpp>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "millrace/message.hpp"
+#include "millrace/tasks/call.hpp"
+
+namespace millrace::tasks {
+
+// Headers that Celery ignores and hands on.
+inline constexpr const char* kDurableResult = "millrace-durable-result";  // the reply queue is durable
+inline constexpr const char* kDeaths = "millrace-deaths";  // how many processes died while they worked on it
+
+// What a worker has received, with all that it needs to answer and to send it on.
+struct Request {
+  CallData call;  // `next` in order; ids and queues of what comes after it as they were given
+  std::string reply_to;
+  std::string correlation_id;
+  std::int64_t retries = 0;
+  std::int64_t deaths = 0;
+  bool durable_result = false;
+  std::string origin;
+  // Shown to people: "(2, 3)".
+  std::string args_text;
+  std::string kwargs_text;
+};
+
+// The call as a message, without x-delay and the like. The id has been made.
+Message encode_call(const CallData& call, const std::string& reply_to, const std::string& origin);
+
+// Or why it cannot be read, in a sentence.
+std::variant<Request, std::string> decode_call(const Message& message);
+
+// Celery's dictionary of a call inside another one's body, and back. Throws for what is none.
+boost::json::object signature_of(const CallData& call, const std::string& reply_to);
+CallData call_from_signature(const boost::json::object& signature);
+
+// Arguments as Python would print them, shortened.
+std::string python_text(const boost::json::value& value, std::size_t longest = 1024);
+
+}  // namespace millrace::tasks

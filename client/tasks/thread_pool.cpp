@@ -1,0 +1,195 @@
+#include "client/tasks/thread_pool.hpp"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <thread>
+#include <utility>
+
+namespace millrace::tasks {
+namespace {
+
+// Signals are for the program's own threads.
+void block_signals() {
+  sigset_t all;
+  sigfillset(&all);
+  for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) sigdelset(&all, own);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+}
+
+void run_job(const JobPtr& job) {
+  {
+    const auto owner = job->owner();
+    if (!owner || job->is_over() || !owner->on_begin(job)) return;
+  }
+  Outcome outcome;
+  try {
+    outcome = Outcome::success(job->task().plain(*job, job->request.call));
+  } catch (...) {
+    outcome = outcome_of(std::current_exception());
+  }
+  if (const auto owner = job->owner()) owner->on_end(job, std::move(outcome));
+}
+
+}  // namespace
+
+struct ThreadPool::Worker {
+  std::thread thread;
+  JobPtr job;              // what it runs
+  bool has_turn = false;
+  bool abandoned = false;  // ends after this job, and nobody waits for it
+  bool ended = false;
+};
+
+// Outlives the pool as long as an abandoned thread does.
+struct ThreadPool::State {
+  ThreadPoolOptions options;
+  std::mutex mutex;
+  std::condition_variable work;   // something waits, or stopping
+  std::condition_variable turns;  // a turn is free, or stopping
+  bool stopping = false;
+  std::map<int, std::deque<JobPtr>, std::greater<>> waiting;  // by priority
+  std::size_t waiting_count = 0;
+  std::vector<std::shared_ptr<Worker>> workers;
+  unsigned running = 0;              // turns that are taken
+  std::deque<const Worker*> suspended;  // waiting for a turn
+
+  unsigned running_max() const {
+    return options.running_max == 0 ? ~0U : options.running_max;
+  }
+  bool has_turn() const { return running < running_max(); }
+
+  // One that has begun and yielded waits in the same line as those that have not: whoever asked first.
+  void wait_for_turn(std::unique_lock<std::mutex>& lock, Worker& worker) {
+    suspended.push_back(&worker);
+    turns.wait(lock, [&] { return stopping || (has_turn() && suspended.front() == &worker); });
+    std::erase(suspended, &worker);
+    ++running;
+    worker.has_turn = true;
+    if (!suspended.empty()) turns.notify_all();
+  }
+  void give_up_turn(Worker& worker) {
+    if (!std::exchange(worker.has_turn, false)) return;  // taken away when it was abandoned
+    --running;
+    if (!suspended.empty()) turns.notify_all();
+  }
+};
+
+ThreadPool::ThreadPool(ThreadPoolOptions options)
+    : options_(options), state_(std::make_shared<State>()) {
+  state_->options = options;
+  const std::lock_guard lock(state_->mutex);
+  for (unsigned i = 0; i < options.threads; ++i) add_thread();
+}
+
+ThreadPool::~ThreadPool() {
+  stop();
+}
+
+// With the mutex.
+void ThreadPool::add_thread() {
+  auto worker = std::make_shared<Worker>();
+  state_->workers.push_back(worker);
+  worker->thread = std::thread([state = state_, worker] { serve(state, worker); });
+}
+
+void ThreadPool::serve(const std::shared_ptr<State>& state, const std::shared_ptr<Worker>& worker) {
+  block_signals();
+  std::unique_lock lock(state->mutex);
+  for (;;) {
+    state->work.wait(lock, [&] { return state->stopping || state->waiting_count > 0; });
+    if (state->stopping) break;
+    auto first = state->waiting.begin();
+    JobPtr job = std::move(first->second.front());
+    first->second.pop_front();
+    if (first->second.empty()) state->waiting.erase(first);
+    --state->waiting_count;
+    worker->job = job;
+    state->wait_for_turn(lock, *worker);
+    auto turn_began = std::chrono::steady_clock::now();
+    job->yielded = [&] {
+      if (std::chrono::steady_clock::now() - turn_began < state->options.time_slice) return;
+      std::unique_lock again(state->mutex);
+      if (state->suspended.empty() || state->stopping || worker->abandoned) return;
+      state->give_up_turn(*worker);
+      state->wait_for_turn(again, *worker);
+      turn_began = std::chrono::steady_clock::now();
+    };
+    lock.unlock();
+    run_job(job);
+    job->yielded = nullptr;
+    job.reset();
+    lock.lock();
+    state->give_up_turn(*worker);
+    worker->job.reset();
+    if (worker->abandoned) break;
+  }
+  worker->ended = true;
+}
+
+void ThreadPool::run(JobPtr job) {
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (state_->stopping) return;  // dropped: it goes back to the broker
+    const int priority = job->request.call.priority;
+    state_->waiting[priority].push_back(std::move(job));
+    ++state_->waiting_count;
+  }
+  state_->work.notify_one();
+}
+
+void ThreadPool::abandon(const JobPtr& job) {
+  const std::lock_guard lock(state_->mutex);
+  for (const auto& worker : state_->workers) {
+    if (worker->job != job || worker->abandoned) continue;
+    worker->abandoned = true;
+    state_->give_up_turn(*worker);
+    if (!state_->stopping) add_thread();
+    return;
+  }
+}
+
+void ThreadPool::drop_waiting() {
+  std::map<int, std::deque<JobPtr>, std::greater<>> dropped;
+  const std::lock_guard lock(state_->mutex);
+  dropped.swap(state_->waiting);
+  state_->waiting_count = 0;
+}
+
+void ThreadPool::stop() {
+  drop_waiting();
+  std::vector<std::shared_ptr<Worker>> workers;
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->stopping = true;
+    workers.swap(state_->workers);
+  }
+  state_->work.notify_all();
+  state_->turns.notify_all();
+  for (const auto& worker : workers) {
+    if (!worker->thread.joinable()) continue;
+    bool stuck = false;
+    {
+      const std::lock_guard lock(state_->mutex);
+      stuck = !worker->ended && worker->job != nullptr && worker->job->is_over();
+    }
+    // A thread that runs what was given up is left alone: it holds all that it needs.
+    if (stuck)
+      worker->thread.detach();
+    else
+      worker->thread.join();
+  }
+}
+
+boost::json::object ThreadPool::describe() const {
+  const std::lock_guard lock(state_->mutex);
+  std::size_t abandoned = 0;
+  for (const auto& worker : state_->workers) abandoned += worker->abandoned && !worker->ended;
+  return {{"implementation", "millrace:threads"},
+          {"max-concurrency", options_.threads},
+          {"running", state_->running},
+          {"waiting", state_->waiting_count},
+          {"abandoned", abandoned}};
+}
+
+}  // namespace millrace::tasks

@@ -1,0 +1,363 @@
+#include "client/tasks/worker_core.hpp"
+
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "client/tasks/child_process.hpp"
+#include "client/tasks/coroutine_pool.hpp"
+#include "client/tasks/dead_letter.hpp"
+#include "client/tasks/identity.hpp"
+#include "client/tasks/process_pool.hpp"
+#include "client/tasks/result_message.hpp"
+#include "client/tasks/thread_pool.hpp"
+#include "client/tasks/time_text.hpp"
+#include "millrace/coroutines.hpp"
+
+namespace millrace::tasks::detail {
+namespace {
+
+unsigned processors() {
+  return std::max(1U, std::thread::hardware_concurrency());
+}
+
+std::uint64_t random_seed() {
+  std::uint64_t seed = 0;
+  return getrandom(&seed, sizeof seed, 0) == sizeof seed ? seed : static_cast<std::uint64_t>(getpid());
+}
+
+WorkerOptions with_defaults(WorkerOptions options) {
+  if (options.threads == 0) options.threads = processors();
+  if (options.processes == 0) options.processes = processors();
+  if (options.coroutines == 0) options.coroutines = 1;
+  if (options.name.empty()) options.name = "millrace-" + std::to_string(getpid());
+  return options;
+}
+
+}  // namespace
+
+WorkerCore::WorkerCore(ClientOptions client, WorkerOptions options)
+    : client_options_(std::move(client)),
+      options_(with_defaults(std::move(options))),
+      host_(options_.name.find('@') == std::string::npos ? options_.name + "@" + host_name() : options_.name),
+      random_(random_seed()) {}
+
+TaskOptions& WorkerCore::add(Registration entry) {
+  const std::string name = entry.name;
+  return tasks_.insert_or_assign(name, std::move(entry)).first->second.options;
+}
+
+void WorkerCore::start() {
+  if (const auto channel = child_channel()) serve_as_child(*channel, tasks_);
+  for (const auto& [name, task] : tasks_) {
+    if (task.options.pool == Pool::processes && !task.plain)
+      throw ClientError(ErrorKind::invalid_argument, "the task " + name + " is a coroutine and cannot run in a process");
+  }
+  ClientOptions options = client_options_;
+  if (options.name.empty()) options.name = "worker " + host_;
+  client_ = std::make_unique<Client>(std::move(options));
+  client_->connect();
+  loop_ = std::make_unique<EventLoop>(1);
+  places_ = std::make_unique<Places>(*client_, loop_->executor(), options_.declare_queues, options_.queue_arguments);
+  events_ = std::make_unique<Events>(*client_, host_);
+  events_->enable_tasks(options_.events);
+  declare();
+  make_pools();
+  control_ = std::make_unique<RemoteControl>(*client_, host_, loop_->executor());
+  add_commands();
+  if (options_.remote_control) control_->start();
+  consume();
+  events_->worker("worker-online", 0, 0);
+  if (options_.heartbeat.count() > 0) loop_->every(options_.heartbeat, [this] { beat(); });
+}
+
+void WorkerCore::declare() {
+  client_->declare_exchange(event_exchange());
+  const bool retries =
+      std::any_of(tasks_.begin(), tasks_.end(), [](const auto& task) { return task.second.options.retries_max > 0; });
+  for (const std::string& queue : options_.queues) {
+    places_->ensure(Places::Need::queue, queue);
+    places_->ensure(Places::Need::dead, queue);
+    try {
+      places_->ensure(Places::Need::delayed, queue);
+    } catch (const ClientError&) {
+      // Without it only those tasks work that are never to wait.
+      if (retries) throw;
+      cannot_delay_ = std::current_exception();
+    }
+  }
+}
+
+void WorkerCore::make_pools() {
+  for (const auto& [name, task] : tasks_) {
+    std::unique_ptr<JobPool>& pool = pools_[task.options.pool];
+    if (pool) continue;
+    switch (task.options.pool) {
+      case Pool::threads:
+        pool = std::make_unique<ThreadPool>(
+            ThreadPoolOptions{options_.threads, options_.running_max, options_.time_slice});
+        break;
+      case Pool::coroutines:
+        pool = std::make_unique<CoroutinePool>(options_.threads, options_.coroutines);
+        break;
+      case Pool::processes:
+        pool = std::make_unique<ProcessPool>(
+            ProcessPoolOptions{options_.processes, options_.running_max, options_.time_slice, options_.process_limits});
+        break;
+    }
+  }
+}
+
+JobPool& WorkerCore::pool_of(const Registration& task) {
+  return *pools_.at(task.options.pool);
+}
+
+void WorkerCore::consume() {
+  unsigned slots = 0;
+  for (const auto& [kind, pool] : pools_) slots += pool->slots();
+  ConsumeOptions options;
+  options.prefetch = options_.prefetch != 0 ? options_.prefetch : static_cast<std::uint16_t>(std::clamp(slots, 1U, 65535U));
+  for (const std::string& queue : options_.queues) {
+    auto take = [this, queue](Delivery delivery) { on_delivery(queue, std::move(delivery)); };
+    consumers_.push_back(client_->consume(queue, bind_executor(loop_->executor(), std::move(take)), options));
+  }
+}
+
+// -- calls coming in
+
+void WorkerCore::on_delivery(const std::string& queue, Delivery delivery) {
+  auto decoded = decode_call(delivery.message());
+  if (const auto* why = std::get_if<std::string>(&decoded))
+    return bury(queue, std::move(delivery), "undecodable", *why, nullptr);
+  Request& request = std::get<Request>(decoded);
+  const auto now = std::chrono::system_clock::now();
+  if (request.call.expires && *request.call.expires <= now) return drop(std::move(request), std::move(delivery), true);
+  bool is_revoked = false;
+  {
+    const std::lock_guard lock(mutex_);
+    is_revoked = revoked_.contains(request.call.id);
+  }
+  if (is_revoked) return drop(std::move(request), std::move(delivery), false);
+  // A clock that is behind by less than this is not worth another round through the broker.
+  if (request.call.eta && *request.call.eta > now + std::chrono::milliseconds(20))
+    return hold_until_due(queue, request, std::move(delivery));
+  const auto task = tasks_.find(request.call.task);
+  if (task == tasks_.end()) {
+    return bury(queue, std::move(delivery), "unknown_task",
+                "this worker knows no task '" + request.call.task + "'", &request);
+  }
+  accept(task->second, queue, std::move(request), std::move(delivery));
+}
+
+// The broker gives a call again when its connection is lost. If that was to this worker, which is still at it,
+// the lease is simply renewed.
+bool WorkerCore::adopt(const std::string& key, Delivery& delivery) {
+  if (!delivery.redelivered()) return false;
+  const auto job = jobs_.find(key);
+  if (job != jobs_.end()) {
+    job->second->adopt(std::move(delivery));
+    return true;
+  }
+  if (!done_.contains(key)) return false;
+  delivery.ack();
+  return true;
+}
+
+void WorkerCore::accept(const Registration& task, const std::string& queue, Request request, Delivery delivery) {
+  const std::string key = Job::key_of(request);
+  JobPtr job;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;  // the delivery goes back
+    if (adopt(key, delivery)) return;
+    job = std::make_shared<Job>(weak_from_this(), task, queue, std::move(request), std::move(delivery));
+    jobs_.insert_or_assign(key, job);
+    ++totals_[task.name];
+  }
+  events_->received(job->request);
+  pool_of(task).run(std::move(job));
+}
+
+void WorkerCore::hold_until_due(const std::string& queue, const Request& request, Delivery delivery) {
+  if (cannot_delay_) {
+    const millrace::Failure failure(cannot_delay_);
+    return bury(queue, std::move(delivery), "cannot_delay", failure.text(), &request);
+  }
+  const auto pause = std::chrono::ceil<Milliseconds>(*request.call.eta - std::chrono::system_clock::now());
+  Message message = delivery.message();
+  Settling settling(*client_, *places_, std::move(delivery), [](std::exception_ptr) {});
+  settling.send(outgoing_later(queue, std::move(message), pause));
+}
+
+void WorkerCore::drop(Request request, Delivery delivery, bool expired) {
+  events_->revoked(request, false, expired);
+  Status status;
+  status.state = State::revoked;
+  status.name = "REVOKED";
+  status.error_type = "TaskRevokedError";
+  status.error_text = expired ? "expired" : "revoked";
+  Settling settling(*client_, *places_, std::move(delivery), [](std::exception_ptr) {});
+  send_result(request, status, settling);
+}
+
+void WorkerCore::bury(const std::string& queue, Delivery delivery, const std::string& reason,
+                      const std::string& text, const Request* request) {
+  if (request != nullptr) events_->rejected(*request);
+  Message dead = dead_letter(delivery.message(), queue, reason, text);
+  Settling settling(*client_, *places_, std::move(delivery), [](std::exception_ptr) {});
+  settling.send(Address(dead_queue_of(queue)), std::move(dead));
+  if (request == nullptr) return;
+  Status status;
+  status.state = State::failure;
+  status.name = "FAILURE";
+  status.error_type = reason == "unknown_task" ? "NotRegistered" : "Reject";
+  status.error_text = text;
+  send_result(*request, status, settling);
+}
+
+// -- running
+
+bool WorkerCore::on_begin(const JobPtr& job) {
+  bool wanted = true;
+  {
+    const std::lock_guard lock(mutex_);
+    wanted = !stopping_ && !revoked_.contains(job->request.call.id);
+  }
+  if (!wanted) {
+    job->request_stop(stopping_ ? StopReason::worker_stops : StopReason::cancelled);
+    on_end(job, outcome_of(std::make_exception_ptr(Cancelled("revoked"))));
+    return false;
+  }
+  const auto now = std::chrono::system_clock::now();
+  if (job->request.call.expires && *job->request.call.expires <= now) {
+    job->request_stop(StopReason::cancelled);
+    on_end(job, outcome_of(std::make_exception_ptr(Cancelled("expired"))));
+    return false;
+  }
+  if (!job->begin()) return false;
+  watch_limits(job);
+  events_->started(job->request);
+  if (job->task().options.reports_start)
+    report_state(*job, "STARTED", boost::json::object{{"pid", getpid()}, {"hostname", host_}});
+  return true;
+}
+
+void WorkerCore::watch_limits(const JobPtr& job) {
+  const CallData& call = job->request.call;
+  const TaskOptions& options = job->task().options;
+  const Milliseconds soft = call.soft_limit.count() > 0 ? call.soft_limit : options.soft_limit;
+  const Milliseconds hard = call.hard_limit.count() > 0 ? call.hard_limit : options.hard_limit;
+  const std::lock_guard lock(mutex_);
+  if (soft.count() > 0) job->soft_timer = loop_->after(soft, [job] { job->request_stop(StopReason::soft_limit); });
+  if (hard.count() > 0) job->hard_timer = loop_->after(hard, [this, job] { on_hard_limit(job); });
+}
+
+void WorkerCore::unwatch(Job& job) {
+  const std::lock_guard lock(mutex_);
+  if (job.soft_timer) loop_->cancel(*job.soft_timer);
+  if (job.hard_timer) loop_->cancel(*job.hard_timer);
+}
+
+void WorkerCore::on_hard_limit(const JobPtr& job) {
+  Outcome outcome = Outcome::failure("TimeLimitExceeded", "the hard time limit has passed");
+  outcome.process_died = job->task().options.pool == Pool::processes;
+  JobPool& pool = pool_of(job->task());
+  on_end(job, std::move(outcome));
+  pool.abandon(job);
+}
+
+void WorkerCore::on_end(const JobPtr& job, Outcome outcome) {
+  if (!job->end()) return;
+  unwatch(*job);
+  const bool give_back = outcome.kind == Outcome::Kind::cancelled && job->stop_reason() == StopReason::worker_stops;
+  {
+    const std::lock_guard lock(mutex_);
+    const std::string key = Job::key_of(job->request);
+    const auto known = jobs_.find(key);
+    if (known != jobs_.end() && known->second == job) jobs_.erase(known);
+    if (give_back) {
+      changed_.notify_all();
+    } else {
+      ++settling_;
+      done_.add(key);
+    }
+  }
+  if (give_back) return job->take_delivery().requeue();
+  ++processed_;
+  finish(job, outcome);
+}
+
+void WorkerCore::report_state(const Job& job, const std::string& name, const boost::json::value& value) {
+  if (job.request.reply_to.empty()) return;
+  Status status;
+  status.state = state_from(name);
+  status.name = name;
+  status.value = value;
+  client_->async_publish(Address(job.request.reply_to), encode_result(job.request, status, {}),
+                         [](std::exception_ptr, const Receipt&) {});  // only news
+}
+
+// -- ending
+
+void WorkerCore::wait_until_idle(std::unique_lock<std::mutex>& lock, Milliseconds time,
+                                 const std::function<bool()>& hurry) {
+  const auto deadline = std::chrono::steady_clock::now() + time;
+  while (!(jobs_.empty() && settling_ == 0) && !hurry() && std::chrono::steady_clock::now() < deadline)
+    changed_.wait_for(lock, std::chrono::milliseconds(50));
+}
+
+void WorkerCore::stop(const std::function<bool()>& hurry) {
+  if (!client_) return;
+  std::vector<Consumer> consumers;
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(stopping_, true)) return;
+    consumers.swap(consumers_);
+  }
+  for (Consumer& consumer : consumers) consumer.cancel();
+  for (auto& [kind, pool] : pools_) pool->drop_waiting();
+  std::vector<JobPtr> jobs;
+  {
+    std::unique_lock lock(mutex_);
+    std::erase_if(jobs_, [](const auto& entry) { return !entry.second->has_begun(); });
+    wait_until_idle(lock, options_.drain_time, hurry);
+    for (const auto& [key, job] : jobs_) jobs.push_back(job);
+  }
+  for (const JobPtr& job : jobs) job->request_stop(StopReason::worker_stops);
+  jobs.clear();
+  {
+    std::unique_lock lock(mutex_);
+    wait_until_idle(lock, options_.stop_time, [] { return false; });
+    for (const auto& [key, job] : jobs_) jobs.push_back(job);
+    jobs_.clear();
+  }
+  for (const JobPtr& job : jobs) {
+    if (!job->end()) continue;
+    job->take_delivery().requeue();
+    pool_of(job->task()).abandon(job);
+  }
+  for (auto& [kind, pool] : pools_) pool->stop();
+  control_->stop();
+  events_->worker("worker-offline", 0, processed_);
+  client_->close();
+  loop_->stop();
+}
+
+bool WorkerCore::wait_for_shutdown(std::chrono::milliseconds time) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, time, [this] { return shutdown_asked_; });
+}
+
+void WorkerCore::beat() {
+  std::size_t active = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, job] : jobs_) active += job->has_begun();
+  }
+  events_->worker("worker-heartbeat", active, processed_);
+}
+
+}  // namespace millrace::tasks::detail

@@ -1,0 +1,119 @@
+// A worker: takes calls from queues, has pools run them, and settles them.
+//
+// A call's way: on_delivery (decoded, or a dead letter; held by the broker if it is early; dropped if it is
+// late or revoked) → a pool → on_begin → on_end → its messages (result, what comes next, another attempt, a
+// dead letter) are published, and when the last one is confirmed the delivery is acknowledged.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "base/prng.hpp"
+#include "client/tasks/events.hpp"
+#include "client/tasks/job.hpp"
+#include "client/tasks/outcome.hpp"
+#include "client/tasks/places.hpp"
+#include "client/tasks/pool.hpp"
+#include "client/tasks/remembered_ids.hpp"
+#include "client/tasks/remote_control.hpp"
+#include "client/tasks/settling.hpp"
+#include "millrace/client.hpp"
+#include "millrace/tasks/result.hpp"
+#include "millrace/tasks/worker.hpp"
+
+namespace millrace::tasks::detail {
+
+class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<WorkerCore> {
+ public:
+  WorkerCore(ClientOptions client, WorkerOptions options);
+
+  TaskOptions& add(Registration entry);
+  void start();
+  // Does not wait for running tasks any longer once `hurry` says so.
+  void stop(const std::function<bool()>& hurry);
+  // Blocks until stop was asked for by remote control, or the time is over; true: asked for.
+  bool wait_for_shutdown(std::chrono::milliseconds time);
+  const std::string& host() const noexcept { return host_; }
+  std::uint64_t processed() const noexcept { return processed_; }
+
+  void report_state(const Job& job, const std::string& name, const boost::json::value& value);
+
+ private:
+  bool on_begin(const JobPtr& job) override;
+  void on_end(const JobPtr& job, Outcome outcome) override;
+
+  void declare();
+  void make_pools();
+  void consume();
+  JobPool& pool_of(const Registration& task);
+
+  void on_delivery(const std::string& queue, Delivery delivery);
+  void accept(const Registration& task, const std::string& queue, Request request, Delivery delivery);
+  bool adopt(const std::string& key, Delivery& delivery);
+  void hold_until_due(const std::string& queue, const Request& request, Delivery delivery);
+  void drop(Request request, Delivery delivery, bool expired);
+  void bury(const std::string& queue, Delivery delivery, const std::string& reason, const std::string& text,
+            const Request* request);
+
+  void watch_limits(const JobPtr& job);
+  void unwatch(Job& job);
+  void on_hard_limit(const JobPtr& job);
+
+  void finish(const JobPtr& job, const Outcome& outcome);
+  void succeed(const JobPtr& job, const Outcome& outcome, Settling& settling);
+  void try_again(const JobPtr& job, const Outcome& outcome, Settling& settling);
+  void fail(const JobPtr& job, const Outcome& outcome, Settling& settling);
+  void revoked(const JobPtr& job, const Outcome& outcome, Settling& settling);
+  void send_result(const Request& request, const Status& status, Settling& settling,
+                   const boost::json::array& children = {});
+  void send_call(CallData call, const Request& parent, const std::string& queue, Settling& settling);
+  Milliseconds retry_pause(const Job& job, const Outcome& outcome);
+  bool has_retries_left(const Job& job, const Outcome& outcome) const;
+
+  void add_commands();
+  boost::json::value revoke(const boost::json::object& arguments);
+  boost::json::array jobs_json(bool begun) const;
+  boost::json::object info_of(const Job& job) const;
+  boost::json::object stats() const;
+  void beat();
+  // Waits until nothing runs, for so long; with the lock.
+  void wait_until_idle(std::unique_lock<std::mutex>& lock, Milliseconds time, const std::function<bool()>& hurry);
+
+  const ClientOptions client_options_;
+  const WorkerOptions options_;
+  const std::string host_;
+  const std::chrono::steady_clock::time_point created_ = std::chrono::steady_clock::now();
+  std::map<std::string, Registration, std::less<>> tasks_;
+
+  std::unique_ptr<Client> client_;
+  std::unique_ptr<EventLoop> loop_;  // deliveries, timers, remote control
+  std::unique_ptr<Places> places_;
+  std::unique_ptr<Events> events_;
+  std::unique_ptr<RemoteControl> control_;
+  std::map<Pool, std::unique_ptr<JobPool>> pools_;
+  std::vector<Consumer> consumers_;
+  std::exception_ptr cannot_delay_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::unordered_map<std::string, JobPtr> jobs_;  // by key: accepted, and not over
+  RememberedIds done_{10'000};                    // keys whose acknowledgement may have been lost
+  RememberedIds revoked_{50'000};
+  Prng random_;
+  std::size_t settling_ = 0;
+  bool stopping_ = false;
+  bool shutdown_asked_ = false;
+  std::atomic<std::uint64_t> processed_{0};
+  std::map<std::string, std::uint64_t> totals_;  // by task
+};
+
+}  // namespace millrace::tasks::detail

@@ -1,0 +1,149 @@
+// What follows when a task has ended: its result, another attempt, what comes next, a dead letter.
+#include <utility>
+
+#include "client/tasks/dead_letter.hpp"
+#include "client/tasks/identity.hpp"
+#include "client/tasks/retry_pause.hpp"
+#include "client/tasks/result_message.hpp"
+#include "client/tasks/time_text.hpp"
+#include "client/tasks/worker_core.hpp"
+
+namespace millrace::tasks::detail {
+namespace {
+
+Status status_of(State state, const Outcome& outcome) {
+  Status status;
+  status.state = state;
+  status.name = to_string(state);
+  status.error_type = outcome.type;
+  status.error_text = outcome.text;
+  // Celery shows this to people; a C++ exception knows no more of where it came from.
+  if (state != State::revoked) status.traceback = outcome.type + ": " + outcome.text;
+  return status;
+}
+
+}  // namespace
+
+void WorkerCore::finish(const JobPtr& job, const Outcome& outcome) {
+  Settling settling(*client_, *places_, job->take_delivery(), [self = shared_from_this()](std::exception_ptr) {
+    const std::lock_guard lock(self->mutex_);
+    --self->settling_;
+    self->changed_.notify_all();
+  });
+  switch (outcome.kind) {
+    case Outcome::Kind::success:
+      return succeed(job, outcome, settling);
+    case Outcome::Kind::cancelled:
+      return revoked(job, outcome, settling);
+    case Outcome::Kind::failure:
+    case Outcome::Kind::retry:
+      if (has_retries_left(*job, outcome)) return try_again(job, outcome, settling);
+      return fail(job, outcome, settling);
+    case Outcome::Kind::reject:
+    case Outcome::Kind::bad_arguments:
+      return fail(job, outcome, settling);
+  }
+}
+
+void WorkerCore::send_result(const Request& request, const Status& status, Settling& settling,
+                             const boost::json::array& children) {
+  if (request.reply_to.empty() || (request.call.ignore_result && status.state == State::success)) return;
+  settling.send(Address(request.reply_to), encode_result(request, status, children));
+}
+
+// Something that follows from `parent`: by the queue that it names, else by the one its parent came from.
+void WorkerCore::send_call(CallData call, const Request& parent, const std::string& queue, Settling& settling) {
+  if (call.id.empty()) call.id = make_id();
+  if (call.queue.empty()) call.queue = queue;
+  call.root_id = parent.call.root_id;
+  call.parent_id = parent.call.id;
+  Outgoing out = outgoing(call, parent.reply_to, host_);
+  if (parent.durable_result) out.message.headers[kDurableResult] = true;
+  settling.send(std::move(out));
+}
+
+void WorkerCore::succeed(const JobPtr& job, const Outcome& outcome, Settling& settling) {
+  const CallData& call = job->request.call;
+  boost::json::array children;
+  const auto with_result = [&](CallData next) {
+    if (!next.immutable) next.args.insert(next.args.begin(), outcome.value);
+    if (next.id.empty()) next.id = make_id();
+    children.push_back(boost::json::array{boost::json::array{next.id, nullptr}, nullptr});
+    return next;
+  };
+  for (const CallData& callback : call.on_success)
+    send_call(with_result(callback), job->request, job->queue, settling);
+  if (!call.next.empty()) {
+    CallData next = with_result(call.next.front());
+    next.next.insert(next.next.end(), call.next.begin() + 1, call.next.end());
+    // What fails later in a chain is told to the same ones.
+    if (next.on_failure.empty()) next.on_failure = call.on_failure;
+    send_call(std::move(next), job->request, job->queue, settling);
+  }
+  Status status;
+  status.state = State::success;
+  status.name = to_string(State::success);
+  status.value = outcome.value;
+  send_result(job->request, status, settling, children);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - job->started();
+  events_->succeeded(job->request, outcome.value, took.count());
+}
+
+bool WorkerCore::has_retries_left(const Job& job, const Outcome&) const {
+  return job.request.retries < static_cast<std::int64_t>(job.task().options.retries_max);
+}
+
+Milliseconds WorkerCore::retry_pause(const Job& job, const Outcome& outcome) {
+  if (outcome.after) return *outcome.after;
+  const std::lock_guard lock(mutex_);
+  return pause_before_retry(job.task().options, job.request.retries, random_);
+}
+
+// The same message once more, with one attempt more and not before the pause is over; the broker holds it.
+void WorkerCore::try_again(const JobPtr& job, const Outcome& outcome, Settling& settling) {
+  const Milliseconds pause = retry_pause(*job, outcome);
+  Message message = encode_call(job->request.call, job->request.reply_to, job->request.origin);
+  message.correlation_id = job->request.correlation_id;
+  message.headers["retries"] = job->request.retries + 1;
+  message.headers["eta"] = to_text(std::chrono::system_clock::now() + pause);
+  if (job->request.durable_result) message.headers[kDurableResult] = true;
+  const std::int64_t deaths = job->request.deaths + (outcome.process_died ? 1 : 0);
+  if (deaths > 0) message.headers[kDeaths] = deaths;
+  settling.send(outgoing_later(job->queue, std::move(message), pause));
+  send_result(job->request, status_of(State::retry, outcome), settling);
+  events_->retried(job->request, outcome.type + ": " + outcome.text);
+}
+
+void WorkerCore::fail(const JobPtr& job, const Outcome& outcome, Settling& settling) {
+  const CallData& call = job->request.call;
+  const std::string text = outcome.type + ": " + outcome.text;
+  const bool unusable = outcome.kind == Outcome::Kind::reject || outcome.kind == Outcome::Kind::bad_arguments;
+  if (unusable || job->task().options.keeps_failed) {
+    Message message = encode_call(call, job->request.reply_to, job->request.origin);
+    message.headers["retries"] = job->request.retries;
+    message.correlation_id = job->request.correlation_id;
+    settling.send(Address(dead_queue_of(job->queue)), dead_letter(std::move(message), job->queue, reason_of(outcome), text));
+  }
+  for (CallData errback : call.on_failure) {
+    // Celery's errbacks of old: called with the id of what failed.
+    if (!errback.immutable) errback.args.insert(errback.args.begin(), boost::json::value(call.id));
+    send_call(std::move(errback), job->request, job->queue, settling);
+  }
+  const Status status = status_of(State::failure, outcome);
+  send_result(job->request, status, settling);
+  // The caller of a chain waits for its last call, which will not come: it gets the failure.
+  if (!call.next.empty()) {
+    Request last = job->request;
+    last.call.id = call.next.back().id;
+    last.correlation_id = last.call.id;
+    send_result(last, status, settling);
+  }
+  events_->failed(job->request, text, status.traceback);
+}
+
+void WorkerCore::revoked(const JobPtr& job, const Outcome& outcome, Settling& settling) {
+  send_result(job->request, status_of(State::revoked, outcome), settling);
+  events_->revoked(job->request, job->has_begun(), outcome.text == "expired");
+}
+
+}  // namespace millrace::tasks::detail
