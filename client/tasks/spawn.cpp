@@ -92,7 +92,10 @@ SpawnedChild spawn_child() {
   std::vector<std::string> arguments = own_arguments();
   std::vector<std::string> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) variables.emplace_back(*variable);
-  variables.push_back(std::string(kChildVariable) + "=" + std::to_string(getpid()));
+  std::string own(kChildVariable);
+  own += '=';
+  own += std::to_string(getpid());
+  variables.push_back(std::move(own));
   const SpawnSettings settings(theirs.number);
   SpawnedChild child;
   // By this name it is the running program, also when its file was replaced or removed meanwhile.
@@ -105,8 +108,12 @@ SpawnedChild spawn_child() {
 
 std::string describe_end(int wait_status) {
   if (WIFSIGNALED(wait_status)) {
-    const int number = WTERMSIG(wait_status);
-    return "was killed by signal " + std::to_string(number) + " (" + strsignal(number) + ")";
+    std::string text = "was killed by signal ";
+    text += std::to_string(WTERMSIG(wait_status));
+    text += " (";
+    text += strsignal(WTERMSIG(wait_status));
+    text += ')';
+    return text;
   }
   return "exited with status " + std::to_string(WEXITSTATUS(wait_status));
 }

@@ -1,0 +1,339 @@
+// What test_tasks.py has the task system do with a real broker:
+//   tasks_driver worker URL QUEUE [OPTION=VALUE ...]     until SIGTERM; prints "ready"
+//   tasks_driver VERB URL QUEUE [COUNT]
+#include <unistd.h>
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/json/src.hpp>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <millrace/coroutines.hpp>
+#include <millrace/tasks.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using namespace millrace::tasks;
+using namespace std::chrono_literals;
+using millrace::awaitable;
+using millrace::use_awaitable;
+namespace json = boost::json;
+
+const Task<int(int, int)> add{"tasks.add", {"x", "y"}};
+const Task<std::string(std::string)> echo{"tasks.echo", {"text"}};
+const Task<int()> fail_twice{"tasks.fail_twice"};
+const Task<void(std::string)> raise{"tasks.raise", {"text"}};
+const Task<void()> never_again{"tasks.never_again"};
+const Task<double(double)> rest{"tasks.rest", {"seconds"}};
+const Task<double(double)> rest_deaf{"tasks.rest_deaf", {"seconds"}};
+const Task<int(int)> steps{"tasks.steps", {"count"}};
+const Task<double(double)> rest_async{"tasks.rest_async", {"seconds"}};
+const Task<void(std::string, int)> note{"tasks.note", {"file", "number"}};
+const Task<std::string(std::string)> misbehave{"tasks.misbehave", {"how"}};
+const Task<int()> child_pid{"tasks.child_pid"};
+const Task<double(double)> rest_in_process{"tasks.rest_in_process", {"seconds"}};
+
+struct Arguments {
+  std::string url;
+  std::string queue;
+  std::map<std::string, std::string> given;
+  int count = 0;
+
+  int number(const std::string& name, int otherwise) const {
+    const auto at = given.find(name);
+    return at == given.end() ? otherwise : std::stoi(at->second);
+  }
+};
+
+void check(bool condition, const std::string& what) {
+  if (!condition) throw std::runtime_error("not so: " + what);
+}
+
+double rest_for(Context& context, double seconds) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+  while (std::chrono::steady_clock::now() < until) {
+    context.yield();
+    std::this_thread::sleep_for(5ms);
+  }
+  return seconds;
+}
+
+awaitable<double> rest_awaiting(double seconds) {
+  boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
+  timer.expires_after(std::chrono::milliseconds(static_cast<int>(seconds * 1000)));
+  co_await timer.async_wait(use_awaitable);
+  co_return seconds;
+}
+
+std::string misbehaving(const std::string& how) {
+  if (how == "exit") std::exit(7);
+  if (how == "crash") std::raise(SIGSEGV);
+  if (how == "kill") ::kill(getpid(), SIGKILL);
+  if (how == "memory") return std::string(std::size_t{1} << 33, 'x').substr(0, 1);
+  if (how == "cpu") {
+    for (volatile std::uint64_t i = 0;;) i = i + 1;
+  }
+  return how;
+}
+
+void work(const Arguments& arguments) {
+  WorkerOptions options;
+  options.queues = {arguments.queue};
+  options.threads = static_cast<unsigned>(arguments.number("threads", 4));
+  options.processes = static_cast<unsigned>(arguments.number("processes", 2));
+  options.prefetch = static_cast<std::uint16_t>(arguments.number("prefetch", 0));
+  options.running_max = static_cast<unsigned>(arguments.number("running_max", 0));
+  options.time_slice = std::chrono::milliseconds(arguments.number("time_slice", 50));
+  options.events = arguments.number("events", 0) != 0;
+  options.drain_time = std::chrono::milliseconds(arguments.number("drain_ms", 20'000));
+  options.stop_time = std::chrono::milliseconds(arguments.number("stop_ms", 2'000));
+  options.process_limits.memory_max = static_cast<std::size_t>(arguments.number("memory_mb", 0)) << 20;
+  options.process_limits.cpu_max = std::chrono::seconds(arguments.number("cpu_s", 0));
+  options.process_limits.tasks_max = static_cast<std::uint64_t>(arguments.number("tasks_max", 0));
+  const auto name = arguments.given.find("name");
+  if (name != arguments.given.end()) options.name = name->second;
+  Worker worker(arguments.url, options);
+  worker.on(add, [](int x, int y) { return x + y; });
+  worker.on(echo, [](const std::string& text) { return text; });
+  worker.on(fail_twice, [](Context& context) {
+          if (context.retries() < 2) throw std::runtime_error("not yet");
+          return static_cast<int>(context.retries());
+        })
+      .retries(5, 50ms, 2, 1s, 0.5);
+  worker.on(raise, [](const std::string& text) { throw TaskError("ValueError", text); }).retries(1, 10ms);
+  worker.on(never_again, [] { throw Reject("no use"); }).retries(5, 10ms);
+  worker.on(rest, rest_for).report_start();
+  worker.on(rest_deaf, [](double seconds) {
+    std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+    return seconds;
+  });
+  worker.on(steps, [](Context& context, int count) {
+    for (int i = 1; i <= count; ++i) context.progress(static_cast<double>(i) / count, i);
+    return count;
+  });
+  worker.on(rest_async, rest_awaiting);
+  // What was carried out, for tests that count.
+  worker.on(note, [](const std::string& file, int number) {
+    std::this_thread::sleep_for(1ms);
+    std::ofstream(file, std::ios::app) << (std::to_string(number) + "\n");
+  });
+  worker.on(misbehave, misbehaving).in_process();
+  worker.on(child_pid, [] { return static_cast<int>(getpid()); }).in_process();
+  worker.on(rest_in_process, rest_for).in_process();
+  worker.start();
+  std::cout << "ready " << worker.name() << std::endl;
+  worker.run();
+}
+
+ProducerOptions producing(const Arguments& arguments) {
+  ProducerOptions options;
+  options.queue = arguments.queue;
+  return options;
+}
+
+template <class Get>
+std::string failure_of(Get get) {
+  try {
+    get();
+    return "";
+  } catch (const TaskFailed& failed) {
+    return failed.what();
+  }
+}
+
+awaitable<void> sums_awaiting(Producer& producer, int count) {
+  for (int i = 0; i < count; ++i) {
+    Result<int> sum = co_await producer.async_submit(add(i, 1));
+    check(co_await sum.async_get() == i + 1, "a coroutine gets its sum");
+  }
+}
+
+// Results by get, by future, by callback, by co_await.
+void results(const Arguments& arguments) {
+  Producer producer(arguments.url, producing(arguments));
+  std::vector<Result<int>> sums;
+  for (int i = 0; i < arguments.count; ++i) sums.push_back(producer.submit(add(i, i)));
+  for (int i = 0; i < arguments.count; ++i)
+    check(sums[static_cast<std::size_t>(i)].get(20s) == 2 * i, "each call has its own result");
+  std::future<Result<int>> submitted = producer.async_submit(add(1, 2), millrace::use_future);
+  check(submitted.get().async_get(millrace::use_future).get() == 3, "a future has the result");
+  boost::asio::io_context context;
+  std::exception_ptr error;
+  millrace::co_spawn(context, sums_awaiting(producer, 10), [&](std::exception_ptr thrown) { error = thrown; });
+  context.run();
+  if (error) std::rethrow_exception(error);
+  const std::string text = failure_of([&] { producer.submit(raise("boom")).get(20s); });
+  check(text == "ValueError: boom", "the failure is the task's own: " + text);
+  check(producer.submit(fail_twice()).get(20s) == 2, "it succeeds at the third attempt");
+  check(producer.submit(add.partial(1).with("y", 5)).get(20s) == 6, "arguments can be given by name");
+  check(producer.submit(echo("é\n\"")).get(20s) == "é\n\"", "text arrives as it was");
+  check(producer.submit(rest_async(0.05)).get(20s) == 0.05, "coroutines answer");
+}
+
+// A delay and an eta are held by the broker; a task that comes too late is revoked.
+void times(const Arguments& arguments) {
+  Producer producer(arguments.url, producing(arguments));
+  const auto began = std::chrono::steady_clock::now();
+  check(producer.submit(add(1, 1).delay(700ms)).get(20s) == 2, "a delayed task answers");
+  const auto took = std::chrono::steady_clock::now() - began;
+  check(took >= 690ms && took < 10s, "after its delay");
+  const std::string text = failure_of([&] { producer.submit(add(1, 1).delay(400ms).expires_in(100ms)).get(20s); });
+  check(text == "TaskRevokedError: expired", "a late task is revoked: " + text);
+}
+
+void cancelling(const Arguments& arguments) {
+  Producer producer(arguments.url, producing(arguments));
+  // One that runs.
+  for (const auto& running : {producer.submit(rest(30)), producer.submit(rest_async(30)),
+                              producer.submit(rest_in_process(30))}) {
+    std::this_thread::sleep_for(500ms);
+    running.cancel();
+    const std::string text = failure_of([&] { running.get(20s); });
+    check(text.starts_with("TaskRevokedError"), "a running task is cancelled: " + text);
+    check(running.status().state == State::revoked, "its state says so");
+  }
+  // One that has not begun.
+  Result<int> waiting = producer.submit(add(1, 1).delay(600ms));
+  waiting.cancel();
+  const std::string text = failure_of([&] { waiting.get(20s); });
+  check(text == "TaskRevokedError: revoked", "a waiting task never begins: " + text);
+}
+
+void reporting(const Arguments& arguments) {
+  Producer producer(arguments.url, producing(arguments));
+  Result<int> result = producer.submit(steps(3).delay(300ms));
+  std::mutex mutex;
+  std::vector<std::string> seen;
+  result.on_status([&](const Status& status) {
+    const std::lock_guard lock(mutex);
+    seen.push_back(status.name + (status.name == "PROGRESS" ? json::serialize(status.value.at("detail")) : ""));
+  });
+  check(result.get(20s) == 3, "a task that reports answers");
+  std::this_thread::sleep_for(100ms);
+  const std::lock_guard lock(mutex);
+  check(seen == std::vector<std::string>{"PROGRESS1", "PROGRESS2", "PROGRESS3", "SUCCESS"}, "every report arrives");
+}
+
+void limits(const Arguments& arguments) {
+  Producer producer(arguments.url, producing(arguments));
+  for (const auto& call : {rest(30).limits(200ms, 0ms), rest_in_process(30).limits(200ms, 0ms)}) {
+    const std::string text = failure_of([&] { producer.submit(call).get(20s); });
+    check(text.starts_with("SoftTimeLimitExceeded"), "the soft limit is thrown: " + text);
+  }
+  for (const auto& call : {rest_deaf(3).limits(0ms, 200ms), rest_in_process(30).limits(0ms, 200ms)}) {
+    const auto began = std::chrono::steady_clock::now();
+    const std::string text = failure_of([&] { producer.submit(call).get(20s); });
+    check(text.starts_with("TimeLimitExceeded"), "the hard limit ends it: " + text);
+    check(std::chrono::steady_clock::now() - began < 2500ms, "at once");
+  }
+  check(producer.submit(add(1, 1)).get(20s) == 2, "the worker goes on");
+}
+
+void processes(const Arguments& arguments) {
+  Producer producer(arguments.url, producing(arguments));
+  for (const auto& [how, words] : std::map<std::string, std::string>{
+           {"exit", "WorkerLostError: the process of the task exited with status 7"},
+           {"crash", "WorkerLostError: the process of the task was killed by signal 11"},
+           {"kill", "WorkerLostError: the process of the task was killed by signal 9"},
+           {"memory", "bad_alloc"},
+           {"cpu", "WorkerLostError: the process of the task was killed by signal 24"}}) {
+    const std::string text = failure_of([&] { producer.submit(misbehave(how)).get(30s); });
+    check(text.starts_with(words), "'" + how + "' is reported as such: " + text);
+  }
+  check(producer.submit(misbehave("well")).get(20s) == "well", "the next task finds a process");
+  const int first = producer.submit(child_pid()).get(20s);
+  std::map<int, int> seen;
+  for (int i = 0; i < 30; ++i) ++seen[producer.submit(child_pid()).get(20s)];
+  check(first != getpid(), "tasks run elsewhere");
+  for (const auto& [pid, times] : seen) check(times <= 5, "a process is replaced after its five tasks");
+}
+
+void uniqueness(const Arguments& arguments) {
+  Producer producer(arguments.url, producing(arguments));
+  const std::string key = "key-" + std::to_string(getpid());
+  Result<int> first = producer.submit(add(1, 1).unique(key, 1min));
+  Result<int> second = producer.submit(add(1, 1).unique(key, 1min));
+  check(first.get(20s) == 2, "the first is carried out");
+  try {
+    second.get(1s);
+    check(false, "the second is dropped");
+  } catch (const millrace::ClientError& error) {
+    check(error.kind() == millrace::ErrorKind::timed_out, "and has no result");
+  }
+}
+
+// Submits numbered notes to a file; prints each number once the broker has it.
+void submit_notes(const Arguments& arguments) {
+  millrace::ClientOptions options(arguments.url);
+  options.backoff_max = 300ms;
+  options.operation_timeout = 60s;
+  Producer producer(options, producing(arguments));
+  const std::string file = arguments.given.at("file");
+  std::atomic<int> open{0};
+  for (int i = 0; i < arguments.count; ++i) {
+    while (open > 50) std::this_thread::sleep_for(1ms);
+    ++open;
+    producer.async_submit(note(file, i).ignore_result(), [&open, i](millrace::Failure failed, const Result<void>&) {
+      if (!failed) std::cout << (std::to_string(i) + "\n") << std::flush;
+      --open;
+    });
+  }
+  while (open > 0) std::this_thread::sleep_for(1ms);
+}
+
+// Asks Celery's own worker, whose tasks have the same names.
+void ask_celery(const Arguments& arguments) {
+  Producer producer(arguments.url, producing(arguments));
+  check(producer.submit(add(2, 3)).get(20s) == 5, "Celery adds");
+  CallData retried;
+  retried.task = "tasks.succeed_at_last";
+  check(producer.submit(retried).get(20s).to_number<int>() == 2, "Celery retries");
+  const std::string text = failure_of([&] { producer.submit(add.partial("a", 1)).get(20s); });
+  check(text.starts_with("TypeError"), "Celery's exception arrives: " + text);
+  CallData first = add(1, 2).data();
+  first.next = {add.partial(10).data(), add.partial(100).data()};
+  check(producer.submit(first).get(20s).to_number<int>() == 113, "a chain through Celery");
+  check(producer.submit(add(4, 4).delay(500ms)).get(20s) == 8, "a delayed task for Celery");
+}
+
+void chains(const Arguments& arguments) {
+  Producer producer(arguments.url, producing(arguments));
+  CallData first = add(1, 2).data();
+  first.next = {add.partial(10).data(), add.partial(100).data()};
+  check(producer.submit(first).get(20s).to_number<int>() == 113, "each gets the result before it");
+  CallData broken = add(1, 2).data();
+  broken.next = {never_again().immutable().data(), add.partial(100).data()};
+  const std::string text = failure_of([&] { producer.submit(broken).get(20s); });
+  check(text == "Reject: no use", "a chain that breaks tells its caller: " + text);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  const std::map<std::string, void (*)(const Arguments&)> verbs{
+      {"worker", work},         {"results", results}, {"times", times},         {"cancelling", cancelling},
+      {"reporting", reporting}, {"limits", limits},   {"processes", processes}, {"uniqueness", uniqueness},
+      {"notes", submit_notes},  {"celery", ask_celery}, {"chains", chains}};
+  if (argc < 4 || !verbs.contains(argv[1])) {
+    std::cerr << "usage: tasks_driver VERB URL QUEUE [NAME=VALUE ...]\n";
+    return 2;
+  }
+  Arguments arguments{argv[2], argv[3], {}, 0};
+  for (int i = 4; i < argc; ++i) {
+    const std::string word = argv[i];
+    const auto equals = word.find('=');
+    arguments.given[word.substr(0, equals)] = equals == std::string::npos ? "" : word.substr(equals + 1);
+  }
+  arguments.count = arguments.number("count", 50);
+  verbs.at(argv[1])(arguments);
+} catch (const std::exception& error) {
+  std::cerr << error.what() << '\n';
+  return 1;
+}

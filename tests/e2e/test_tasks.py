@@ -1,0 +1,408 @@
+"""The task system of libmillrace against the broker, alone and together with Celery's workers and producers."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import celery
+import pika
+import pytest
+
+from harness.millrace import Millrace, binary_path
+from harness.pika_tools import depth, get, parameters
+
+DRIVER = Path(os.environ.get("MILLRACE_TASKS_DRIVER", binary_path().parent / "client/tasks_driver"))
+APP = Path(__file__).parent / "celery_app"
+
+pytestmark = pytest.mark.skipif(not DRIVER.exists(), reason=f"there is no {DRIVER}; build the target tasks_driver")
+
+
+class Worker:
+    """A process of the driver that carries out tasks."""
+
+    def __init__(self, url, queue, **options):
+        words = [f"{name}={value}" for name, value in options.items()]
+        self.process = subprocess.Popen([str(DRIVER), "worker", url, queue, *words], stdout=subprocess.PIPE)
+        watchdog = threading.Timer(20, self.process.kill)
+        watchdog.start()
+        words = self.process.stdout.readline().decode().split()
+        watchdog.cancel()
+        assert words[:1] == ["ready"]
+        self.name = words[1]
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(30)
+            finally:
+                self.process.kill()
+        self.process.stdout.close()
+        return self.process.wait(5)
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory):
+    started = Millrace(tmp_path_factory.mktemp("millrace")).start()
+    yield started
+    started.end()
+
+
+@pytest.fixture
+def queue(request):
+    return "q." + request.node.name
+
+
+@pytest.fixture
+def worker(process, queue):
+    started = []
+
+    def start(**options):
+        started.append(Worker(url(process), queue, **options))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.end()
+
+
+@pytest.fixture
+def channel(process):
+    connection = pika.BlockingConnection(parameters(process))
+    yield connection.channel()
+    connection.close()
+
+
+@pytest.fixture
+def app(process, queue):
+    with celery.Celery("tasks", broker=f"{url(process)}//", backend="rpc://") as application:
+        application.conf.task_default_queue = queue
+        yield application
+
+
+def url(process):
+    return f"amqp://guest:guest@127.0.0.1:{process.port}"
+
+
+def drive(process, verb, queue, seconds=60, **options):
+    words = [f"{name}={value}" for name, value in options.items()]
+    ended = subprocess.run(
+        [str(DRIVER), verb, url(process), queue, *words], capture_output=True, timeout=seconds, check=False
+    )
+    assert ended.returncode == 0, ended.stderr.decode()
+    return ended.stdout.decode()
+
+
+def wait_until(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it does not become true"
+        time.sleep(0.05)
+
+
+def dead_letters(channel, queue, count=1):
+    """Those in the dead letter queue, as (headers, body)."""
+    wait_until(lambda: depth(channel, queue + ".dead") >= count)
+    found = []
+    while depth(channel, queue + ".dead") > 0:
+        _, properties, body = get(channel, queue + ".dead")
+        found.append((properties.headers, body))
+    return found
+
+
+# -- C++ to C++
+
+
+def test_results_come_by_get_future_and_coroutine(process, worker, queue):
+    worker()
+    drive(process, "results", queue)
+
+
+def test_a_delayed_task_is_held_by_the_broker_and_a_late_one_is_revoked(process, worker, queue):
+    worker()
+    drive(process, "times", queue)
+
+
+def test_tasks_are_cancelled_while_they_wait_and_while_they_run(process, worker, queue):
+    worker()
+    drive(process, "cancelling", queue)
+
+
+def test_progress_reaches_the_caller(process, worker, queue):
+    worker()
+    drive(process, "reporting", queue)
+
+
+def test_soft_and_hard_limits_end_tasks_on_threads_and_in_processes(process, worker, queue):
+    worker()
+    drive(process, "limits", queue)
+
+
+def test_a_process_that_dies_is_reported_and_replaced(process, worker, queue, channel):
+    worker(memory_mb=2048, cpu_s=1, tasks_max=5)
+    drive(process, "processes", queue)
+    reasons = [headers["millrace-dead-reason"] for headers, _ in dead_letters(channel, queue, 5)]
+    assert sorted(reasons) == ["failed", "process_died", "process_died", "process_died", "process_died"]
+
+
+def test_a_chain_passes_results_on(process, worker, queue):
+    worker()
+    drive(process, "chains", queue)
+
+
+def test_of_unique_tasks_one_is_carried_out(process, worker, queue):
+    worker()
+    drive(process, "uniqueness", queue)
+
+
+# -- dead letters
+
+
+@pytest.mark.parametrize(
+    "reason, headers, body",
+    [
+        ("undecodable", {"task": "tasks.add", "id": "1"}, b"not JSON"),
+        ("undecodable", {"task": "tasks.add"}, b"[[1, 2], {}, {}]"),
+        ("undecodable", {"task": "tasks.add", "id": "1"}, b'{"args": [1, 2]}'),
+        ("undecodable", {"task": "tasks.add", "id": "1", "eta": "tomorrow"}, b"[[1, 2], {}, {}]"),
+        ("unknown_task", {"task": "tasks.unheard_of", "id": "1"}, b"[[], {}, {}]"),
+        ("bad_arguments", {"task": "tasks.add", "id": "1"}, b'[[1, "two"], {}, {}]'),
+        ("bad_arguments", {"task": "tasks.add", "id": "1"}, b"[[1], {}, {}]"),
+        ("bad_arguments", {"task": "tasks.add", "id": "1"}, b'[[1, 2], {"z": 3}, {}]'),
+        ("rejected", {"task": "tasks.never_again", "id": "1"}, b"[[], {}, {}]"),
+        ("failed", {"task": "tasks.raise", "id": "1"}, b'[["boom"], {}, {}]'),
+    ],
+)
+def test_what_cannot_be_done_goes_to_the_dead_letters_with_its_reason(
+    process, worker, queue, channel, reason, headers, body
+):
+    queue = "q.dead-letters"
+    one = Worker(url(process), queue)
+    try:
+        properties = pika.BasicProperties(content_type="application/json", headers=headers, delivery_mode=2)
+        channel.basic_publish("", queue, body, properties)
+        [(dead, kept)] = dead_letters(channel, queue)
+    finally:
+        assert one.end() == 0
+    assert dead["millrace-dead-reason"] == reason
+    assert dead["millrace-dead-queue"] == queue and dead["millrace-dead-text"]
+    assert reason != "undecodable" or kept == body
+    assert depth(channel, queue) == 0
+
+
+# -- what dies, and what does not
+
+
+def notes(path):
+    return [int(line) for line in path.read_text().split()] if path.exists() else []
+
+
+def test_no_confirmed_task_is_lost_when_workers_and_broker_are_killed_under_load(process, queue, tmp_path):
+    count, file = 3000, tmp_path / "notes"
+    workers = [Worker(url(process), queue, threads=4) for _ in range(2)]
+    producer = subprocess.Popen(
+        [str(DRIVER), "notes", url(process), queue, f"count={count}", f"file={file}"], stdout=subprocess.PIPE
+    )
+    try:
+        time.sleep(0.3)
+        workers[0].process.kill()
+        workers[0].end()
+        workers[0] = Worker(url(process), queue, threads=4)
+        time.sleep(0.2)
+        process.kill()
+        process.start()
+        time.sleep(0.3)
+        process.kill()
+        process.start()
+        confirmed = {int(line) for line in producer.communicate(timeout=60)[0].split()}
+        wait_until(lambda: set(notes(file)) >= confirmed, 40)
+    finally:
+        producer.kill()
+        producer.wait(5)
+        for one in workers:
+            one.end()
+    assert len(confirmed) == count
+    done = notes(file)
+    # Killed workers' tasks, and what was confirmed twice, come again; a restart of the broker repeats no more than that.
+    assert len(done) - len(set(done)) < 300
+
+
+def test_a_killed_workers_task_is_carried_out_by_another(process, worker, queue, app):
+    first = worker(threads=1)
+    result = app.send_task("tasks.rest", (1.5,))
+    wait_until(lambda: result.state == "STARTED")
+    worker(threads=1)
+    first.process.kill()
+    assert result.get(timeout=20) == 1.5
+
+
+def test_a_task_goes_on_when_the_broker_is_restarted_and_is_not_begun_again(process, queue, tmp_path):
+    file = tmp_path / "notes"
+    one = Worker(url(process), queue, threads=1)
+    try:
+        with celery.Celery("tasks", broker=f"{url(process)}//") as application:
+            application.conf.task_default_queue = queue
+            application.send_task("tasks.rest", (3,), ignore_result=True)
+            time.sleep(0.5)
+            application.send_task("tasks.note", (str(file), 1), ignore_result=True)
+        process.kill()
+        process.start()
+        began = time.monotonic()
+        wait_until(lambda: notes(file) == [1], 20)
+        # Begun again, the one thread would have rested for another three seconds.
+        assert time.monotonic() - began < 4.5
+    finally:
+        assert one.end() == 0
+
+
+def test_a_stopping_worker_finishes_what_runs_and_gives_back_the_rest(process, worker, queue, app, channel):
+    one = worker(threads=1, prefetch=5)
+    running = app.send_task("tasks.rest", (1,))
+    waiting = [app.send_task("tasks.add", (number, 1)) for number in range(4)]
+    wait_until(lambda: running.state == "STARTED")
+    one.process.terminate()
+    assert one.process.wait(20) == 0
+    assert running.get(timeout=5) == 1
+    assert depth(channel, queue) == 4
+    worker()
+    assert [result.get(timeout=20) for result in waiting] == [1, 2, 3, 4]
+
+
+def test_a_task_that_outlives_the_drain_time_is_given_back(process, worker, queue, app, channel):
+    one = worker(threads=1, drain_ms=300, stop_ms=300)
+    result = app.send_task("tasks.rest_deaf", (5,))
+    time.sleep(0.5)
+    one.process.terminate()
+    assert one.process.wait(10) == 0
+    wait_until(lambda: depth(channel, queue) == 1)
+    del result
+
+
+# -- with Celery
+
+
+def test_a_celery_producer_drives_this_worker(worker, app):
+    worker(threads=4)
+    assert app.send_task("tasks.add", (2, 3)).get(timeout=20) == 5
+    assert app.send_task("tasks.add", kwargs={"x": 2, "y": 4}).get(timeout=20) == 6
+    results = [app.send_task("tasks.add", (number, number)) for number in range(100)]
+    assert [one.get(timeout=30) for one in results] == [2 * number for number in range(100)]
+
+
+def test_a_celery_producer_sees_retries_failures_and_times(worker, app):
+    worker()
+    assert app.send_task("tasks.fail_twice").get(timeout=20) == 2
+    with pytest.raises(ValueError, match="boom"):
+        app.send_task("tasks.raise", ("boom",)).get(timeout=20)
+    began = time.monotonic()
+    assert app.send_task("tasks.add", (1, 1), countdown=1).get(timeout=20) == 2
+    assert time.monotonic() - began > 0.9
+    with pytest.raises(celery.exceptions.TaskRevokedError):
+        app.send_task("tasks.add", (1, 1), countdown=1, expires=0.2).get(timeout=20)
+
+
+def test_celerys_chains_groups_and_callbacks_work_here(worker, app):
+    worker()
+    add = app.signature("tasks.add", (1, 2))
+    chain = celery.chain(add, app.signature("tasks.add", (10,)), app.signature("tasks.add", (100,)))
+    assert chain.apply_async().get(timeout=20) == 113
+    group = celery.group(app.signature("tasks.add", (number, 1)) for number in range(5))
+    assert group.apply_async().get(timeout=20) == [1, 2, 3, 4, 5]
+    linked = app.signature("tasks.add", (5,)).set(task_id="linked-1")
+    result = add.apply_async(link=linked)
+    assert result.get(timeout=20) == 3
+    assert app.AsyncResult("linked-1").get(timeout=20) == 8
+
+
+def test_celerys_revoke_stops_a_running_task(worker, app):
+    worker()
+    result = app.send_task("tasks.rest", (30,))
+    wait_until(lambda: result.state == "STARTED")
+    app.control.revoke(result.id, terminate=True)
+    with pytest.raises(celery.exceptions.TaskRevokedError):
+        result.get(timeout=20)
+
+
+def test_the_worker_answers_celerys_remote_control(worker, app):
+    one = worker(name="cpp")
+    [answer] = app.control.ping(timeout=2, destination=[one.name])
+    assert answer == {one.name: {"ok": "pong"}}
+    result = app.send_task("tasks.rest", (3,))
+    wait_until(lambda: result.state == "STARTED")
+    inspect = app.control.inspect([one.name], timeout=2)
+    [active] = inspect.active()[one.name]
+    assert (active["id"], active["name"], active["args"]) == (result.id, "tasks.rest", [3])
+    assert inspect.query_task(result.id)[one.name][result.id][0] == "active"
+    assert "tasks.add" in inspect.registered()[one.name]
+    assert inspect.stats()[one.name]["total"]["tasks.rest"] == 1
+    assert "error" in app.control.broadcast("no_such_command", reply=True, destination=[one.name], timeout=2)[0][one.name]
+    app.control.broadcast("shutdown", destination=[one.name])
+    assert one.process.wait(20) == 0
+    assert result.get(timeout=5) == 3
+
+
+def test_celerys_monitors_hear_of_tasks_and_workers(worker, app, queue):
+    heard = []
+    with app.connection() as connection:
+        receiver = app.events.Receiver(connection, handlers={"*": heard.append})
+        listening = threading.Thread(target=lambda: receive(receiver), daemon=True)
+        listening.start()
+        time.sleep(0.5)
+        one = worker(events=1)
+        result = app.send_task("tasks.add", (2, 3))
+        assert result.get(timeout=20) == 5
+        wanted = {"worker-online", "worker-heartbeat", "task-received", "task-started", "task-succeeded"}
+        wait_until(lambda: {event["type"] for event in heard} >= wanted)
+        receiver.should_stop = True
+        listening.join(10)
+    own = [event for event in heard if event.get("uuid") == result.id]
+    assert [event["type"] for event in own] == ["task-received", "task-started", "task-succeeded"]
+    assert own[0]["name"] == "tasks.add" and own[2]["result"] == "5"
+    assert {event["hostname"] for event in own} == {one.name}
+    state = celery.events.state.State()
+    for event in heard:
+        state.event(event)
+    assert state.tasks[result.id].state == "SUCCESS" and state.workers[one.name].alive
+
+
+def receive(receiver):
+    try:
+        receiver.capture(limit=None, timeout=15, wakeup=False)
+    except (TimeoutError, OSError):
+        pass
+
+
+def test_this_producer_drives_celerys_worker(process, queue, tmp_path):
+    log_path = tmp_path / "worker.log"
+    environment = os.environ | {
+        "BROKER_URL": f"{url(process)}//",
+        "PYTHONPATH": str(APP),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    command = [sys.executable, "-m", "celery", "-A", "tasks", "worker", "-c", "2", "-Q", queue, "-n", "py@%h"]
+    with open(log_path, "w", encoding="utf-8") as log:
+        python = subprocess.Popen(command + ["-l", "INFO"], env=environment, cwd=tmp_path, stdout=log, stderr=log)
+    try:
+        wait_until(lambda: "ready." in log_path.read_text(), 40)
+        drive(process, "celery", queue)
+    finally:
+        python.send_signal(signal.SIGTERM)
+        python.wait(20)
+
+
+def test_the_message_is_what_celery_sends(process, channel, queue, tmp_path):
+    channel.queue_declare(queue, durable=True)
+    drive(process, "notes", queue, count=1, file="somewhere")
+    _, properties, body = get(channel, queue)
+    assert properties.content_type == "application/json" and properties.content_encoding == "utf-8"
+    assert properties.delivery_mode == 2
+    assert properties.headers["task"] == "tasks.note" and properties.headers["id"] == properties.correlation_id
+    assert properties.headers["root_id"] == properties.headers["id"] and properties.headers["retries"] == 0
+    assert properties.headers["argsrepr"] == "('somewhere', 0)"
+    empty = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+    assert json.loads(body) == [["somewhere", 0], {}, empty]
