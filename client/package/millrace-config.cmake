@@ -2,7 +2,7 @@ include(CMakeFindDependencyMacro)
 find_dependency(Threads)
 find_dependency(OpenSSL)
 find_dependency(SQLite3)
-find_dependency(Boost 1.81)
+find_dependency(Boost 1.81 OPTIONAL_COMPONENTS json)  # of millrace::tasks alone
 include(${CMAKE_CURRENT_LIST_DIR}/millrace-targets.cmake)
 
 # The broker as a library: find_package(millrace COMPONENTS embedded), where it is installed.

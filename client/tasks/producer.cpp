@@ -6,11 +6,13 @@
 #include <thread>
 #include <utility>
 
+#include "client/tasks/barrier.hpp"
 #include "client/tasks/events.hpp"
 #include "client/tasks/identity.hpp"
 #include "client/tasks/producer_core.hpp"
 #include "client/tasks/remote_control.hpp"
 #include "client/tasks/result_message.hpp"
+#include "client/tasks/schedule.hpp"
 #include "client/tasks/task_message.hpp"
 #include "millrace/coroutines.hpp"
 
@@ -29,7 +31,9 @@ ProducerCore::ProducerCore(Client& client, ProducerOptions options)
       options_(std::move(options)),
       origin_("gen" + std::to_string(getpid()) + "@" + host_name()),
       reply_queue_("millrace.reply." + make_id()),
-      places_(client, loop_->executor(), options_.declare_queue, options_.queue_arguments) {}
+      places_(client, loop_->executor(), options_.declare_queue, options_.queue_arguments) {
+  if (options_.events) client_.async_declare_exchange(event_exchange(), [](std::exception_ptr) {});
+}
 
 // What holds a core last may be a callback on its loop, which cannot wait for its own thread.
 ProducerCore::~ProducerCore() {
@@ -45,11 +49,14 @@ UntypedResult ProducerCore::prepare(CallData& call) {
   }
   // The caller wants what the last one of a chain returns.
   const std::string& awaited = call.next.empty() ? call.id : call.next.back().id;
-  auto result = std::make_shared<ResultState>(awaited, weak_from_this(), client_.executor());
-  if (!call.ignore_result) {
-    const std::lock_guard lock(mutex_);
-    results_[awaited] = result;
-  }
+  if (!call.ignore_result) return expect(awaited);
+  return std::make_shared<ResultState>(awaited, weak_from_this(), client_.executor());
+}
+
+UntypedResult ProducerCore::expect(const std::string& id) {
+  auto result = std::make_shared<ResultState>(id, weak_from_this(), client_.executor());
+  const std::lock_guard lock(mutex_);
+  results_[id] = result;
   return result;
 }
 
@@ -80,22 +87,62 @@ void ProducerCore::submit(CallData call, millrace::detail::Completion<UntypedRes
 
 UntypedResult ProducerCore::submit(CallData call) {
   UntypedResult result = prepare(call);
-  if (!call.ignore_result) {
-    std::promise<void> listening;
-    listen([&listening](std::exception_ptr error) {
-      if (error)
-        listening.set_exception(error);
-      else
-        listening.set_value();
-    });
-    listening.get_future().get();
-  }
+  if (!call.ignore_result) listen_now();
   Outgoing out = outgoing(call, call.ignore_result ? std::string() : reply_queue_, origin_);
   if (options_.durable_results) out.message.headers[kDurableResult] = true;
   places_.ensure(out.need, out.queue);
   client_.publish(out.to, std::move(out.message));
   if (options_.events) announce(call);
   return result;
+}
+
+UntypedResult ProducerCore::submit(std::vector<CallData> group, CallData last) {
+  if (group.empty()) throw ClientError(ErrorKind::invalid_argument, "a chord needs at least one call in its group");
+  if (last.id.empty()) last.id = make_id();
+  if (last.queue.empty()) last.queue = options_.queue;
+  UntypedResult result = expect(last.id);
+  listen_now();
+  const std::string id = make_id();
+  places_.ensure(Places::Need::unique, last.queue);  // before anything runs: it cannot be joined without
+  client_.declare_queue(barrier_queue(id));
+  const boost::json::value barrier = make_barrier(id, group.size(), last, reply_queue_);
+  std::int64_t index = 0;
+  for (CallData& call : group) {
+    call.group = id;
+    // A chain arrives when its last call does.
+    CallData& arriving = call.next.empty() ? call : call.next.back();
+    arriving.group = id;
+    arriving.group_index = index++;
+    arriving.barrier = barrier;
+    submit(std::move(call));
+  }
+  return result;
+}
+
+void ProducerCore::schedule(const std::string& name, const std::string& cron, CallData call) {
+  if (call.queue.empty()) call.queue = options_.queue;
+  const boost::json::object plan = make_plan(name, cron, call);
+  CallData first = tick_call(plan, std::chrono::system_clock::now(), call.queue);
+  places_.ensure(Places::Need::unique, call.queue);
+  const QueueSpec queue = schedule_queue(name);
+  client_.declare_queue(queue);
+  client_.publish(queue.name, definition_message(plan));
+  submit(std::move(first));
+}
+
+void ProducerCore::unschedule(const std::string& name) {
+  client_.delete_queue(schedule_queue(name).name);
+}
+
+void ProducerCore::listen_now() {
+  std::promise<void> listening;
+  listen([&listening](std::exception_ptr error) {
+    if (error)
+      listening.set_exception(error);
+    else
+      listening.set_value();
+  });
+  listening.get_future().get();
 }
 
 void ProducerCore::listen(Then then) {
@@ -170,6 +217,7 @@ void ProducerCore::forget(const std::string& id) {
 }
 
 void ProducerCore::revoke(const std::string& id, bool running_too) {
+  client_.declare_exchange(control_exchange());
   client_.publish(control_address(), revoke_message(id, running_too));
 }
 
@@ -201,6 +249,15 @@ void start_submit(ProducerCore& core, CallData call, millrace::detail::Completio
 UntypedResult submit(ProducerCore& core, CallData call) {
   return core.submit(std::move(call));
 }
+UntypedResult submit(ProducerCore& core, std::vector<CallData> group, CallData last) {
+  return core.submit(std::move(group), std::move(last));
+}
+void schedule(ProducerCore& core, const std::string& name, const std::string& cron, CallData call) {
+  core.schedule(name, cron, std::move(call));
+}
+std::string new_id() {
+  return make_id();
+}
 const Executor& executor(const ProducerCore& core) {
   return core.executor();
 }
@@ -217,6 +274,10 @@ Producer::Producer(Client& client, ProducerOptions options)
 Producer::~Producer() {
   core_->close();
   if (own_client_) own_client_->close();
+}
+
+void Producer::unschedule(const std::string& name) {
+  core_->unschedule(name);
 }
 
 void Producer::cancel(const std::string& id, bool running_too) {

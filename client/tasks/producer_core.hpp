@@ -23,6 +23,9 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
 
   void submit(CallData call, millrace::detail::Completion<UntypedResult> done);
   UntypedResult submit(CallData call);
+  UntypedResult submit(std::vector<CallData> group, CallData last);
+  void schedule(const std::string& name, const std::string& cron, CallData call);
+  void unschedule(const std::string& name);
   void revoke(const std::string& id, bool running_too);
   void forget(const std::string& id);
   void close();
@@ -33,6 +36,8 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
 
   // Fills in what the call leaves open, and makes its result unless nobody is to have one.
   UntypedResult prepare(CallData& call);
+  UntypedResult expect(const std::string& id);
+  void listen_now();
   // The reply queue, and a consumer for it.
   void listen(Then then);
   void start_listening();

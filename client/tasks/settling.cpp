@@ -36,6 +36,11 @@ void Settling::one_less(const std::shared_ptr<State>& state, const std::exceptio
   state->done(state->error);
 }
 
+std::function<void(std::exception_ptr)> Settling::wait_for_more() {
+  ++state_->open;
+  return [state = state_](std::exception_ptr error) { one_less(state, error); };
+}
+
 void Settling::send(Address to, Message message) {
   ++state_->open;
   state_->client.async_publish(std::move(to), std::move(message),

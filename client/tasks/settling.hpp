@@ -25,6 +25,10 @@ class Settling {
   void send(Outgoing message);
   void send(Address to, Message message);
 
+  // Something else that has to happen before the settlement: call the function once when it has, or with why
+  // it could not.
+  std::function<void(std::exception_ptr)> wait_for_more();
+
  private:
   struct State;
   static void one_less(const std::shared_ptr<State>& state, const std::exception_ptr& error);

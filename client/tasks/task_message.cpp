@@ -105,6 +105,8 @@ void read_headers(const Message& message, Request& request) {
   call.expires = time_header(message, "expires");
   call.ignore_result = flag_header(message, "ignore_result");
   call.priority = message.priority;
+  const std::string barrier = text_header(message, kBarrier);
+  if (!barrier.empty()) call.barrier = json::parse(barrier);
   read_limits(message, call);
   request.reply_to = message.reply_to;
   request.correlation_id = message.correlation_id.empty() ? call.id : message.correlation_id;
@@ -235,6 +237,7 @@ Message encode_call(const CallData& call, const std::string& reply_to, const std
   headers["kwargsrepr"] = python_text(call.kwargs);
   headers["origin"] = origin;
   if (call.ignore_result) headers["ignore_result"] = true;
+  if (!call.barrier.is_null()) headers[kBarrier] = json::serialize(call.barrier);
   return message;
 }
 
@@ -264,6 +267,7 @@ json::object signature_of(const CallData& call, const std::string& reply_to) {
   if (call.ignore_result) options["ignore_result"] = true;
   if (!call.group.empty()) options["group_id"] = call.group;
   if (call.group_index >= 0) options["group_index"] = call.group_index;
+  if (!call.barrier.is_null()) options[kBarrier] = call.barrier;
   return {{"task", call.task},          {"args", call.args},     {"kwargs", call.kwargs},
           {"options", std::move(options)}, {"subtask_type", nullptr}, {"immutable", call.immutable}};
 }
@@ -302,6 +306,7 @@ CallData call_from_signature(const json::object& signature) {
     call.expires = std::chrono::system_clock::now() + milliseconds(*expires);
   call.group = text("group_id");
   if (const auto index = number("group_index")) call.group_index = static_cast<std::int64_t>(*index);
+  if (const json::value* barrier = options.if_contains(kBarrier)) call.barrier = *barrier;
   call.on_success = calls_in(options, "link");
   call.on_failure = calls_in(options, "link_error");
   return call;

@@ -16,6 +16,8 @@ namespace millrace::tasks {
 inline constexpr const char* kDurableResult = "millrace-durable-result";  // the reply queue is durable
 inline constexpr const char* kDeaths = "millrace-deaths";  // how many processes died while they worked on it
 
+inline constexpr const char* kBarrier = "millrace-barrier";  // CallData::barrier, as JSON
+
 // What a worker has received, with all that it needs to answer and to send it on.
 struct Request {
   CallData call;  // `next` in order; ids and queues of what comes after it as they were given

@@ -7,12 +7,14 @@
 #include <thread>
 #include <utility>
 
+#include "client/tasks/barrier.hpp"
 #include "client/tasks/child_process.hpp"
 #include "client/tasks/coroutine_pool.hpp"
 #include "client/tasks/dead_letter.hpp"
 #include "client/tasks/identity.hpp"
 #include "client/tasks/process_pool.hpp"
 #include "client/tasks/result_message.hpp"
+#include "client/tasks/schedule.hpp"
 #include "client/tasks/thread_pool.hpp"
 #include "client/tasks/time_text.hpp"
 #include "millrace/coroutines.hpp"
@@ -65,6 +67,7 @@ void WorkerCore::start() {
   events_ = std::make_unique<Events>(*client_, host_);
   events_->enable_tasks(options_.events);
   declare();
+  add_own_tasks();
   make_pools();
   control_ = std::make_unique<RemoteControl>(*client_, host_, loop_->executor());
   add_commands();
@@ -72,6 +75,28 @@ void WorkerCore::start() {
   consume();
   events_->worker("worker-online", 0, 0);
   if (options_.heartbeat.count() > 0) loop_->every(options_.heartbeat, [this] { beat(); });
+}
+
+// They run on threads, so there are some.
+void WorkerCore::add_own_tasks() {
+  if (cannot_delay_) return;
+  const auto add_own = [this](const char* name, PlainFunction function) {
+    Registration entry;
+    entry.name = name;
+    entry.plain = std::move(function);
+    // What they wait for comes, or the broker is away: they do not give up.
+    entry.options.retries(1000, std::chrono::milliseconds(200), 2, std::chrono::seconds(30), 0.2);
+    add(std::move(entry));
+  };
+  add_own(kJoinTask, [this](Context& context, const CallData& call) {
+    return boost::json::value(join(*client_, call.args.at(0), static_cast<Job&>(context).queue, host_));
+  });
+  add_own(kTickTask, [this](Context& context, const CallData& call) {
+    const std::string& queue = static_cast<Job&>(context).queue;
+    places_->ensure(Places::Need::unique, queue);
+    tick(*client_, call, queue, host_);
+    return boost::json::value();
+  });
 }
 
 void WorkerCore::declare() {
@@ -117,13 +142,33 @@ JobPool& WorkerCore::pool_of(const Registration& task) {
 
 void WorkerCore::consume() {
   unsigned slots = 0;
-  for (const auto& [kind, pool] : pools_) slots += pool->slots();
+  std::set<Pool> used;
+  for (const auto& [name, task] : tasks_) {
+    const bool own = name == kJoinTask || name == kTickTask;
+    if (!own) used.insert(task.options.pool);
+  }
+  for (const Pool kind : used) slots += pools_.at(kind)->slots();
   ConsumeOptions options;
   options.prefetch = options_.prefetch != 0 ? options_.prefetch : static_cast<std::uint16_t>(std::clamp(slots, 1U, 65535U));
   for (const std::string& queue : options_.queues) {
     auto take = [this, queue](Delivery delivery) { on_delivery(queue, std::move(delivery)); };
     consumers_.push_back(client_->consume(queue, bind_executor(loop_->executor(), std::move(take)), options));
   }
+}
+
+Settling WorkerCore::settle(Delivery delivery) {
+  {
+    const std::lock_guard lock(mutex_);
+    ++settling_;
+  }
+  return Settling(*client_, *places_, std::move(delivery),
+                  [self = shared_from_this()](std::exception_ptr) { self->one_settled(); });
+}
+
+void WorkerCore::one_settled() {
+  const std::lock_guard lock(mutex_);
+  --settling_;
+  changed_.notify_all();
 }
 
 // -- calls coming in
@@ -188,7 +233,7 @@ void WorkerCore::hold_until_due(const std::string& queue, const Request& request
   }
   const auto pause = std::chrono::ceil<Milliseconds>(*request.call.eta - std::chrono::system_clock::now());
   Message message = delivery.message();
-  Settling settling(*client_, *places_, std::move(delivery), [](std::exception_ptr) {});
+  Settling settling = settle(std::move(delivery));
   settling.send(outgoing_later(queue, std::move(message), pause));
 }
 
@@ -199,7 +244,7 @@ void WorkerCore::drop(Request request, Delivery delivery, bool expired) {
   status.name = "REVOKED";
   status.error_type = "TaskRevokedError";
   status.error_text = expired ? "expired" : "revoked";
-  Settling settling(*client_, *places_, std::move(delivery), [](std::exception_ptr) {});
+  Settling settling = settle(std::move(delivery));
   send_result(request, status, settling);
 }
 
@@ -207,7 +252,7 @@ void WorkerCore::bury(const std::string& queue, Delivery delivery, const std::st
                       const std::string& text, const Request* request) {
   if (request != nullptr) events_->rejected(*request);
   Message dead = dead_letter(delivery.message(), queue, reason, text);
-  Settling settling(*client_, *places_, std::move(delivery), [](std::exception_ptr) {});
+  Settling settling = settle(std::move(delivery));
   settling.send(Address(dead_queue_of(queue)), std::move(dead));
   if (request == nullptr) return;
   Status status;
@@ -278,16 +323,19 @@ void WorkerCore::on_end(const JobPtr& job, Outcome outcome) {
     const std::string key = Job::key_of(job->request);
     const auto known = jobs_.find(key);
     if (known != jobs_.end() && known->second == job) jobs_.erase(known);
-    if (give_back) {
-      changed_.notify_all();
-    } else {
-      ++settling_;
+    if (!give_back) {
       done_.add(key);
+      ++settling_;  // before the job is gone: stop() waits for one or the other
     }
   }
-  if (give_back) return job->take_delivery().requeue();
+  if (give_back) {
+    job->take_delivery().requeue();
+    changed_.notify_all();
+    return;
+  }
   ++processed_;
   finish(job, outcome);
+  one_settled();
 }
 
 void WorkerCore::report_state(const Job& job, const std::string& name, const boost::json::value& value) {

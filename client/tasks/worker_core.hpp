@@ -53,6 +53,7 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
 
   void declare();
   void make_pools();
+  void add_own_tasks();
   void consume();
   JobPool& pool_of(const Registration& task);
 
@@ -68,6 +69,9 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
   void unwatch(Job& job);
   void on_hard_limit(const JobPtr& job);
 
+  // What stop() waits for.
+  Settling settle(Delivery delivery);
+  void one_settled();
   void finish(const JobPtr& job, const Outcome& outcome);
   void succeed(const JobPtr& job, const Outcome& outcome, Settling& settling);
   void try_again(const JobPtr& job, const Outcome& outcome, Settling& settling);
@@ -76,6 +80,7 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
   void send_result(const Request& request, const Status& status, Settling& settling,
                    const boost::json::array& children = {});
   void send_call(CallData call, const Request& parent, const std::string& queue, Settling& settling);
+  void arrive(const JobPtr& job, const boost::json::value& result, Settling& settling);
   Milliseconds retry_pause(const Job& job, const Outcome& outcome);
   bool has_retries_left(const Job& job, const Outcome& outcome) const;
 

@@ -1,6 +1,7 @@
 // What follows when a task has ended: its result, another attempt, what comes next, a dead letter.
 #include <utility>
 
+#include "client/tasks/barrier.hpp"
 #include "client/tasks/dead_letter.hpp"
 #include "client/tasks/identity.hpp"
 #include "client/tasks/retry_pause.hpp"
@@ -25,11 +26,7 @@ Status status_of(State state, const Outcome& outcome) {
 }  // namespace
 
 void WorkerCore::finish(const JobPtr& job, const Outcome& outcome) {
-  Settling settling(*client_, *places_, job->take_delivery(), [self = shared_from_this()](std::exception_ptr) {
-    const std::lock_guard lock(self->mutex_);
-    --self->settling_;
-    self->changed_.notify_all();
-  });
+  Settling settling = settle(job->take_delivery());
   switch (outcome.kind) {
     case Outcome::Kind::success:
       return succeed(job, outcome, settling);
@@ -80,6 +77,7 @@ void WorkerCore::succeed(const JobPtr& job, const Outcome& outcome, Settling& se
     if (next.on_failure.empty()) next.on_failure = call.on_failure;
     send_call(std::move(next), job->request, job->queue, settling);
   }
+  if (!call.barrier.is_null()) arrive(job, outcome.value, settling);
   Status status;
   status.state = State::success;
   status.name = to_string(State::success);
@@ -87,6 +85,31 @@ void WorkerCore::succeed(const JobPtr& job, const Outcome& outcome, Settling& se
   send_result(job->request, status, settling, children);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - job->started();
   events_->succeeded(job->request, outcome.value, took.count());
+}
+
+// At the barrier of its chord; who sees that all have arrived has them joined.
+void WorkerCore::arrive(const JobPtr& job, const boost::json::value& result, Settling& settling) {
+  const CallData& call = job->request.call;
+  const std::string queue = read_barrier(call.barrier).queue;
+  const std::size_t size = read_barrier(call.barrier).size;
+  auto more = settling.wait_for_more();
+  auto joined = [self = shared_from_this(), more, barrier = call.barrier, size, from = job->queue](
+                    std::exception_ptr error, const QueueInfo& info) {
+    if (millrace::Failure(error).kind() == ErrorKind::not_found) return more(nullptr);  // joined already
+    if (error || info.messages < size) return more(error);
+    auto out = std::make_shared<Outgoing>(outgoing(join_call(barrier, from), "", self->host_));
+    self->places_->ensure(out->need, out->queue, [self, out, more](std::exception_ptr why) {
+      if (why) return more(why);
+      self->client_->async_publish(out->to, std::move(out->message),
+                                   [more](std::exception_ptr failed, const Receipt&) { more(failed); });
+    });
+  };
+  auto arrived = [self = shared_from_this(), more, queue, joined](std::exception_ptr error, const Receipt&) {
+    if (millrace::Failure(error).kind() == ErrorKind::unroutable) return more(nullptr);  // joined, or given up
+    if (error) return more(error);
+    self->client_->async_inspect_queue(queue, joined);
+  };
+  client_->async_publish(Address(queue), arrival(call.group_index, result), std::move(arrived));
 }
 
 bool WorkerCore::has_retries_left(const Job& job, const Outcome&) const {
@@ -137,6 +160,19 @@ void WorkerCore::fail(const JobPtr& job, const Outcome& outcome, Settling& settl
     last.call.id = call.next.back().id;
     last.correlation_id = last.call.id;
     send_result(last, status, settling);
+  }
+  // So does the caller of a chord; what arrived of it before expires.
+  const boost::json::value& barrier = call.next.empty() ? call.barrier : call.next.back().barrier;
+  if (!barrier.is_null()) {
+    const Barrier given_up = read_barrier(barrier);
+    Request last = job->request;
+    last.call = call_from_signature(given_up.last);
+    last.reply_to = given_up.reply_to;
+    last.correlation_id = last.call.id;
+    Status broken = status;
+    broken.error_type = "ChordError";
+    broken.error_text = "task " + call.id + " of the chord failed: " + text;
+    send_result(last, broken, settling);
   }
   events_->failed(job->request, text, status.traceback);
 }

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import celery
+import celery.events.state
 import pika
 import pytest
 
@@ -155,9 +156,70 @@ def test_a_chain_passes_results_on(process, worker, queue):
     drive(process, "chains", queue)
 
 
+def test_groups_and_chords_end_with_all_their_results(process, worker, queue):
+    worker()
+    drive(process, "groups", queue, count=300)
+
+
 def test_of_unique_tasks_one_is_carried_out(process, worker, queue):
     worker()
     drive(process, "uniqueness", queue)
+
+
+def test_a_schedule_goes_on_in_the_broker_until_it_is_taken_away(process, worker, queue, tmp_path):
+    file = tmp_path / "notes"
+    workers = [worker(threads=1), worker(threads=1)]
+    drive(process, "scheduling", queue, file=file)
+    seen = notes(file)
+    assert seen == sorted(seen) and seen[-1] == 3
+    # Once each second, whichever of the workers it comes to.
+    assert 3 <= seen.count(1) <= 5 and 3 <= seen.count(2) <= 5
+    assert len(workers) == 2
+
+
+# -- by the command line
+
+
+def millrace(process, *words):
+    ended = subprocess.run(
+        [str(binary_path()), *words, "--amqp", f"127.0.0.1:{process.port}", "--password", "guest"],
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    return ended.returncode, ended.stdout.decode().strip(), ended.stderr.decode().strip()
+
+
+def test_the_command_line_submits_tasks_and_says_where_they_are(process, worker, queue):
+    worker(name="by-hand")
+    to_queue = ("--queue", queue)
+    assert millrace(process, "task", "submit", "tasks.add", "2", "3", "--wait", "20", *to_queue) == (0, "5", "")
+    named = ("--named", "x=2", "--named", "y=40", "--wait", "20")
+    assert millrace(process, "task", "submit", "tasks.add", *named, *to_queue) == (0, "42", "")
+    status, _, error = millrace(process, "task", "submit", "tasks.raise", "boom", "--wait", "20", *to_queue)
+    assert status == 1 and "ValueError: boom" in error
+    assert millrace(process, "task", "submit", "tasks.rest", "30", "--id", "resting", *to_queue)[0] == 0
+    status, said, _ = millrace(process, "task", "status", "resting", *to_queue)
+    assert status == 0 and said.startswith("active on by-hand@")
+    assert "tasks.rest" in millrace(process, "task", "workers")[1]
+    assert millrace(process, "task", "cancel", "resting")[0] == 0
+    wait_until(lambda: millrace(process, "task", "status", "resting", *to_queue)[0] == 1)
+
+
+def test_the_command_line_retries_dead_tasks(process, worker, queue, channel):
+    first = worker()
+    for number in range(2):
+        millrace(process, "task", "submit", "tasks.raise", "boom", "--id", f"dead-{number}", "--queue", queue)
+    wait_until(lambda: depth(channel, queue + ".dead") == 2)
+    status, listed, _ = millrace(process, "task", "dead", "--queue", queue)
+    assert status == 0 and len(listed.splitlines()) == 2 and "failed: ValueError: boom" in listed
+    assert millrace(process, "task", "status", "dead-1", "--queue", queue)[1].startswith("dead (failed)")
+    assert first.end() == 0
+    assert millrace(process, "task", "retry", "dead-1", "--queue", queue)[:2] == (0, "1 task submitted again")
+    assert (depth(channel, queue), depth(channel, queue + ".dead")) == (1, 1)
+    _, properties, _ = get(channel, queue)
+    assert properties.headers["id"] == "dead-1" and properties.headers["retries"] == 0
+    assert "millrace-dead-reason" not in properties.headers
 
 
 # -- dead letters
@@ -186,7 +248,9 @@ def test_what_cannot_be_done_goes_to_the_dead_letters_with_its_reason(
     try:
         properties = pika.BasicProperties(content_type="application/json", headers=headers, delivery_mode=2)
         channel.basic_publish("", queue, body, properties)
-        [(dead, kept)] = dead_letters(channel, queue)
+        found = dead_letters(channel, queue)
+        assert len(found) == 1, found
+        [(dead, kept)] = found
     finally:
         assert one.end() == 0
     assert dead["millrace-dead-reason"] == reason
@@ -247,6 +311,7 @@ def test_a_task_goes_on_when_the_broker_is_restarted_and_is_not_begun_again(proc
     try:
         with celery.Celery("tasks", broker=f"{url(process)}//") as application:
             application.conf.task_default_queue = queue
+            application.conf.broker_transport_options = {"confirm_publish": True}
             application.send_task("tasks.rest", (3,), ignore_result=True)
             time.sleep(0.5)
             application.send_task("tasks.note", (str(file), 1), ignore_result=True)
@@ -280,7 +345,7 @@ def test_a_task_that_outlives_the_drain_time_is_given_back(process, worker, queu
     one.process.terminate()
     assert one.process.wait(10) == 0
     wait_until(lambda: depth(channel, queue) == 1)
-    del result
+    del result  # nobody waits for it
 
 
 # -- with Celery

@@ -14,6 +14,7 @@
 #include <map>
 #include <millrace/coroutines.hpp>
 #include <millrace/tasks.hpp>
+#include <numeric>
 #include <string>
 #include <thread>
 #include <vector>
@@ -37,6 +38,7 @@ const Task<int(int)> steps{"tasks.steps", {"count"}};
 const Task<double(double)> rest_async{"tasks.rest_async", {"seconds"}};
 const Task<void(std::string, int)> note{"tasks.note", {"file", "number"}};
 const Task<std::string(std::string)> misbehave{"tasks.misbehave", {"how"}};
+const Task<int(std::vector<int>)> total{"tasks.total", {"numbers"}};
 const Task<int()> child_pid{"tasks.child_pid"};
 const Task<double(double)> rest_in_process{"tasks.rest_in_process", {"seconds"}};
 
@@ -118,6 +120,7 @@ void work(const Arguments& arguments) {
     for (int i = 1; i <= count; ++i) context.progress(static_cast<double>(i) / count, i);
     return count;
   });
+  worker.on(total, [](const std::vector<int>& numbers) { return std::accumulate(numbers.begin(), numbers.end(), 0); });
   worker.on(rest_async, rest_awaiting);
   // What was carried out, for tests that count.
   worker.on(note, [](const std::string& file, int number) {
@@ -269,6 +272,26 @@ void uniqueness(const Arguments& arguments) {
   }
 }
 
+// A schedule goes on by itself, is replaced, and ends.
+void scheduling(const Arguments& arguments) {
+  Producer producer(arguments.url, producing(arguments));
+  const std::string name = arguments.queue + "-often";
+  const std::string file = arguments.given.at("file");
+  producer.schedule(name, "@every 1s", note(file, 1));
+  std::this_thread::sleep_for(3500ms);
+  producer.schedule(name, "@every 1s", note(file, 2));
+  std::this_thread::sleep_for(3500ms);
+  producer.unschedule(name);
+  std::this_thread::sleep_for(1500ms);
+  producer.submit(note(file, 3)).get(20s);
+  std::this_thread::sleep_for(2s);
+  try {
+    producer.schedule(name, "every day", note(file, 4));
+    check(false, "what is no schedule is refused");
+  } catch (const std::invalid_argument&) {
+  }
+}
+
 // Submits numbered notes to a file; prints each number once the broker has it.
 void submit_notes(const Arguments& arguments) {
   millrace::ClientOptions options(arguments.url);
@@ -305,13 +328,32 @@ void ask_celery(const Arguments& arguments) {
 
 void chains(const Arguments& arguments) {
   Producer producer(arguments.url, producing(arguments));
-  CallData first = add(1, 2).data();
-  first.next = {add.partial(10).data(), add.partial(100).data()};
-  check(producer.submit(first).get(20s).to_number<int>() == 113, "each gets the result before it");
-  CallData broken = add(1, 2).data();
-  broken.next = {never_again().immutable().data(), add.partial(100).data()};
-  const std::string text = failure_of([&] { producer.submit(broken).get(20s); });
+  check(producer.submit(chain(add(1, 2), add.partial(10), add.partial(100))).get(20s) == 113,
+        "each gets the result before it");
+  const std::string text = failure_of([&] {
+    producer.submit(chain(add(1, 2), never_again().immutable(), add.partial(100))).get(20s);
+  });
   check(text == "Reject: no use", "a chain that breaks tells its caller: " + text);
+}
+
+void groups(const Arguments& arguments) {
+  Producer producer(arguments.url, producing(arguments));
+  const std::vector<int> sums = producer.submit(group(add(1, 1), add(2, 2), add(3, 3))).get(20s);
+  check(sums == std::vector<int>{2, 4, 6}, "results come in the order of the calls");
+  for (int size = 1; size <= arguments.count; size *= 4) {
+    Group<int> numbers;
+    for (int i = 0; i < size; ++i) numbers.add(add(i, 1));
+    check(producer.submit(chord(numbers, total.partial())).get(20s) == size * (size + 1) / 2,
+          "a chord of " + std::to_string(size) + " ends with all its results");
+  }
+  Group<int> of_chains;
+  for (int i = 0; i < 3; ++i) of_chains.add(chain(add(i, 1), add.partial(10)));
+  check(producer.submit(chord(of_chains, total.partial())).get(20s) == 36, "a chord of chains");
+  Group<void> broken;
+  broken.add(never_again());
+  broken.add(never_again());
+  const std::string text = failure_of([&] { producer.submit(chord(broken, total.partial())).get(20s); });
+  check(text.starts_with("ChordError"), "a chord with a failure fails: " + text);
 }
 
 }  // namespace
@@ -320,7 +362,8 @@ int main(int argc, char** argv) try {
   const std::map<std::string, void (*)(const Arguments&)> verbs{
       {"worker", work},         {"results", results}, {"times", times},         {"cancelling", cancelling},
       {"reporting", reporting}, {"limits", limits},   {"processes", processes}, {"uniqueness", uniqueness},
-      {"notes", submit_notes},  {"celery", ask_celery}, {"chains", chains}};
+      {"notes", submit_notes},  {"celery", ask_celery}, {"chains", chains},     {"groups", groups},
+      {"scheduling", scheduling}};
   if (argc < 4 || !verbs.contains(argv[1])) {
     std::cerr << "usage: tasks_driver VERB URL QUEUE [NAME=VALUE ...]\n";
     return 2;

@@ -55,7 +55,8 @@ struct CallData {
   std::int64_t group_index = -1;
   std::string root_id;
   std::string parent_id;
-  boost::json::value chord;  // Celery's, handed on as it is
+  boost::json::value chord;    // Celery's, handed on as it is
+  boost::json::value barrier;  // of a Chord (chord.hpp): where its result is collected
 };
 
 // A call whose result is an R. Every function changes it and returns it.

@@ -5,9 +5,11 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "millrace/client.hpp"
 #include "millrace/tasks/call.hpp"
+#include "millrace/tasks/canvas.hpp"
 #include "millrace/tasks/result.hpp"
 
 namespace millrace::tasks {
@@ -33,6 +35,9 @@ class ProducerCore;
 using UntypedResult = std::shared_ptr<ResultState>;
 void start_submit(ProducerCore& core, CallData call, millrace::detail::Completion<UntypedResult> done);
 UntypedResult submit(ProducerCore& core, CallData call);
+std::string new_id();
+void schedule(ProducerCore& core, const std::string& name, const std::string& cron, CallData call);
+UntypedResult submit(ProducerCore& core, std::vector<CallData> group, CallData last);
 const Executor& executor(const ProducerCore& core);
 
 template <class R>
@@ -76,6 +81,37 @@ class Producer {
             core_, detail::executor(*core_)),
         token, std::move(call.data()));
   }
+
+  // Calls at the same time; the results in the order of the calls.
+  template <class R>
+  GroupResult<R> submit(Group<R> group) {
+    GroupResult<R> results;
+    const std::string id = detail::new_id();
+    std::int64_t index = 0;
+    for (CallData& call : group.calls) {
+      call.group = id;
+      call.group_index = index++;
+      results.add(Result<R>(detail::submit(*core_, std::move(call))));
+    }
+    return results;
+  }
+  // The result is that of the last call, which begins when all of the group have succeeded. Needs workers of
+  // this library for the group.
+  template <class R>
+  Result<R> submit(Chord<R> chord) {
+    return Result<R>(detail::submit(*core_, std::move(chord.calls), std::move(chord.last)));
+  }
+
+  // Has the call submitted again and again, at the times that `cron` says ("0 3 * * 1-5", in UTC): the broker
+  // holds the schedule, and any worker of the call's queue carries it on, so no process has to stay alive for
+  // it. Under a name that is there already it takes the place of the old one. A time at which no worker was
+  // there is late, and those after it that have passed too are left out. Throws std::invalid_argument for
+  // what is no schedule.
+  template <class R>
+  void schedule(const std::string& name, const std::string& cron, Call<R> call) {
+    detail::schedule(*core_, name, cron, std::move(call.data()));
+  }
+  void unschedule(const std::string& name);
 
   // By id alone, also for calls of others. See Result::cancel.
   void cancel(const std::string& id, bool running_too = true);

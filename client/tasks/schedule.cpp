@@ -1,0 +1,92 @@
+#include "client/tasks/schedule.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include "client/tasks/cron.hpp"
+#include "client/tasks/identity.hpp"
+#include "client/tasks/outgoing.hpp"
+#include "client/tasks/time_text.hpp"
+#include "millrace/tasks/errors.hpp"
+
+namespace millrace::tasks {
+namespace {
+
+namespace json = boost::json;
+
+// A tick that is carried out twice does so within that time.
+constexpr std::chrono::hours kTickRemembered{24};
+
+std::string text_in(const json::object& object, std::string_view name) {
+  return json::value_to<std::string>(object.at(name));
+}
+
+// Whether the schedule is still as this tick knows it.
+bool is_current(Client& client, const json::object& plan) {
+  try {
+    const Delivery definition = client.get(schedule_queue(text_in(plan, "name")).name);
+    if (!definition) throw Retry("somebody else is looking at the schedule", std::chrono::milliseconds(200));
+    const json::value known = json::parse(definition.body());
+    return known.at("version") == plan.at("version");
+  } catch (const ClientError& error) {
+    if (error.kind() == ErrorKind::not_found) return false;
+    throw;
+  }
+}
+
+void publish(Client& client, const CallData& call, const std::string& origin) {
+  Outgoing out = outgoing(call, "", origin);
+  client.publish(out.to, std::move(out.message));
+}
+
+}  // namespace
+
+QueueSpec schedule_queue(const std::string& name) {
+  QueueSpec queue("millrace.schedule." + name);
+  queue.arguments = {{"x-max-length", 1}};  // a new definition takes the place of the old one
+  return queue;
+}
+
+json::object make_plan(const std::string& name, const std::string& cron, const CallData& call) {
+  return {{"name", name}, {"version", make_id()}, {"cron", cron}, {"call", signature_of(call, "")}};
+}
+
+Message definition_message(const json::object& plan) {
+  Message message(json::serialize(plan));
+  message.content_type = "application/json";
+  return message;
+}
+
+CallData tick_call(const json::object& plan, std::chrono::system_clock::time_point time, const std::string& queue) {
+  const auto next = Cron(text_in(plan, "cron")).next(time);
+  if (!next) throw std::invalid_argument("the schedule '" + text_in(plan, "cron") + "' never comes");
+  CallData call;
+  call.task = kTickTask;
+  call.queue = queue;
+  call.eta = *next;
+  call.args = {plan, to_text(*next)};
+  call.id = "tick-" + text_in(plan, "name") + "-" + text_in(plan, "version") + "-" + to_text(*next);
+  call.unique_key = call.id;
+  call.unique_for = kTickRemembered;
+  call.ignore_result = true;
+  return call;
+}
+
+void tick(Client& client, const CallData& call, const std::string& queue, const std::string& origin) {
+  const json::object& plan = call.args.at(0).as_object();
+  if (!is_current(client, plan)) return;
+  const std::string time = json::value_to<std::string>(call.args.at(1));
+  CallData scheduled = call_from_signature(plan.at("call").as_object());
+  scheduled.id = make_id();
+  if (scheduled.queue.empty()) scheduled.queue = queue;
+  scheduled.ignore_result = true;
+  scheduled.unique_key = text_in(plan, "name") + "@" + time;
+  scheduled.unique_for = kTickRemembered;
+  publish(client, scheduled, origin);
+  // Times that passed while nobody worked are not made up for.
+  const auto after = std::max(std::chrono::system_clock::now(), time_from(time).value());
+  publish(client, tick_call(plan, after, queue), origin);
+}
+
+}  // namespace millrace::tasks

@@ -1,0 +1,163 @@
+#include "client/tasks/task_message.hpp"
+
+#include <gtest/gtest.h>
+
+#include "client/tasks/time_text.hpp"
+
+namespace millrace::tasks {
+namespace {
+
+namespace json = boost::json;
+using namespace std::chrono_literals;
+
+CallData a_call() {
+  CallData call;
+  call.task = "tasks.add";
+  call.id = "an-id";
+  call.args = {1, "two"};
+  call.kwargs = {{"three", 3}};
+  return call;
+}
+
+Request read(const Message& message) {
+  auto decoded = decode_call(message);
+  EXPECT_TRUE(std::holds_alternative<Request>(decoded));
+  return std::get<Request>(decoded);
+}
+
+std::string why_not(const Message& message) {
+  const auto decoded = decode_call(message);
+  const auto* why = std::get_if<std::string>(&decoded);
+  return why == nullptr ? "" : *why;
+}
+
+TEST(TaskMessage, has_the_headers_and_the_body_of_celerys_protocol) {
+  const Message message = encode_call(a_call(), "replies", "gen1@host");
+  EXPECT_EQ(message.body,
+            R"([[1,"two"],{"three":3},{"callbacks":null,"errbacks":null,"chain":null,"chord":null}])");
+  EXPECT_EQ(message.content_type, "application/json");
+  EXPECT_EQ(message.correlation_id, "an-id");
+  EXPECT_EQ(message.reply_to, "replies");
+  EXPECT_EQ(*message.header("task"), Field("tasks.add"));
+  EXPECT_EQ(*message.header("root_id"), Field("an-id"));
+  EXPECT_EQ(*message.header("argsrepr"), Field("(1, 'two')"));
+  EXPECT_EQ(*message.header("kwargsrepr"), Field("{'three': 3}"));
+  EXPECT_EQ(message.header("eta"), nullptr);
+}
+
+TEST(TaskMessage, comes_back_as_it_was) {
+  CallData call = a_call();
+  call.eta = time_from("2026-11-20T13:02:35.564104+00:00");
+  call.expires = time_from("2027-01-01T00:00:00Z");
+  call.soft_limit = 1500ms;
+  call.hard_limit = 3s;
+  call.group = "g";
+  call.group_index = 2;
+  call.root_id = "root";
+  call.parent_id = "parent";
+  call.barrier = json::object{{"id", "b"}};
+  CallData next = a_call();
+  next.id = "second";
+  next.immutable = true;
+  CallData last = a_call();
+  last.id = "third";
+  last.queue = "elsewhere";
+  call.next = {next, last};
+  call.on_failure = {next};
+  const Request request = read(encode_call(call, "replies", "me"));
+  EXPECT_EQ(request.call.args, call.args);
+  EXPECT_EQ(request.call.kwargs, call.kwargs);
+  EXPECT_EQ(request.call.eta, call.eta);
+  EXPECT_EQ(request.call.expires, call.expires);
+  EXPECT_EQ(request.call.soft_limit, call.soft_limit);
+  EXPECT_EQ(request.call.hard_limit, call.hard_limit);
+  EXPECT_EQ(request.call.group_index, 2);
+  EXPECT_EQ(request.call.root_id, "root");
+  EXPECT_EQ(request.call.parent_id, "parent");
+  EXPECT_EQ(request.call.barrier, call.barrier);
+  ASSERT_EQ(request.call.next.size(), 2U);
+  EXPECT_EQ(request.call.next[0].id, "second");
+  EXPECT_TRUE(request.call.next[0].immutable);
+  EXPECT_EQ(request.call.next[1].queue, "elsewhere");
+  ASSERT_EQ(request.call.on_failure.size(), 1U);
+  EXPECT_EQ(request.reply_to, "replies");
+}
+
+// As Celery 5.6 sent it; the chain is taken off its end.
+TEST(TaskMessage, reads_what_celery_sends) {
+  Message message(
+      R"([[2, 3], {}, {"callbacks": null, "errbacks": null, "chain": [{"task": "tasks.last", "args": [], "kwargs": {},)"
+      R"( "options": {"task_id": "c", "reply_to": "r"}, "subtask_type": null, "immutable": false},)"
+      R"( {"task": "tasks.add", "args": [10], "kwargs": {}, "options": {"task_id": "b"}, "subtask_type": null,)"
+      R"( "immutable": false}], "chord": null}])");
+  message.content_type = "application/json";
+  message.headers = {{"lang", "py"},
+                     {"task", "tasks.add"},
+                     {"id", "a"},
+                     {"retries", 1},
+                     {"eta", Field()},
+                     {"timelimit", FieldList{30, 1.5}},
+                     {"root_id", "a"},
+                     {"ignore_result", false}};
+  const Request request = read(message);
+  EXPECT_EQ(request.retries, 1);
+  EXPECT_EQ(request.call.hard_limit, 30s);
+  EXPECT_EQ(request.call.soft_limit, 1500ms);
+  EXPECT_FALSE(request.call.eta);
+  EXPECT_EQ(request.correlation_id, "a");
+  ASSERT_EQ(request.call.next.size(), 2U);
+  EXPECT_EQ(request.call.next[0].id, "b");
+  EXPECT_EQ(request.call.next[1].task, "tasks.last");
+}
+
+TEST(TaskMessage, says_why_it_cannot_be_read) {
+  Message message = encode_call(a_call(), "", "me");
+  Message broken = message;
+  broken.body = "[1, 2";
+  EXPECT_NE(why_not(broken), "");
+  broken.body = R"([[1], {}])";
+  EXPECT_EQ(why_not(broken), "its body is no list of three");
+  broken.body = R"([{"x": 1}, {}, {}])";
+  EXPECT_NE(why_not(broken), "");
+  broken = message;
+  broken.content_type = "application/x-python-serialize";
+  EXPECT_EQ(why_not(broken), "its body is 'application/x-python-serialize', and only application/json is read");
+  broken = message;
+  broken.headers.erase("id");
+  EXPECT_NE(why_not(broken), "");
+  broken = message;
+  broken.headers["eta"] = "tomorrow";
+  EXPECT_EQ(why_not(broken), "the header eta is no time: tomorrow");
+  EXPECT_EQ(why_not(message), "");
+}
+
+TEST(TaskMessage, shows_arguments_as_python_would_and_no_longer_than_asked) {
+  EXPECT_EQ(python_text(json::parse(R"([null, true, {"a": [1, 2.5]}])")), "[None, True, {'a': [1, 2.5E0]}]");
+  const std::string text = python_text(json::value(std::string(5000, 'x')), 10);
+  EXPECT_EQ(text, "'xxxxxxxxx...");
+}
+
+TEST(TimeText, is_written_and_read_alike) {
+  const auto time = WallTime(1'763'643'755'564'104us);
+  EXPECT_EQ(to_text(time), "2025-11-20T13:02:35.564104+00:00");
+  EXPECT_EQ(time_from(to_text(time)), time);
+}
+
+TEST(TimeText, reads_offsets_and_fractions) {
+  const auto expected = time_from("2026-11-20T13:02:35Z");
+  ASSERT_TRUE(expected);
+  EXPECT_EQ(time_from("2026-11-20T15:02:35+02:00"), expected);
+  EXPECT_EQ(time_from("2026-11-20T07:32:35-0530"), expected);
+  EXPECT_EQ(time_from("2026-11-20 13:02:35"), expected);
+  EXPECT_EQ(*time_from("2026-11-20T13:02:35.5") - *expected, 500ms);
+  EXPECT_EQ(*time_from("2026-11-20T13:02:35.123456789") - *expected, 123456us);
+}
+
+TEST(TimeText, refuses_what_is_no_time) {
+  for (const char* text : {"", "tomorrow", "2026-13-01T00:00:00", "2026-02-30T00:00:00", "2026-11-20",
+                           "2026-11-20T25:00:00", "2026-11-20T13:02:35+", "2026-11-20T13:02:35Zz"})
+    EXPECT_FALSE(time_from(text)) << text;
+}
+
+}  // namespace
+}  // namespace millrace::tasks

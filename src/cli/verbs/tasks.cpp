@@ -1,0 +1,265 @@
+// task submit, task status, task cancel, task dead, task retry, task workers
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+#include <chrono>
+#include <cstdio>
+#include <stdexcept>
+
+#include "cli/amqp.hpp"
+#include "cli/session.hpp"
+#include "cli/stop.hpp"
+#include "cli/text.hpp"
+#include "cli/verb.hpp"
+#include "millrace/tasks/control.hpp"
+#include "millrace/tasks/producer.hpp"
+
+namespace millrace::cli {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::uint64_t kMostSeconds = 31'536'000;
+constexpr std::uint64_t kMostDead = 10'000;
+
+constexpr Option kVhost = {"-p,--vhost", "VHOST", "The virtual host (default /)"};
+constexpr Option kQueue = {"--queue", "NAME", "The queue of the workers (default celery)"};
+
+constexpr Argument kSubmitArguments[] = {
+    {"TASK", "Its name, as tasks.add"},
+    {"ARGUMENT", "JSON; what is no JSON is taken for text", false, true},
+};
+constexpr Option kSubmit[] = {
+    kVhost,
+    kQueue,
+    {"--named", "NAME=VALUE", "An argument by its name; can be repeated", true},
+    {"--id", "ID", "The id, instead of a random one"},
+    {"--delay", "SECONDS", "Not before; the broker holds it"},
+    {"--expires", "SECONDS", "Not after"},
+    {"--priority", "N", "Higher ones come first"},
+    {"--unique", "KEY", "Once for this key within an hour"},
+    {"--wait", "SECONDS", "Wait that long for the result and print it as JSON"},
+};
+constexpr Argument kIdArguments[] = {{"ID", "The task's id"}};
+constexpr Option kStatus[] = {kVhost, kQueue};
+constexpr Option kCancel[] = {kVhost, {"--only-waiting", "", "Let it go on if it has begun"}};
+constexpr Option kDead[] = {kVhost, kQueue, {"--count", "N", "Show N at most (default 100)"}};
+constexpr Argument kRetryArguments[] = {{"ID", "These; without any, all of them", false, true}};
+constexpr Option kRetry[] = {kVhost, kQueue};
+constexpr Argument kScheduleArguments[] = {
+    {"NAME", "The schedule's name"},
+    {"WHEN", "As crontab has it, in UTC: '0 3 * * 1-5', @hourly"},
+    {"TASK", "The task's name"},
+    {"ARGUMENT", "JSON; what is no JSON is taken for text", false, true},
+};
+constexpr Option kSchedule[] = {kVhost, kQueue, {"--named", "NAME=VALUE", "An argument by its name; can be repeated", true}};
+constexpr Argument kUnscheduleArguments[] = {{"NAME", "The schedule's name"}};
+constexpr Option kUnschedule[] = {kVhost};
+constexpr Option kWorkers[] = {kVhost};
+
+std::string queue_of(const Session& session) {
+  return session.given.find("queue").value_or("celery");
+}
+
+json::value value_of(const std::string& text) {
+  boost::system::error_code error;
+  json::value value = json::parse(text, error);
+  return error ? json::value(text) : value;
+}
+
+std::chrono::seconds seconds_of(const Given& given, std::string_view name) {
+  return std::chrono::seconds(given.number(name, 0, kMostSeconds));
+}
+
+tasks::CallData call_of(const Given& given) {
+  tasks::CallData data;
+  data.task = given.text("TASK");
+  for (const std::string& argument : given.list("ARGUMENT")) data.args.push_back(value_of(argument));
+  for (const std::string& pair : given.list("named")) {
+    const auto [name, value] = split_pair(pair, "--named");
+    data.kwargs[name] = value_of(value);
+  }
+  return data;
+}
+
+// The queue is there: its arguments are its workers' business.
+tasks::ProducerOptions producing(Client& client, const Session& session) {
+  tasks::ProducerOptions options;
+  options.queue = queue_of(session);
+  options.declare_queue = false;
+  (void)client.inspect_queue(options.queue);
+  return options;
+}
+
+int submit(Session& session) {
+  const Given& given = session.given;
+  tasks::CallData data = call_of(given);
+  data.id = given.text("id");
+  data.priority = static_cast<std::uint8_t>(given.number("priority", 0, 255));
+  data.unique_key = given.text("unique");
+  const auto now = std::chrono::system_clock::now();
+  if (given.has("delay")) data.eta = now + seconds_of(given, "delay");
+  if (given.has("expires")) data.expires = now + seconds_of(given, "expires");
+  data.ignore_result = !given.has("wait");
+  const auto client = connect_client(amqp_url(session), "millrace task submit");
+  tasks::Producer producer(*client, producing(*client, session));
+  const auto result = producer.submit(std::move(data));
+  if (!given.has("wait")) {
+    session.say("submitted " + result.id(), {{"id", result.id()}});
+    return kOk;
+  }
+  try {
+    const json::value value = result.get(seconds_of(given, "wait"));
+    std::fputs((json::serialize(value) + "\n").c_str(), stdout);
+    return kOk;
+  } catch (const tasks::TaskFailed& failed) {
+    throw Stop(kRefused, "task " + result.id() + " failed: " + printable(failed.what()));
+  }
+}
+
+// What a worker says of the task, else what the dead letters do.
+int status(Session& session) {
+  const std::string id = session.given.text("ID");
+  const auto client = connect_client(amqp_url(session), "millrace task status");
+  for (const auto& [worker, answer] : tasks::ask_workers(*client, "query_task", {{"ids", json::array{id}}})) {
+    const json::object* known = answer.if_object();
+    const json::value* found = known == nullptr ? nullptr : known->if_contains(id);
+    if (found == nullptr || !found->is_array() || found->get_array().empty()) continue;
+    const std::string state(found->get_array().front().as_string());
+    const std::string name(worker);
+    session.say(state + " on " + printable(name), {{"id", id}, {"state", state}, {"worker", name}});
+    return kOk;
+  }
+  for (const tasks::DeadCall& dead : tasks::dead_calls(*client, queue_of(session), kMostDead)) {
+    if (dead.id != id) continue;
+    session.say("dead (" + printable(dead.reason) + "): " + printable(dead.text),
+                {{"id", id}, {"state", "dead"}, {"reason", dead.reason}, {"text", dead.text}});
+    return kOk;
+  }
+  session.say("no worker has it, and it is no dead letter of '" + printable(queue_of(session)) +
+                  "': it waits in its queue, is held until its time, or has ended",
+              {{"id", id}, {"state", "unknown"}});
+  return kRefused;
+}
+
+int cancel(Session& session) {
+  const std::string id = session.given.text("ID");
+  const auto client = connect_client(amqp_url(session), "millrace task cancel");
+  tasks::cancel_task(*client, id, !session.given.has("only-waiting"));
+  session.say("the workers are told", {{"id", id}});
+  return kOk;
+}
+
+int dead(Session& session) {
+  const auto client = connect_client(amqp_url(session), "millrace task dead");
+  const auto calls =
+      tasks::dead_calls(*client, queue_of(session), session.given.number("count", 100, kMostDead));
+  if (session.wants_json()) {
+    json::array list;
+    for (const tasks::DeadCall& call : calls) {
+      list.push_back(json::object{{"id", call.id},
+                                  {"task", call.task},
+                                  {"reason", call.reason},
+                                  {"text", call.text},
+                                  {"time", call.time},
+                                  {"arguments", call.arguments}});
+    }
+    std::fputs((json::serialize(list) + "\n").c_str(), stdout);
+    return kOk;
+  }
+  for (const tasks::DeadCall& call : calls) {
+    const std::string line = call.time + "  " + call.id + "  " + call.task + call.arguments + "  " + call.reason +
+                             ": " + call.text;
+    std::fputs((printable(line) + "\n").c_str(), stdout);
+  }
+  return kOk;
+}
+
+int retry(Session& session) {
+  const auto client = connect_client(amqp_url(session), "millrace task retry");
+  const std::vector<std::string> ids = session.given.list("ID");
+  const std::size_t count = tasks::retry_dead_calls(*client, queue_of(session), ids);
+  session.say(std::to_string(count) + (count == 1 ? " task" : " tasks") + " submitted again", {{"retried", count}});
+  return count == 0 && !ids.empty() ? kRefused : kOk;
+}
+
+int schedule(Session& session) {
+  const auto client = connect_client(amqp_url(session), "millrace task schedule");
+  tasks::Producer producer(*client, producing(*client, session));
+  const std::string name = session.given.text("NAME");
+  try {
+    producer.schedule(name, session.given.text("WHEN"), tasks::Call<json::value>(call_of(session.given)));
+  } catch (const std::invalid_argument& wrong) {
+    throw Stop(kBadUse, printable(wrong.what()));
+  }
+  session.say("'" + printable(name) + "' is scheduled", {{"name", name}});
+  return kOk;
+}
+
+int unschedule(Session& session) {
+  const auto client = connect_client(amqp_url(session), "millrace task unschedule");
+  tasks::Producer producer(*client);
+  const std::string name = session.given.text("NAME");
+  producer.unschedule(name);
+  session.say("'" + printable(name) + "' is not scheduled any more", {{"name", name}});
+  return kOk;
+}
+
+int workers(Session& session) {
+  const auto client = connect_client(amqp_url(session), "millrace task workers");
+  const json::object answers = tasks::ask_workers(*client, "active");
+  if (session.wants_json()) {
+    std::fputs((json::serialize(answers) + "\n").c_str(), stdout);
+    return kOk;
+  }
+  for (const auto& [name, active] : answers) {
+    const json::array* list = active.if_array();
+    std::string line = std::string(name) + "  " + std::to_string(list == nullptr ? 0 : list->size()) + " running";
+    for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
+      const json::object* job = (*list)[i].if_object();
+      const json::value* task = job == nullptr ? nullptr : job->if_contains("name");
+      if (task != nullptr && task->is_string()) line += (i == 0 ? ": " : ", ") + std::string(task->get_string());
+    }
+    std::fputs((printable(line) + "\n").c_str(), stdout);
+  }
+  return kOk;
+}
+
+// Blocking calls of the client's throw.
+template <int (*kVerb)(Session&)>
+int guarded(Session& session) {
+  try {
+    return kVerb(session);
+  } catch (const ClientError& error) {
+    throw stop_for(error);
+  }
+}
+
+}  // namespace
+
+std::span<const Verb> task_verbs() {
+  static const Verb verbs[] = {
+      {"task submit", "Submit a task to workers of libmillrace or Celery", kSubmitArguments, kSubmit,
+       "millrace task submit tasks.add 2 3 --wait 10\nmillrace task submit mail.send --named to=you@example.org --delay 60",
+       guarded<submit>},
+      {"task status", "Say where a task is", kIdArguments, kStatus, "millrace task status 0f3c1d6e-...",
+       guarded<status>},
+      {"task cancel", "Have a task dropped, and stopped if it runs", kIdArguments, kCancel,
+       "millrace task cancel 0f3c1d6e-...", guarded<cancel>},
+      {"task dead", "List the tasks that could not be done, with the reasons", {}, kDead,
+       "millrace task dead --queue images", guarded<dead>},
+      {"task retry", "Submit dead tasks again", kRetryArguments, kRetry,
+       "millrace task retry --queue images\nmillrace task retry 0f3c1d6e-...", guarded<retry>},
+      {"task schedule", "Submit a task again and again; the broker holds the schedule", kScheduleArguments, kSchedule,
+       "millrace task schedule nightly '0 3 * * *' reports.make --queue reports", guarded<schedule>},
+      {"task unschedule", "End a schedule", kUnscheduleArguments, kUnschedule, "millrace task unschedule nightly",
+       guarded<unschedule>},
+      {"task workers", "List the workers that answer, and what they run", {}, kWorkers, "millrace task workers",
+       guarded<workers>},
+  };
+  return verbs;
+}
+
+}  // namespace millrace::cli
