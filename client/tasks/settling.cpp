@@ -8,16 +8,14 @@ namespace millrace::tasks {
 struct Settling::State {
   Client& client;
   Places& places;
-  Delivery delivery;
-  std::function<void(std::exception_ptr)> done;
+  std::function<void(std::exception_ptr)> settle;
   std::atomic<std::size_t> open{1};  // messages, and the Settling itself
   std::mutex mutex;
   std::exception_ptr error;
 };
 
-Settling::Settling(Client& client, Places& places, Delivery delivery,
-                   std::function<void(std::exception_ptr)> done)
-    : state_(new State{client, places, std::move(delivery), std::move(done), {1}, {}, nullptr}) {}
+Settling::Settling(Client& client, Places& places, std::function<void(std::exception_ptr)> settle)
+    : state_(new State{client, places, std::move(settle), {1}, {}, nullptr}) {}
 
 Settling::~Settling() {
   one_less(state_, nullptr);
@@ -28,12 +26,7 @@ void Settling::one_less(const std::shared_ptr<State>& state, const std::exceptio
     const std::lock_guard lock(state->mutex);
     state->error = error;
   }
-  if (state->open.fetch_sub(1) != 1) return;
-  if (state->error)
-    state->delivery.requeue();
-  else
-    state->delivery.ack();
-  state->done(state->error);
+  if (state->open.fetch_sub(1) == 1) state->settle(state->error);
 }
 
 std::function<void(std::exception_ptr)> Settling::wait_for_more() {

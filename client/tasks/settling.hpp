@@ -13,11 +13,12 @@
 
 namespace millrace::tasks {
 
-// Made by start(); each send() adds a message; letting go of it says that there are no more.
+// Each send() adds a message; letting go of it says that there are no more.
 class Settling {
  public:
-  // `done` is called once, on the client's executor or the caller's thread, after the settlement.
-  Settling(Client& client, Places& places, Delivery delivery, std::function<void(std::exception_ptr)> done);
+  // `settle` is called once, on the client's executor or the caller's thread: to acknowledge, or with an error
+  // to give back.
+  Settling(Client& client, Places& places, std::function<void(std::exception_ptr)> settle);
   ~Settling();
   Settling(const Settling&) = delete;
   Settling& operator=(const Settling&) = delete;

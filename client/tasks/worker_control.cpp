@@ -79,7 +79,7 @@ void WorkerCore::add_commands() {
     const std::vector<std::string> ids = texts_in(arguments, "ids");
     const std::lock_guard lock(mutex_);
     for (const auto& [key, job] : jobs_) {
-      if (std::find(ids.begin(), ids.end(), job->id()) == ids.end()) continue;
+      if (job->is_over() || std::find(ids.begin(), ids.end(), job->id()) == ids.end()) continue;
       found[job->id()] = json::array{job->has_begun() ? "active" : "reserved", info_of(*job)};
     }
     return found;
@@ -153,7 +153,7 @@ json::array WorkerCore::jobs_json(bool begun) const {
   json::array list;
   const std::lock_guard lock(mutex_);
   for (const auto& [key, job] : jobs_) {
-    if (job->has_begun() == begun) list.push_back(info_of(*job));
+    if (job->has_begun() == begun && !job->is_over()) list.push_back(info_of(*job));
   }
   return list;
 }

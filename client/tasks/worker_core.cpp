@@ -161,14 +161,37 @@ Settling WorkerCore::settle(Delivery delivery) {
     const std::lock_guard lock(mutex_);
     ++settling_;
   }
-  return Settling(*client_, *places_, std::move(delivery),
-                  [self = shared_from_this()](std::exception_ptr) { self->one_settled(); });
+  auto held = std::make_shared<Delivery>(std::move(delivery));
+  return Settling(*client_, *places_, [self = shared_from_this(), held](const std::exception_ptr& error) {
+    if (!error) held->ack();
+    held->requeue();  // nothing, if it was acknowledged
+    const std::lock_guard lock(self->mutex_);
+    --self->settling_;
+    self->changed_.notify_all();
+  });
 }
 
-void WorkerCore::one_settled() {
-  const std::lock_guard lock(mutex_);
-  --settling_;
-  changed_.notify_all();
+// Until then a redelivery is adopted: what was published for this one stands for both.
+Settling WorkerCore::settle(const JobPtr& job) {
+  return Settling(*client_, *places_, [self = shared_from_this(), job](const std::exception_ptr& error) {
+    {
+      const std::lock_guard lock(self->mutex_);
+      self->forget(job);
+      if (!error) self->done_.add(Job::key_of(job->request));
+    }
+    Delivery delivery = job->take_delivery();
+    if (!error) delivery.ack();
+    delivery.requeue();
+    const std::lock_guard lock(self->mutex_);
+    --self->settling_;
+    self->changed_.notify_all();
+  });
+}
+
+// With the lock.
+void WorkerCore::forget(const JobPtr& job) {
+  const auto known = jobs_.find(Job::key_of(job->request));
+  if (known != jobs_.end() && known->second == job) jobs_.erase(known);
 }
 
 // -- calls coming in
@@ -179,7 +202,9 @@ void WorkerCore::on_delivery(const std::string& queue, Delivery delivery) {
     return bury(queue, std::move(delivery), "undecodable", *why, nullptr);
   Request& request = std::get<Request>(decoded);
   const auto now = std::chrono::system_clock::now();
-  if (request.call.expires && *request.call.expires <= now) return drop(std::move(request), std::move(delivery), true);
+  // One that expires before it may begin need not be held for that.
+  const bool too_late = request.call.expires && *request.call.expires <= std::max(now, request.call.eta.value_or(now));
+  if (too_late) return drop(std::move(request), std::move(delivery), true);
   bool is_revoked = false;
   {
     const std::lock_guard lock(mutex_);
@@ -233,6 +258,7 @@ void WorkerCore::hold_until_due(const std::string& queue, const Request& request
   }
   const auto pause = std::chrono::ceil<Milliseconds>(*request.call.eta - std::chrono::system_clock::now());
   Message message = delivery.message();
+  message.expiration = std::chrono::milliseconds(-1);  // Celery's; the header counts, and tells the caller
   Settling settling = settle(std::move(delivery));
   settling.send(outgoing_later(queue, std::move(message), pause));
 }
@@ -318,24 +344,19 @@ void WorkerCore::on_end(const JobPtr& job, Outcome outcome) {
   if (!job->end()) return;
   unwatch(*job);
   const bool give_back = outcome.kind == Outcome::Kind::cancelled && job->stop_reason() == StopReason::worker_stops;
-  {
-    const std::lock_guard lock(mutex_);
-    const std::string key = Job::key_of(job->request);
-    const auto known = jobs_.find(key);
-    if (known != jobs_.end() && known->second == job) jobs_.erase(known);
-    if (!give_back) {
-      done_.add(key);
-      ++settling_;  // before the job is gone: stop() waits for one or the other
-    }
-  }
   if (give_back) {
     job->take_delivery().requeue();
+    const std::lock_guard lock(mutex_);
+    forget(job);
     changed_.notify_all();
     return;
   }
+  {
+    const std::lock_guard lock(mutex_);
+    ++settling_;
+  }
   ++processed_;
   finish(job, outcome);
-  one_settled();
 }
 
 void WorkerCore::report_state(const Job& job, const std::string& name, const boost::json::value& value) {
@@ -370,7 +391,7 @@ void WorkerCore::stop(const std::function<bool()>& hurry) {
   std::vector<JobPtr> jobs;
   {
     std::unique_lock lock(mutex_);
-    std::erase_if(jobs_, [](const auto& entry) { return !entry.second->has_begun(); });
+    std::erase_if(jobs_, [](const auto& entry) { return !entry.second->has_begun() && !entry.second->is_over(); });
     wait_until_idle(lock, options_.drain_time, hurry);
     for (const auto& [key, job] : jobs_) jobs.push_back(job);
   }
@@ -380,7 +401,6 @@ void WorkerCore::stop(const std::function<bool()>& hurry) {
     std::unique_lock lock(mutex_);
     wait_until_idle(lock, options_.stop_time, [] { return false; });
     for (const auto& [key, job] : jobs_) jobs.push_back(job);
-    jobs_.clear();
   }
   for (const JobPtr& job : jobs) {
     if (!job->end()) continue;
@@ -388,10 +408,13 @@ void WorkerCore::stop(const std::function<bool()>& hurry) {
     pool_of(job->task()).abandon(job);
   }
   for (auto& [kind, pool] : pools_) pool->stop();
-  control_->stop();
-  events_->worker("worker-offline", 0, processed_);
+  // Each of these is there as far as start() came.
+  if (control_) {
+    control_->stop();
+    events_->worker("worker-offline", 0, processed_);
+  }
   client_->close();
-  loop_->stop();
+  if (loop_) loop_->stop();
 }
 
 bool WorkerCore::wait_for_shutdown(std::chrono::milliseconds time) {
@@ -403,7 +426,7 @@ void WorkerCore::beat() {
   std::size_t active = 0;
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& [key, job] : jobs_) active += job->has_begun();
+    for (const auto& [key, job] : jobs_) active += job->has_begun() && !job->is_over();
   }
   events_->worker("worker-heartbeat", active, processed_);
 }

@@ -71,7 +71,8 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
 
   // What stop() waits for.
   Settling settle(Delivery delivery);
-  void one_settled();
+  Settling settle(const JobPtr& job);
+  void forget(const JobPtr& job);
   void finish(const JobPtr& job, const Outcome& outcome);
   void succeed(const JobPtr& job, const Outcome& outcome, Settling& settling);
   void try_again(const JobPtr& job, const Outcome& outcome, Settling& settling);
@@ -99,8 +100,8 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
   const std::chrono::steady_clock::time_point created_ = std::chrono::steady_clock::now();
   std::map<std::string, Registration, std::less<>> tasks_;
 
+  std::unique_ptr<EventLoop> loop_;  // deliveries, timers, remote control; outlives the client, whose callbacks it runs
   std::unique_ptr<Client> client_;
-  std::unique_ptr<EventLoop> loop_;  // deliveries, timers, remote control
   std::unique_ptr<Places> places_;
   std::unique_ptr<Events> events_;
   std::unique_ptr<RemoteControl> control_;
@@ -110,7 +111,7 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::unordered_map<std::string, JobPtr> jobs_;  // by key: accepted, and not over
+  std::unordered_map<std::string, JobPtr> jobs_;  // by key: accepted, and not settled
   RememberedIds done_{10'000};                    // keys whose acknowledgement may have been lost
   RememberedIds revoked_{50'000};
   Prng random_;

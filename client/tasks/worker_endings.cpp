@@ -26,7 +26,7 @@ Status status_of(State state, const Outcome& outcome) {
 }  // namespace
 
 void WorkerCore::finish(const JobPtr& job, const Outcome& outcome) {
-  Settling settling = settle(job->take_delivery());
+  Settling settling = settle(job);
   switch (outcome.kind) {
     case Outcome::Kind::success:
       return succeed(job, outcome, settling);

@@ -222,6 +222,32 @@ def test_the_command_line_retries_dead_tasks(process, worker, queue, channel):
     assert "millrace-dead-reason" not in properties.headers
 
 
+# -- turns
+
+
+@pytest.mark.parametrize("task", ["tasks.rest", "tasks.rest_in_process"])
+@pytest.mark.parametrize("time_slice, together", [(30, True), (60_000, False)])
+def test_with_one_turn_tasks_share_it_by_time_slices(worker, app, task, time_slice, together):
+    worker(threads=4, processes=4, running_max=1, time_slice=time_slice)
+    app.send_task(task, (0.01,)).get(timeout=20)  # a process is there
+    began = time.monotonic()
+    results = [app.send_task(task, (1,)) for _ in range(3)]
+    assert [result.get(timeout=20) for result in results] == [1, 1, 1]
+    took = time.monotonic() - began
+    # Each rests for a second from its own beginning: one after the other takes three.
+    assert took < 2.5 if together else took >= 2.9
+
+
+def test_urgent_tasks_come_first(worker, app, tmp_path):
+    file = tmp_path / "notes"
+    worker(threads=1, prefetch=20)
+    first = app.send_task("tasks.rest", (1,))
+    wait_until(lambda: first.state == "STARTED")
+    results = [app.send_task("tasks.note", (str(file), number), priority=number) for number in (1, 9, 5)]
+    assert [result.get(timeout=20) for result in results] == [None] * 3
+    assert notes(file) == [9, 5, 1]
+
+
 # -- dead letters
 
 
@@ -368,7 +394,7 @@ def test_a_celery_producer_sees_retries_failures_and_times(worker, app):
     assert app.send_task("tasks.add", (1, 1), countdown=1).get(timeout=20) == 2
     assert time.monotonic() - began > 0.9
     with pytest.raises(celery.exceptions.TaskRevokedError):
-        app.send_task("tasks.add", (1, 1), countdown=1, expires=0.2).get(timeout=20)
+        app.send_task("tasks.add", (1, 1), countdown=3, expires=2).get(timeout=20)
 
 
 def test_celerys_chains_groups_and_callbacks_work_here(worker, app):
