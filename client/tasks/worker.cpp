@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "client/tasks/child_process.hpp"
 #include "client/tasks/stop_signals.hpp"
 #include "client/tasks/worker_core.hpp"
 
@@ -57,9 +58,12 @@ void Worker::stop() {
   core_->stop([] { return false; });
 }
 
-void Worker::run() {
-  core_->start();
+void Worker::run(const std::function<void()>& ready) {
+  // In a child process start() does not return, and its signals mean something else.
+  if (child_channel()) core_->start();
   const StopSignals signals;
+  core_->start();
+  if (ready) ready();
   while (signals.count() == 0) {
     if (core_->wait_for_shutdown(std::chrono::milliseconds(50))) break;
   }

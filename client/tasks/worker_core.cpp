@@ -54,6 +54,7 @@ TaskOptions& WorkerCore::add(Registration entry) {
 
 void WorkerCore::start() {
   if (const auto channel = child_channel()) serve_as_child(*channel, tasks_);
+  if (client_) return;  // it has started
   for (const auto& [name, task] : tasks_) {
     if (task.options.pool == Pool::processes && !task.plain)
       throw ClientError(ErrorKind::invalid_argument, "the task " + name + " is a coroutine and cannot run in a process");

@@ -182,10 +182,11 @@ def test_a_schedule_goes_on_in_the_broker_until_it_is_taken_away(process, worker
 
 def millrace(process, *words):
     ended = subprocess.run(
-        [str(binary_path()), *words, "--amqp", f"127.0.0.1:{process.port}", "--password", "guest"],
+        [str(binary_path()), *words, "--amqp", f"127.0.0.1:{process.port}", "--http", f"127.0.0.1:{process.port}"],
         capture_output=True,
         timeout=30,
         check=False,
+        env={name: value for name, value in os.environ.items() if not name.startswith("MILLRACE_")},
     )
     return ended.returncode, ended.stdout.decode().strip(), ended.stderr.decode().strip()
 

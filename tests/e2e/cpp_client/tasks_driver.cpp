@@ -130,9 +130,7 @@ void work(const Arguments& arguments) {
   worker.on(misbehave, misbehaving).in_process();
   worker.on(child_pid, [] { return static_cast<int>(getpid()); }).in_process();
   worker.on(rest_in_process, rest_for).in_process();
-  worker.start();
-  std::cout << "ready " << worker.name() << std::endl;
-  worker.run();
+  worker.run([&] { std::cout << "ready " << worker.name() << std::endl; });
 }
 
 ProducerOptions producing(const Arguments& arguments) {

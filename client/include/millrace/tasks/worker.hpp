@@ -12,6 +12,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -146,9 +147,9 @@ class Worker {
   // What still runs after drain_time is asked to stop, what runs after stop_time is given back and will be
   // carried out again.
   void stop();
-  // start(), then stop() at the first SIGTERM or SIGINT; a second one leaves out the drain_time. Also returns
-  // when remote control says `shutdown`.
-  void run();
+  // start(), unless that was done, then stop() at the first SIGTERM or SIGINT; a second one leaves out the
+  // drain_time. Also returns when remote control says `shutdown`. `ready` is called when calls are taken.
+  void run(const std::function<void()>& ready = {});
 
   std::string name() const;         // NAME@HOST
   std::uint64_t processed() const;  // calls that came to an end here
