@@ -240,7 +240,9 @@ def test_it_is_asked_over_tls_that_is_verified(own_broker, service, tmp_path):
 
 
 def test_passwords_do_not_go_over_the_network_in_clear(own_broker):
-    options = [word for name in ("user", "vhost", "resource", "topic") for word in (f"--auth-http-{name}", "http://10.0.0.1/")]
+    options = [
+        word for name in ("user", "vhost", "resource", "topic") for word in (f"--auth-http-{name}", "http://10.0.0.1/")
+    ]
     broker = own_broker(options=options, start=False)
     with pytest.raises(AssertionError):
         broker.start()

@@ -245,7 +245,10 @@ def test_a_certificate_of_another_host_is_not_believed(own_broker, issuer, autho
         (["--oauth2-resource-server", "millrace"], "oauth2-keys"),
         (["--oauth2-resource-server", "m", "--oauth2-keys", "http://issuer.example/keys"], "is not https"),
         (["--oauth2-resource-server", "m", "--oauth2-keys", "/nowhere/keys.json"], "cannot read '/nowhere/keys.json'"),
-        (["--oauth2-resource-server", "m", "--oauth2-keys", "k", "--oauth2-algorithm", "HS256"], "wants an oauth2-secret"),
+        (
+            ["--oauth2-resource-server", "m", "--oauth2-keys", "k", "--oauth2-algorithm", "HS256"],
+            "wants an oauth2-secret",
+        ),
         (["--oauth2-resource-server", "m", "--oauth2-keys", "k", "--oauth2-algorithm", "none"], "no algorithm"),
     ],
 )
