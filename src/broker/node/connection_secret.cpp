@@ -3,6 +3,7 @@
 
 #include "broker/access/authority.hpp"
 #include "broker/node/connection_impl.hpp"
+#include "broker/node/connection_waits.hpp"
 #include "broker/node/shard.hpp"
 
 namespace millrace::broker {
