@@ -58,7 +58,8 @@ def test_the_api_says_how_long_messages_waited_and_were_held(broker):
         assert law["mean_length"] == pytest.approx(law["rate_times_time"], rel=0.05) and law["mean_length"] > 0
     # A list has what is recent alone.
     listed = api.get("/queues")[0]["millrace"]
-    assert set(listed) == {"time_in_queue", "time_to_ack", "oldest_message_age_ms", "arrival_rate", "service_rate", "utilisation"}
+    expected = {"time_in_queue", "time_to_ack", "oldest_message_age_ms", "arrival_rate", "service_rate", "utilisation", "scheduling"}
+    assert set(listed) == expected
 
 
 def test_what_is_recent_is_of_the_time_between_two_looks(broker):
