@@ -1,4 +1,5 @@
-// A task, a worker that carries it out, and a producer that wants the result: here in one program, else in two.
+// A task, a worker that carries it out, and a producer that wants the result: here in one program, else in
+// two.
 #include <boost/json/src.hpp>
 #include <iostream>
 #include <millrace/tasks.hpp>

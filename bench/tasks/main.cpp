@@ -22,7 +22,8 @@ const Task<void(int)> nothing{"bench.nothing"};
 
 struct Settings {
   std::string url;
-  std::map<std::string, int> numbers{{"count", 200'000}, {"threads", 1}, {"prefetch", 500}, {"window", 4000}, {"results", 0}};
+  std::map<std::string, int> numbers{
+      {"count", 200'000}, {"threads", 1}, {"prefetch", 500}, {"window", 4000}, {"results", 0}};
   int number(const std::string& name) const { return numbers.at(name); }
 };
 
@@ -34,7 +35,9 @@ void fail(const std::string& why) {
 double cpu_seconds() {
   rusage used{};
   getrusage(RUSAGE_SELF, &used);
-  const auto seconds = [](const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; };
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
   return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
@@ -68,7 +71,8 @@ void submit_all(Producer& producer, const Settings& settings) {
 
 class BusyWorker {
  public:
-  BusyWorker(const Settings& settings, const std::string& queue) : worker_(settings.url, options(settings, queue)) {
+  BusyWorker(const Settings& settings, const std::string& queue)
+      : worker_(settings.url, options(settings, queue)) {
     worker_.on(nothing, [this](int) { done_.fetch_add(1, std::memory_order_relaxed); });
     worker_.start();
   }
@@ -95,7 +99,8 @@ int main(int argc, char** argv) try {
   for (int i = 2; i < argc; ++i) {
     const std::string word = argv[i];
     const auto equals = word.find('=');
-    if (equals == std::string::npos || !settings.numbers.contains(word.substr(0, equals))) fail("what is " + word + "?");
+    if (equals == std::string::npos || !settings.numbers.contains(word.substr(0, equals)))
+      fail("what is " + word + "?");
     settings.numbers[word.substr(0, equals)] = std::stoi(word.substr(equals + 1));
   }
   const int count = settings.number("count");

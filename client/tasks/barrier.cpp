@@ -61,7 +61,8 @@ CallData join_call(const json::value& barrier, const std::string& queue) {
   return call;
 }
 
-std::string join(Client& client, const json::value& value, const std::string& queue, const std::string& origin) {
+std::string join(Client& client, const json::value& value, const std::string& queue,
+                 const std::string& origin) {
   const Barrier barrier = read_barrier(value);
   CallData last = call_from_signature(barrier.last);
   std::vector<Delivery> taken;  // given back when this throws

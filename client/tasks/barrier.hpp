@@ -1,6 +1,6 @@
-// How the results of a chord's group are collected: in a durable queue of the chord's own. Whoever puts in the
-// one that makes it complete submits a task that takes them all out and calls the last one. That task is a call
-// like others: if its worker dies, another one does it.
+// How the results of a chord's group are collected: in a durable queue of the chord's own. Whoever puts in
+// the one that makes it complete submits a task that takes them all out and calls the last one. That task is
+// a call like others: if its worker dies, another one does it.
 #pragma once
 
 #include <boost/json.hpp>

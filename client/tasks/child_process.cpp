@@ -38,7 +38,8 @@ void listen_to(int number) {
 // The context of the one task that runs.
 class ChildContext final : public Context {
  public:
-  ChildContext(int channel, const CallData& call, std::int64_t retries, bool redelivered) : channel_(channel) {
+  ChildContext(int channel, const CallData& call, std::int64_t retries, bool redelivered)
+      : channel_(channel) {
     call_ = &call;
     retries_ = retries;
     redelivered_ = redelivered;
@@ -105,7 +106,8 @@ Outcome run(int channel, const json::object& asked,
 std::optional<int> child_channel() {
   const char* value = std::getenv(kChildVariable);
   if (value == nullptr) return std::nullopt;
-  if (std::string(value) != std::to_string(getppid())) std::_Exit(0);  // the worker died while this one started
+  if (std::string(value) != std::to_string(getppid()))
+    std::_Exit(0);  // the worker died while this one started
   return kChildDescriptor;
 }
 

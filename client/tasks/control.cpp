@@ -56,16 +56,16 @@ json::object ask_workers(Client& client, const std::string& method, const json::
   const auto answers = std::make_shared<Answers>();
   ConsumeOptions consuming;
   consuming.no_ack = true;
-  Consumer consumer =
-      client.consume(queue.name, [answers](Delivery delivery) { answers->add(delivery); }, consuming);
-  Message question(json::serialize(json::object{
-      {"method", method},
-      {"arguments", arguments},
-      {"destination", nullptr},
-      {"pattern", nullptr},
-      {"matcher", nullptr},
-      {"ticket", ticket},
-      {"reply_to", json::object{{"exchange", kReplyExchange}, {"routing_key", queue.name}}}}));
+  Consumer consumer = client.consume(
+      queue.name, [answers](Delivery delivery) { answers->add(delivery); }, consuming);
+  Message question(json::serialize(
+      json::object{{"method", method},
+                   {"arguments", arguments},
+                   {"destination", nullptr},
+                   {"pattern", nullptr},
+                   {"matcher", nullptr},
+                   {"ticket", ticket},
+                   {"reply_to", json::object{{"exchange", kReplyExchange}, {"routing_key", queue.name}}}}));
   question.content_type = "application/json";
   question.content_encoding = "utf-8";
   question.persistent = false;

@@ -20,7 +20,8 @@ struct Field {
 };
 
 [[noreturn]] void refuse(const Field& field, std::string_view text) {
-  throw std::invalid_argument("'" + std::string(text) + "' is no " + std::string(field.what) + " of a schedule");
+  throw std::invalid_argument("'" + std::string(text) + "' is no " + std::string(field.what) +
+                              " of a schedule");
 }
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
@@ -115,7 +116,8 @@ Cron::Cron(std::string_view text) {
     if (!field.empty()) fields.push_back(field);
   }
   if (fields.size() != 5)
-    throw std::invalid_argument("'" + std::string(text) + "' is no schedule: it needs five fields, as '0 3 * * 1-5'");
+    throw std::invalid_argument("'" + std::string(text) +
+                                "' is no schedule: it needs five fields, as '0 3 * * 1-5'");
   read_field({"minute", 0, 59}, fields[0], minutes_);
   read_field({"hour", 0, 23}, fields[1], hours_);
   read_field({"day of the month", 1, 31}, fields[2], days_);

@@ -11,8 +11,8 @@ namespace millrace::tasks {
 
 // Fields take *, numbers, ranges (1-5), steps (*/15, 0-30/10), lists (1,15), three-letter names of months and
 // days; 7 is Sunday as 0 is. As in cron, a day fits if either day field does, when both are restricted. Also
-// @hourly, @daily, @weekly, @monthly, @yearly, and "@every 90s" (or m, h): at the multiples of that since 1970.
-// In UTC.
+// @hourly, @daily, @weekly, @monthly, @yearly, and "@every 90s" (or m, h): at the multiples of that since
+// 1970. In UTC.
 class Cron {
  public:
   // Throws std::invalid_argument, saying what is wrong.

@@ -45,13 +45,15 @@ TEST(Cron, says_when_there_is_no_such_day) {
 TEST(Cron, knows_intervals) {
   EXPECT_EQ(next("@every 90s", "1970-01-01T00:01:00Z"), "1970-01-01T00:01");
   EXPECT_EQ(next("@every 2h", "2026-11-20T02:00:00Z"), "2026-11-20T04:00");
-  for (const char* text : {"@every", "@every ", "@every 5", "@every s", "@every 0s", "@every -1s", "@every 5d"})
+  for (const char* text :
+       {"@every", "@every ", "@every 5", "@every s", "@every 0s", "@every -1s", "@every 5d"})
     EXPECT_THROW(Cron{text}, std::invalid_argument) << text;
 }
 
 TEST(Cron, refuses_what_is_no_schedule) {
-  for (const char* text : {"", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *",
-                           "* * * * 8", "*/0 * * * *", "5-1 * * * *", "a * * * *", "1, * * * *", "-1 * * * *"})
+  for (const char* text :
+       {"", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8",
+        "*/0 * * * *", "5-1 * * * *", "a * * * *", "1, * * * *", "-1 * * * *"})
     EXPECT_THROW(Cron{text}, std::invalid_argument) << text;
 }
 

@@ -13,7 +13,8 @@ constexpr std::size_t kLongestText = 2000;
 
 }  // namespace
 
-Message dead_letter(Message message, const std::string& queue, const std::string& reason, const std::string& text) {
+Message dead_letter(Message message, const std::string& queue, const std::string& reason,
+                    const std::string& text) {
   message.headers.erase("x-delay");
   message.headers.erase("x-deduplication-header");
   message.headers[kDeadReason] = reason;
@@ -44,7 +45,8 @@ std::string reason_of(const Outcome& outcome) {
 }
 
 Message revived(Message message) {
-  for (const char* header : {kDeadReason, kDeadText, kDeadQueue, kDeadTime, kDeaths}) message.headers.erase(header);
+  for (const char* header : {kDeadReason, kDeadText, kDeadQueue, kDeadTime, kDeaths})
+    message.headers.erase(header);
   for (const char* header : {"eta", "expires"}) message.headers.erase(header);
   message.headers["retries"] = 0;
   message.message_id.clear();

@@ -59,19 +59,20 @@ Message event_message(std::string_view type, const std::string& host, json::obje
 }
 
 Message task_sent_event(const CallData& call, const std::string& origin) {
-  return event_message("task-sent", origin,
-                       {{"uuid", call.id},
-                        {"root_id", call.root_id.empty() ? call.id : call.root_id},
-                        {"parent_id", text_or_null(call.parent_id)},
-                        {"name", call.task},
-                        {"args", python_text(call.args)},
-                        {"kwargs", python_text(call.kwargs)},
-                        {"retries", 0},
-                        {"eta", call.eta ? json::value(to_text(*call.eta)) : json::value(nullptr)},
-                        {"expires", call.expires ? json::value(to_text(*call.expires)) : json::value(nullptr)},
-                        {"queue", call.queue},
-                        {"exchange", ""},
-                        {"routing_key", call.queue}});
+  return event_message(
+      "task-sent", origin,
+      {{"uuid", call.id},
+       {"root_id", call.root_id.empty() ? call.id : call.root_id},
+       {"parent_id", text_or_null(call.parent_id)},
+       {"name", call.task},
+       {"args", python_text(call.args)},
+       {"kwargs", python_text(call.kwargs)},
+       {"retries", 0},
+       {"eta", call.eta ? json::value(to_text(*call.eta)) : json::value(nullptr)},
+       {"expires", call.expires ? json::value(to_text(*call.expires)) : json::value(nullptr)},
+       {"queue", call.queue},
+       {"exchange", ""},
+       {"routing_key", call.queue}});
 }
 
 void Events::send(std::string_view type, json::object fields) {

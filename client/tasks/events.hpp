@@ -1,5 +1,5 @@
-// Celery's events, which monitors such as Flower listen to: JSON objects on the topic exchange `celeryev`, with
-// the type as routing key ("task-sent": task.sent).
+// Celery's events, which monitors such as Flower listen to: JSON objects on the topic exchange `celeryev`,
+// with the type as routing key ("task-sent": task.sent).
 #pragma once
 
 #include <atomic>

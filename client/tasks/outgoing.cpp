@@ -31,7 +31,8 @@ Outgoing outgoing(const CallData& call, const std::string& reply_to, const std::
     out.need = Places::Need::unique;
     out.to = Address(kUniqueExchange, call.queue);
     out.message.headers["x-deduplication-header"] = call.unique_key;
-    if (call.unique_for.count() > 0) out.message.headers["x-cache-ttl"] = std::int64_t{call.unique_for.count()};
+    if (call.unique_for.count() > 0)
+      out.message.headers["x-cache-ttl"] = std::int64_t{call.unique_for.count()};
     out.message.mandatory = false;  // a repeat goes nowhere
   }
   return out;

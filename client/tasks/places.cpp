@@ -15,7 +15,8 @@ constexpr std::int64_t kUniqueForMs = 3'600'000;
 std::exception_ptr explain(Places::Need need, const std::exception_ptr& error) {
   if (need != Places::Need::delayed && need != Places::Need::unique) return error;
   const millrace::Failure failure(error);
-  const bool by_type = failure.kind() == ErrorKind::not_supported || failure.kind() == ErrorKind::precondition ||
+  const bool by_type = failure.kind() == ErrorKind::not_supported ||
+                       failure.kind() == ErrorKind::precondition ||
                        failure.kind() == ErrorKind::not_allowed || failure.kind() == ErrorKind::broker;
   if (!by_type) return error;
   const bool delayed = need == Places::Need::delayed;
@@ -123,14 +124,17 @@ Places::Step Places::declare(QueueSpec queue) {
 Places::Step Places::declare(ExchangeSpec exchange) {
   return [this, exchange = std::move(exchange)](Then then) {
     client_.async_declare_exchange(
-        exchange, bind_executor(executor_, [then = std::move(then)](std::exception_ptr error) { then(std::move(error)); }));
+        exchange, bind_executor(executor_, [then = std::move(then)](std::exception_ptr error) {
+          then(std::move(error));
+        }));
   };
 }
 
 Places::Step Places::bind(BindingSpec binding) {
   return [this, binding = std::move(binding)](Then then) {
-    client_.async_bind(
-        binding, bind_executor(executor_, [then = std::move(then)](std::exception_ptr error) { then(std::move(error)); }));
+    client_.async_bind(binding, bind_executor(executor_, [then = std::move(then)](std::exception_ptr error) {
+                         then(std::move(error));
+                       }));
   };
 }
 

@@ -210,9 +210,8 @@ Outcome ProcessPool::State::run_in_child(Slot& slot, const JobPtr& job) {
     if (slot.pid < 0) {
       start_child(slot);
       const ProcessLimits& limits = options.limits;
-      write_object(slot.channel,
-                   {{"limits", boost::json::object{{"memory_max", limits.memory_max},
-                                                   {"cpu_max", limits.cpu_max.count()}}}});
+      write_object(slot.channel, {{"limits", boost::json::object{{"memory_max", limits.memory_max},
+                                                                 {"cpu_max", limits.cpu_max.count()}}}});
     }
   } catch (const std::system_error& error) {
     return Outcome::failure("WorkerLostError", std::string("no process could be started: ") + error.what());
@@ -223,7 +222,8 @@ Outcome ProcessPool::State::run_in_child(Slot& slot, const JobPtr& job) {
     deal_turns();
     minding.notify_all();
   }
-  job->on_stop([this, &slot, job = job.get()](StopReason reason) { stop_job(slot, job->shared_from_this(), reason); });
+  job->on_stop(
+      [this, &slot, job = job.get()](StopReason reason) { stop_job(slot, job->shared_from_this(), reason); });
   // What was asked before that.
   if (job->stop_reason() != StopReason::none) stop_job(slot, job, job->stop_reason());
   std::uint64_t resident = 0;
@@ -277,7 +277,8 @@ void ProcessPool::State::stop_job(Slot& slot, const JobPtr& job, StopReason reas
 void ProcessPool::State::mind() {
   std::unique_lock lock(mutex);
   const auto something = [this] {
-    const bool to_kill = std::any_of(slots.begin(), slots.end(), [](const auto& slot) { return slot->kill_at.has_value(); });
+    const bool to_kill =
+        std::any_of(slots.begin(), slots.end(), [](const auto& slot) { return slot->kill_at.has_value(); });
     return stopping || to_kill || (takes_turns() && turns.size() > options.running_max);
   };
   for (;;) {

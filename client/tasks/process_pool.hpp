@@ -1,8 +1,8 @@
 // Runs jobs in child processes, each of which does one at a time and is used again.
 //
-// A child that dies (a crash, exit(), SIGKILL, its memory or CPU limit) costs its own task one attempt, and is
-// replaced. With `running_max` below the number of processes, those that run take turns: SIGSTOP and SIGCONT
-// every time slice, which is a real preemption (time-slice round-robin).
+// A child that dies (a crash, exit(), SIGKILL, its memory or CPU limit) costs its own task one attempt, and
+// is replaced. With `running_max` below the number of processes, those that run take turns: SIGSTOP and
+// SIGCONT every time slice, which is a real preemption (time-slice round-robin).
 #pragma once
 
 #include <memory>

@@ -67,17 +67,20 @@ void ProducerCore::submit(CallData call, millrace::detail::Completion<UntypedRes
   auto held = std::make_shared<millrace::detail::Completion<UntypedResult>>(std::move(done));
   auto publish = [self = shared_from_this(), shared, result, held](std::exception_ptr error) {
     if (error) return held->later(error, nullptr);
-    Outgoing out = outgoing(*shared, shared->ignore_result ? std::string() : self->reply_queue_, self->origin_);
+    Outgoing out =
+        outgoing(*shared, shared->ignore_result ? std::string() : self->reply_queue_, self->origin_);
     if (self->options_.durable_results) out.message.headers[kDurableResult] = true;
     auto message = std::make_shared<Outgoing>(std::move(out));
-    self->places_.ensure(message->need, message->queue, [self, shared, result, held, message](std::exception_ptr why) {
-      if (why) return held->later(why, nullptr);
-      self->client_.async_publish(message->to, std::move(message->message),
-                                  [self, shared, result, held](std::exception_ptr failed, const Receipt&) {
-                                    if (!failed && self->options_.events) self->announce(*shared);
-                                    held->later(failed, failed ? nullptr : result);
-                                  });
-    });
+    self->places_.ensure(message->need, message->queue,
+                         [self, shared, result, held, message](std::exception_ptr why) {
+                           if (why) return held->later(why, nullptr);
+                           self->client_.async_publish(
+                               message->to, std::move(message->message),
+                               [self, shared, result, held](std::exception_ptr failed, const Receipt&) {
+                                 if (!failed && self->options_.events) self->announce(*shared);
+                                 held->later(failed, failed ? nullptr : result);
+                               });
+                         });
   };
   if (wants_result)
     listen(std::move(publish));
@@ -97,7 +100,8 @@ UntypedResult ProducerCore::submit(CallData call) {
 }
 
 UntypedResult ProducerCore::submit(std::vector<CallData> group, CallData last) {
-  if (group.empty()) throw ClientError(ErrorKind::invalid_argument, "a chord needs at least one call in its group");
+  if (group.empty())
+    throw ClientError(ErrorKind::invalid_argument, "a chord needs at least one call in its group");
   if (last.id.empty()) last.id = make_id();
   if (last.queue.empty()) last.queue = options_.queue;
   UntypedResult result = expect(last.id);
@@ -172,7 +176,8 @@ void ProducerCore::start_listening() {
                                                bind_executor(self->loop_->executor(),
                                                              [weak](Delivery delivery) {
                                                                const auto alive = weak.lock();
-                                                               if (alive) alive->on_result(std::move(delivery));
+                                                               if (alive)
+                                                                 alive->on_result(std::move(delivery));
                                                              }),
                                                options);
       {
@@ -238,8 +243,8 @@ void ProducerCore::close() {
   }
   replies.cancel();
   for (const auto& result : waiting) {
-    result->give_up(make_failure(ErrorKind::closed, "the producer was destroyed before task " + result->id() +
-                                                        " had its result"));
+    result->give_up(make_failure(
+        ErrorKind::closed, "the producer was destroyed before task " + result->id() + " had its result"));
   }
 }
 

@@ -49,8 +49,11 @@ ExchangeSpec control_exchange() {
 
 Message revoke_message(const std::string& id, bool terminate) {
   const json::object arguments{{"task_id", id}, {"terminate", terminate}, {"signal", "SIGTERM"}};
-  return json_message(json::object{{"method", "revoke"}, {"arguments", arguments}, {"destination", nullptr},
-                                   {"pattern", nullptr}, {"matcher", nullptr}});
+  return json_message(json::object{{"method", "revoke"},
+                                   {"arguments", arguments},
+                                   {"destination", nullptr},
+                                   {"pattern", nullptr},
+                                   {"matcher", nullptr}});
 }
 
 void RemoteControl::start() {
@@ -69,7 +72,8 @@ void RemoteControl::start() {
 }
 
 bool RemoteControl::is_meant(const json::object& asked) const {
-  if (const json::value* destination = asked.if_contains("destination"); destination && destination->is_array()) {
+  if (const json::value* destination = asked.if_contains("destination");
+      destination && destination->is_array()) {
     for (const json::value& name : destination->get_array()) {
       if (name.is_string() && name.get_string() == host_) return true;
     }

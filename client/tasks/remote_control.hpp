@@ -1,5 +1,5 @@
-// Celery's remote control: commands come by the fanout exchange `celery.pidbox` to a queue of each worker, and
-// answers go to whoever asked.
+// Celery's remote control: commands come by the fanout exchange `celery.pidbox` to a queue of each worker,
+// and answers go to whoever asked.
 #pragma once
 
 #include <boost/json.hpp>

@@ -80,7 +80,8 @@ Message encode_result(const Request& request, const Status& status, const json::
   body["result"] = has_error(status.state) ? json::value(error_object(status)) : status.value;
   body["traceback"] = status.traceback.empty() ? json::value(nullptr) : json::value(status.traceback);
   body["children"] = children;
-  body["date_done"] = is_final(status.state) ? json::value(to_text(std::chrono::system_clock::now())) : nullptr;
+  body["date_done"] =
+      is_final(status.state) ? json::value(to_text(std::chrono::system_clock::now())) : nullptr;
   body["task_id"] = request.call.id;
   if (!request.call.group.empty()) body["group_id"] = request.call.group;
   if (!request.call.parent_id.empty()) body["parent_id"] = request.call.parent_id;
@@ -106,7 +107,8 @@ std::optional<ReceivedResult> decode_result(const Message& message) {
   Status& status = received.status;
   status.name = json::value_to<std::string>(*name);
   status.state = state_from(status.name);
-  if (const json::value* traceback = fields.if_contains("traceback"); traceback != nullptr && traceback->is_string())
+  if (const json::value* traceback = fields.if_contains("traceback");
+      traceback != nullptr && traceback->is_string())
     status.traceback = json::value_to<std::string>(*traceback);
   const json::value* result = fields.if_contains("result");
   if (result == nullptr) return received;

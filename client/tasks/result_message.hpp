@@ -1,5 +1,6 @@
-// Results as messages, as Celery's backend rpc:// sends them: to the default exchange, with the task's reply_to
-// as the key, its id as correlation_id, and {"status", "result", "traceback", "children", "task_id"} as body.
+// Results as messages, as Celery's backend rpc:// sends them: to the default exchange, with the task's
+// reply_to as the key, its id as correlation_id, and {"status", "result", "traceback", "children", "task_id"}
+// as body.
 #pragma once
 
 #include <boost/json.hpp>

@@ -58,7 +58,8 @@ Message definition_message(const json::object& plan) {
   return message;
 }
 
-CallData tick_call(const json::object& plan, std::chrono::system_clock::time_point time, const std::string& queue) {
+CallData tick_call(const json::object& plan, std::chrono::system_clock::time_point time,
+                   const std::string& queue) {
   const auto next = Cron(text_in(plan, "cron")).next(time);
   if (!next) throw std::invalid_argument("the schedule '" + text_in(plan, "cron") + "' never comes");
   CallData call;

@@ -36,8 +36,9 @@ std::function<void(std::exception_ptr)> Settling::wait_for_more() {
 
 void Settling::send(Address to, Message message) {
   ++state_->open;
-  state_->client.async_publish(std::move(to), std::move(message),
-                               [state = state_](std::exception_ptr error, const Receipt&) { one_less(state, error); });
+  state_->client.async_publish(
+      std::move(to), std::move(message),
+      [state = state_](std::exception_ptr error, const Receipt&) { one_less(state, error); });
 }
 
 void Settling::send(Outgoing message) {

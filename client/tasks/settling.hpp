@@ -16,8 +16,8 @@ namespace millrace::tasks {
 // Each send() adds a message; letting go of it says that there are no more.
 class Settling {
  public:
-  // `settle` is called once, on the client's executor or the caller's thread: to acknowledge, or with an error
-  // to give back.
+  // `settle` is called once, on the client's executor or the caller's thread: to acknowledge, or with an
+  // error to give back.
   Settling(Client& client, Places& places, std::function<void(std::exception_ptr)> settle);
   ~Settling();
   Settling(const Settling&) = delete;

@@ -58,7 +58,8 @@ class SpawnSettings {
     check(posix_spawnattr_setsigmask(&attributes, &none), "setsigmask");
     check(posix_spawnattr_setsigdefault(&attributes, &all), "setsigdefault");
     check(posix_spawnattr_setpgroup(&attributes, 0), "setpgroup");
-    check(posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP),
+    check(posix_spawnattr_setflags(&attributes,
+                                   POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP),
           "setflags");
   }
   ~SpawnSettings() {

@@ -34,7 +34,6 @@ std::optional<double> number_of(const Field& field) {
   return std::nullopt;
 }
 
-
 json::array signatures_of(const std::vector<CallData>& calls, const std::string& reply_to) {
   json::array list;
   for (const CallData& call : calls) list.push_back(signature_of(call, reply_to));
@@ -120,7 +119,8 @@ void read_headers(const Message& message, Request& request) {
 
 void read_body(const Message& message, CallData& call) {
   if (message.content_type != kJson)
-    throw std::invalid_argument("its body is '" + message.content_type + "', and only application/json is read");
+    throw std::invalid_argument("its body is '" + message.content_type +
+                                "', and only application/json is read");
   json::value body = json::parse({message.body.data(), message.body.size()});
   json::array& parts = body.as_array();
   if (parts.size() != 3) throw std::invalid_argument("its body is no list of three");
@@ -268,8 +268,9 @@ json::object signature_of(const CallData& call, const std::string& reply_to) {
   if (!call.group.empty()) options["group_id"] = call.group;
   if (call.group_index >= 0) options["group_index"] = call.group_index;
   if (!call.barrier.is_null()) options[kBarrier] = call.barrier;
-  return {{"task", call.task},          {"args", call.args},     {"kwargs", call.kwargs},
-          {"options", std::move(options)}, {"subtask_type", nullptr}, {"immutable", call.immutable}};
+  return {{"task", call.task},       {"args", call.args},
+          {"kwargs", call.kwargs},   {"options", std::move(options)},
+          {"subtask_type", nullptr}, {"immutable", call.immutable}};
 }
 
 CallData call_from_signature(const json::object& signature) {
@@ -279,7 +280,8 @@ CallData call_from_signature(const json::object& signature) {
     call.args = args->as_array();
   if (const json::value* kwargs = signature.if_contains("kwargs"); kwargs != nullptr && !kwargs->is_null())
     call.kwargs = kwargs->as_object();
-  if (const json::value* immutable = signature.if_contains("immutable"); immutable != nullptr && immutable->is_bool())
+  if (const json::value* immutable = signature.if_contains("immutable");
+      immutable != nullptr && immutable->is_bool())
     call.immutable = immutable->get_bool();
   const json::value* given = signature.if_contains("options");
   if (given == nullptr || !given->is_object()) return call;

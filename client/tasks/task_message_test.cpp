@@ -91,14 +91,9 @@ TEST(TaskMessage, reads_what_celery_sends) {
       R"( {"task": "tasks.add", "args": [10], "kwargs": {}, "options": {"task_id": "b"}, "subtask_type": null,)"
       R"( "immutable": false}], "chord": null}])");
   message.content_type = "application/json";
-  message.headers = {{"lang", "py"},
-                     {"task", "tasks.add"},
-                     {"id", "a"},
-                     {"retries", 1},
-                     {"eta", Field()},
-                     {"timelimit", FieldList{30, 1.5}},
-                     {"root_id", "a"},
-                     {"ignore_result", false}};
+  message.headers = {{"lang", "py"},   {"task", "tasks.add"},   {"id", "a"},
+                     {"retries", 1},   {"eta", Field()},        {"timelimit", FieldList{30, 1.5}},
+                     {"root_id", "a"}, {"ignore_result", false}};
   const Request request = read(message);
   EXPECT_EQ(request.retries, 1);
   EXPECT_EQ(request.call.hard_limit, 30s);
@@ -121,7 +116,8 @@ TEST(TaskMessage, says_why_it_cannot_be_read) {
   EXPECT_NE(why_not(broken), "");
   broken = message;
   broken.content_type = "application/x-python-serialize";
-  EXPECT_EQ(why_not(broken), "its body is 'application/x-python-serialize', and only application/json is read");
+  EXPECT_EQ(why_not(broken),
+            "its body is 'application/x-python-serialize', and only application/json is read");
   broken = message;
   broken.headers.erase("id");
   EXPECT_NE(why_not(broken), "");

@@ -35,7 +35,7 @@ void run_job(const JobPtr& job) {
 
 struct ThreadPool::Worker {
   std::thread thread;
-  JobPtr job;              // what it runs
+  JobPtr job;  // what it runs
   bool has_turn = false;
   bool abandoned = false;  // ends after this job, and nobody waits for it
   bool ended = false;
@@ -51,12 +51,10 @@ struct ThreadPool::State {
   std::map<int, std::deque<JobPtr>, std::greater<>> waiting;  // by priority
   std::size_t waiting_count = 0;
   std::vector<std::shared_ptr<Worker>> workers;
-  unsigned running = 0;              // turns that are taken
+  unsigned running = 0;                 // turns that are taken
   std::deque<const Worker*> suspended;  // waiting for a turn
 
-  unsigned running_max() const {
-    return options.running_max == 0 ? ~0U : options.running_max;
-  }
+  unsigned running_max() const { return options.running_max == 0 ? ~0U : options.running_max; }
   bool has_turn() const { return running < running_max(); }
 
   // One that has begun and yielded waits in the same line as those that have not: whoever asked first.
@@ -75,8 +73,7 @@ struct ThreadPool::State {
   }
 };
 
-ThreadPool::ThreadPool(ThreadPoolOptions options)
-    : options_(options), state_(std::make_shared<State>()) {
+ThreadPool::ThreadPool(ThreadPoolOptions options) : options_(options), state_(std::make_shared<State>()) {
   state_->options = options;
   const std::lock_guard lock(state_->mutex);
   for (unsigned i = 0; i < options.threads; ++i) add_thread();

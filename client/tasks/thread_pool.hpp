@@ -1,8 +1,8 @@
 // Runs jobs on threads: those of the highest priority first, then in the order they came.
 //
 // With a limit on how many run at once that is lower than the number of threads, running is a turn that is
-// given round: a task that calls Context::yield after its time slice goes behind those that wait, begun or not
-// (time-slice round-robin, measured at yield).
+// given round: a task that calls Context::yield after its time slice goes behind those that wait, begun or
+// not (time-slice round-robin, measured at yield).
 #pragma once
 
 #include <condition_variable>

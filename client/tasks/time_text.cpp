@@ -90,7 +90,8 @@ std::optional<WallTime> time_from(std::string_view text) {
   const auto fraction = take(text, '.') ? take_fraction(text) : std::chrono::microseconds(0);
   const auto offset = take_offset(text);
   if (!offset || !text.empty()) return std::nullopt;
-  const std::chrono::year_month_day date{std::chrono::year(*year), std::chrono::month(static_cast<unsigned>(*month)),
+  const std::chrono::year_month_day date{std::chrono::year(*year),
+                                         std::chrono::month(static_cast<unsigned>(*month)),
                                          std::chrono::day(static_cast<unsigned>(*day))};
   if (!date.ok() || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
   return WallTime(std::chrono::sys_days(date)) + std::chrono::hours(*hour) + std::chrono::minutes(*minute) +

@@ -57,14 +57,16 @@ void WorkerCore::start() {
   if (client_) return;  // it has started
   for (const auto& [name, task] : tasks_) {
     if (task.options.pool == Pool::processes && !task.plain)
-      throw ClientError(ErrorKind::invalid_argument, "the task " + name + " is a coroutine and cannot run in a process");
+      throw ClientError(ErrorKind::invalid_argument,
+                        "the task " + name + " is a coroutine and cannot run in a process");
   }
   ClientOptions options = client_options_;
   if (options.name.empty()) options.name = "worker " + host_;
   client_ = std::make_unique<Client>(std::move(options));
   client_->connect();
   loop_ = std::make_unique<EventLoop>(1);
-  places_ = std::make_unique<Places>(*client_, loop_->executor(), options_.declare_queues, options_.queue_arguments);
+  places_ = std::make_unique<Places>(*client_, loop_->executor(), options_.declare_queues,
+                                     options_.queue_arguments);
   events_ = std::make_unique<Events>(*client_, host_);
   events_->enable_tasks(options_.events);
   declare();
@@ -102,8 +104,8 @@ void WorkerCore::add_own_tasks() {
 
 void WorkerCore::declare() {
   client_->declare_exchange(event_exchange());
-  const bool retries =
-      std::any_of(tasks_.begin(), tasks_.end(), [](const auto& task) { return task.second.options.retries_max > 0; });
+  const bool retries = std::any_of(tasks_.begin(), tasks_.end(),
+                                   [](const auto& task) { return task.second.options.retries_max > 0; });
   for (const std::string& queue : options_.queues) {
     places_->ensure(Places::Need::queue, queue);
     places_->ensure(Places::Need::dead, queue);
@@ -130,8 +132,8 @@ void WorkerCore::make_pools() {
         pool = std::make_unique<CoroutinePool>(options_.threads, options_.coroutines);
         break;
       case Pool::processes:
-        pool = std::make_unique<ProcessPool>(
-            ProcessPoolOptions{options_.processes, options_.running_max, options_.time_slice, options_.process_limits});
+        pool = std::make_unique<ProcessPool>(ProcessPoolOptions{
+            options_.processes, options_.running_max, options_.time_slice, options_.process_limits});
         break;
     }
   }
@@ -150,7 +152,8 @@ void WorkerCore::consume() {
   }
   for (const Pool kind : used) slots += pools_.at(kind)->slots();
   ConsumeOptions options;
-  options.prefetch = options_.prefetch != 0 ? options_.prefetch : static_cast<std::uint16_t>(std::clamp(slots, 1U, 65535U));
+  options.prefetch =
+      options_.prefetch != 0 ? options_.prefetch : static_cast<std::uint16_t>(std::clamp(slots, 1U, 65535U));
   for (const std::string& queue : options_.queues) {
     auto take = [this, queue](Delivery delivery) { on_delivery(queue, std::move(delivery)); };
     consumers_.push_back(client_->consume(queue, bind_executor(loop_->executor(), std::move(take)), options));
@@ -204,7 +207,8 @@ void WorkerCore::on_delivery(const std::string& queue, Delivery delivery) {
   Request& request = std::get<Request>(decoded);
   const auto now = std::chrono::system_clock::now();
   // One that expires before it may begin need not be held for that.
-  const bool too_late = request.call.expires && *request.call.expires <= std::max(now, request.call.eta.value_or(now));
+  const bool too_late =
+      request.call.expires && *request.call.expires <= std::max(now, request.call.eta.value_or(now));
   if (too_late) return drop(std::move(request), std::move(delivery), true);
   bool is_revoked = false;
   {
@@ -223,8 +227,8 @@ void WorkerCore::on_delivery(const std::string& queue, Delivery delivery) {
   accept(task->second, queue, std::move(request), std::move(delivery));
 }
 
-// The broker gives a call again when its connection is lost. If that was to this worker, which is still at it,
-// the lease is simply renewed.
+// The broker gives a call again when its connection is lost. If that was to this worker, which is still at
+// it, the lease is simply renewed.
 bool WorkerCore::adopt(const std::string& key, Delivery& delivery) {
   if (!delivery.redelivered()) return false;
   const auto job = jobs_.find(key);
@@ -237,7 +241,8 @@ bool WorkerCore::adopt(const std::string& key, Delivery& delivery) {
   return true;
 }
 
-void WorkerCore::accept(const Registration& task, const std::string& queue, Request request, Delivery delivery) {
+void WorkerCore::accept(const Registration& task, const std::string& queue, Request request,
+                        Delivery delivery) {
   const std::string key = Job::key_of(request);
   JobPtr job;
   {
@@ -323,7 +328,8 @@ void WorkerCore::watch_limits(const JobPtr& job) {
   const Milliseconds soft = call.soft_limit.count() > 0 ? call.soft_limit : options.soft_limit;
   const Milliseconds hard = call.hard_limit.count() > 0 ? call.hard_limit : options.hard_limit;
   const std::lock_guard lock(mutex_);
-  if (soft.count() > 0) job->soft_timer = loop_->after(soft, [job] { job->request_stop(StopReason::soft_limit); });
+  if (soft.count() > 0)
+    job->soft_timer = loop_->after(soft, [job] { job->request_stop(StopReason::soft_limit); });
   if (hard.count() > 0) job->hard_timer = loop_->after(hard, [this, job] { on_hard_limit(job); });
 }
 
@@ -344,7 +350,8 @@ void WorkerCore::on_hard_limit(const JobPtr& job) {
 void WorkerCore::on_end(const JobPtr& job, Outcome outcome) {
   if (!job->end()) return;
   unwatch(*job);
-  const bool give_back = outcome.kind == Outcome::Kind::cancelled && job->stop_reason() == StopReason::worker_stops;
+  const bool give_back =
+      outcome.kind == Outcome::Kind::cancelled && job->stop_reason() == StopReason::worker_stops;
   if (give_back) {
     job->take_delivery().requeue();
     const std::lock_guard lock(mutex_);
@@ -392,7 +399,8 @@ void WorkerCore::stop(const std::function<bool()>& hurry) {
   std::vector<JobPtr> jobs;
   {
     std::unique_lock lock(mutex_);
-    std::erase_if(jobs_, [](const auto& entry) { return !entry.second->has_begun() && !entry.second->is_over(); });
+    std::erase_if(jobs_,
+                  [](const auto& entry) { return !entry.second->has_begun() && !entry.second->is_over(); });
     wait_until_idle(lock, options_.drain_time, hurry);
     for (const auto& [key, job] : jobs_) jobs.push_back(job);
   }

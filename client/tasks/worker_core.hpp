@@ -92,7 +92,8 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
   boost::json::object stats() const;
   void beat();
   // Waits until nothing runs, for so long; with the lock.
-  void wait_until_idle(std::unique_lock<std::mutex>& lock, Milliseconds time, const std::function<bool()>& hurry);
+  void wait_until_idle(std::unique_lock<std::mutex>& lock, Milliseconds time,
+                       const std::function<bool()>& hurry);
 
   const ClientOptions client_options_;
   const WorkerOptions options_;
@@ -100,7 +101,8 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
   const std::chrono::steady_clock::time_point created_ = std::chrono::steady_clock::now();
   std::map<std::string, Registration, std::less<>> tasks_;
 
-  std::unique_ptr<EventLoop> loop_;  // deliveries, timers, remote control; outlives the client, whose callbacks it runs
+  std::unique_ptr<EventLoop>
+      loop_;  // deliveries, timers, remote control; outlives the client, whose callbacks it runs
   std::unique_ptr<Client> client_;
   std::unique_ptr<Places> places_;
   std::unique_ptr<Events> events_;

@@ -4,8 +4,8 @@
 #include "client/tasks/barrier.hpp"
 #include "client/tasks/dead_letter.hpp"
 #include "client/tasks/identity.hpp"
-#include "client/tasks/retry_pause.hpp"
 #include "client/tasks/result_message.hpp"
+#include "client/tasks/retry_pause.hpp"
 #include "client/tasks/time_text.hpp"
 #include "client/tasks/worker_core.hpp"
 
@@ -49,7 +49,8 @@ void WorkerCore::send_result(const Request& request, const Status& status, Settl
 }
 
 // Something that follows from `parent`: by the queue that it names, else by the one its parent came from.
-void WorkerCore::send_call(CallData call, const Request& parent, const std::string& queue, Settling& settling) {
+void WorkerCore::send_call(CallData call, const Request& parent, const std::string& queue,
+                           Settling& settling) {
   if (call.id.empty()) call.id = make_id();
   if (call.queue.empty()) call.queue = queue;
   call.root_id = parent.call.root_id;
@@ -105,7 +106,8 @@ void WorkerCore::arrive(const JobPtr& job, const boost::json::value& result, Set
     });
   };
   auto arrived = [self = shared_from_this(), more, queue, joined](std::exception_ptr error, const Receipt&) {
-    if (millrace::Failure(error).kind() == ErrorKind::unroutable) return more(nullptr);  // joined, or given up
+    if (millrace::Failure(error).kind() == ErrorKind::unroutable)
+      return more(nullptr);  // joined, or given up
     if (error) return more(error);
     self->client_->async_inspect_queue(queue, joined);
   };
@@ -145,7 +147,8 @@ void WorkerCore::fail(const JobPtr& job, const Outcome& outcome, Settling& settl
     Message message = encode_call(call, job->request.reply_to, job->request.origin);
     message.headers["retries"] = job->request.retries;
     message.correlation_id = job->request.correlation_id;
-    settling.send(Address(dead_queue_of(job->queue)), dead_letter(std::move(message), job->queue, reason_of(outcome), text));
+    settling.send(Address(dead_queue_of(job->queue)),
+                  dead_letter(std::move(message), job->queue, reason_of(outcome), text));
   }
   for (CallData errback : call.on_failure) {
     // Celery's errbacks of old: called with the id of what failed.

@@ -54,7 +54,8 @@ constexpr Argument kScheduleArguments[] = {
     {"TASK", "The task's name"},
     {"ARGUMENT", "JSON; what is no JSON is taken for text", false, true},
 };
-constexpr Option kSchedule[] = {kVhost, kQueue, {"--named", "NAME=VALUE", "An argument by its name; can be repeated", true}};
+constexpr Option kSchedule[] = {
+    kVhost, kQueue, {"--named", "NAME=VALUE", "An argument by its name; can be repeated", true}};
 constexpr Argument kUnscheduleArguments[] = {{"NAME", "The schedule's name"}};
 constexpr Option kUnschedule[] = {kVhost};
 constexpr Option kWorkers[] = {kVhost};
@@ -170,8 +171,8 @@ int dead(Session& session) {
     return kOk;
   }
   for (const tasks::DeadCall& call : calls) {
-    const std::string line = call.time + "  " + call.id + "  " + call.task + call.arguments + "  " + call.reason +
-                             ": " + call.text;
+    const std::string line = call.time + "  " + call.id + "  " + call.task + call.arguments + "  " +
+                             call.reason + ": " + call.text;
     std::fputs((printable(line) + "\n").c_str(), stdout);
   }
   return kOk;
@@ -181,7 +182,8 @@ int retry(Session& session) {
   const auto client = connect_client(amqp_url(session), "millrace task retry");
   const std::vector<std::string> ids = session.given.list("ID");
   const std::size_t count = tasks::retry_dead_calls(*client, queue_of(session), ids);
-  session.say(std::to_string(count) + (count == 1 ? " task" : " tasks") + " submitted again", {{"retried", count}});
+  session.say(std::to_string(count) + (count == 1 ? " task" : " tasks") + " submitted again",
+              {{"retried", count}});
   return count == 0 && !ids.empty() ? kRefused : kOk;
 }
 
@@ -216,11 +218,13 @@ int workers(Session& session) {
   }
   for (const auto& [name, active] : answers) {
     const json::array* list = active.if_array();
-    std::string line = std::string(name) + "  " + std::to_string(list == nullptr ? 0 : list->size()) + " running";
+    std::string line =
+        std::string(name) + "  " + std::to_string(list == nullptr ? 0 : list->size()) + " running";
     for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
       const json::object* job = (*list)[i].if_object();
       const json::value* task = job == nullptr ? nullptr : job->if_contains("name");
-      if (task != nullptr && task->is_string()) line += (i == 0 ? ": " : ", ") + std::string(task->get_string());
+      if (task != nullptr && task->is_string())
+        line += (i == 0 ? ": " : ", ") + std::string(task->get_string());
     }
     std::fputs((printable(line) + "\n").c_str(), stdout);
   }
@@ -242,21 +246,31 @@ int guarded(Session& session) {
 std::span<const Verb> task_verbs() {
   static const Verb verbs[] = {
       {"task submit", "Submit a task to workers of libmillrace or Celery", kSubmitArguments, kSubmit,
-       "millrace task submit tasks.add 2 3 --wait 10\nmillrace task submit mail.send --named to=you@example.org --delay 60",
+       "millrace task submit tasks.add 2 3 --wait 10\nmillrace task submit mail.send --named "
+       "to=you@example.org --delay 60",
        guarded<submit>},
       {"task status", "Say where a task is", kIdArguments, kStatus, "millrace task status 0f3c1d6e-...",
        guarded<status>},
       {"task cancel", "Have a task dropped, and stopped if it runs", kIdArguments, kCancel,
        "millrace task cancel 0f3c1d6e-...", guarded<cancel>},
-      {"task dead", "List the tasks that could not be done, with the reasons", {}, kDead,
-       "millrace task dead --queue images", guarded<dead>},
+      {"task dead",
+       "List the tasks that could not be done, with the reasons",
+       {},
+       kDead,
+       "millrace task dead --queue images",
+       guarded<dead>},
       {"task retry", "Submit dead tasks again", kRetryArguments, kRetry,
        "millrace task retry --queue images\nmillrace task retry 0f3c1d6e-...", guarded<retry>},
-      {"task schedule", "Submit a task again and again; the broker holds the schedule", kScheduleArguments, kSchedule,
-       "millrace task schedule nightly '0 3 * * *' reports.make --queue reports", guarded<schedule>},
-      {"task unschedule", "End a schedule", kUnscheduleArguments, kUnschedule, "millrace task unschedule nightly",
-       guarded<unschedule>},
-      {"task workers", "List the workers that answer, and what they run", {}, kWorkers, "millrace task workers",
+      {"task schedule", "Submit a task again and again; the broker holds the schedule", kScheduleArguments,
+       kSchedule, "millrace task schedule nightly '0 3 * * *' reports.make --queue reports",
+       guarded<schedule>},
+      {"task unschedule", "End a schedule", kUnscheduleArguments, kUnschedule,
+       "millrace task unschedule nightly", guarded<unschedule>},
+      {"task workers",
+       "List the workers that answer, and what they run",
+       {},
+       kWorkers,
+       "millrace task workers",
        guarded<workers>},
   };
   return verbs;

@@ -104,10 +104,12 @@ void work(const Arguments& arguments) {
   Worker worker(arguments.url, options);
   worker.on(add, [](int x, int y) { return x + y; });
   worker.on(echo, [](const std::string& text) { return text; });
-  worker.on(fail_twice, [](Context& context) {
-          if (context.retries() < 2) throw std::runtime_error("not yet");
-          return static_cast<int>(context.retries());
-        })
+  worker
+      .on(fail_twice,
+          [](Context& context) {
+            if (context.retries() < 2) throw std::runtime_error("not yet");
+            return static_cast<int>(context.retries());
+          })
       .retries(5, 50ms, 2, 1s, 0.5);
   worker.on(raise, [](const std::string& text) { throw TaskError("ValueError", text); }).retries(1, 10ms);
   worker.on(never_again, [] { throw Reject("no use"); }).retries(5, 10ms);
@@ -120,7 +122,9 @@ void work(const Arguments& arguments) {
     for (int i = 1; i <= count; ++i) context.progress(static_cast<double>(i) / count, i);
     return count;
   });
-  worker.on(total, [](const std::vector<int>& numbers) { return std::accumulate(numbers.begin(), numbers.end(), 0); });
+  worker.on(total, [](const std::vector<int>& numbers) {
+    return std::accumulate(numbers.begin(), numbers.end(), 0);
+  });
   worker.on(rest_async, rest_awaiting);
   // What was carried out, for tests that count.
   worker.on(note, [](const std::string& file, int number) {
@@ -167,7 +171,8 @@ void results(const Arguments& arguments) {
   check(submitted.get().async_get(millrace::use_future).get() == 3, "a future has the result");
   boost::asio::io_context context;
   std::exception_ptr error;
-  millrace::co_spawn(context, sums_awaiting(producer, 10), [&](std::exception_ptr thrown) { error = thrown; });
+  millrace::co_spawn(context, sums_awaiting(producer, 10),
+                     [&](std::exception_ptr thrown) { error = thrown; });
   context.run();
   if (error) std::rethrow_exception(error);
   const std::string text = failure_of([&] { producer.submit(raise("boom")).get(20s); });
@@ -185,15 +190,16 @@ void times(const Arguments& arguments) {
   check(producer.submit(add(1, 1).delay(700ms)).get(20s) == 2, "a delayed task answers");
   const auto took = std::chrono::steady_clock::now() - began;
   check(took >= 690ms && took < 10s, "after its delay");
-  const std::string text = failure_of([&] { producer.submit(add(1, 1).delay(400ms).expires_in(100ms)).get(20s); });
+  const std::string text =
+      failure_of([&] { producer.submit(add(1, 1).delay(400ms).expires_in(100ms)).get(20s); });
   check(text == "TaskRevokedError: expired", "a late task is revoked: " + text);
 }
 
 void cancelling(const Arguments& arguments) {
   Producer producer(arguments.url, producing(arguments));
   // One that runs.
-  for (const auto& running : {producer.submit(rest(30)), producer.submit(rest_async(30)),
-                              producer.submit(rest_in_process(30))}) {
+  for (const auto& running :
+       {producer.submit(rest(30)), producer.submit(rest_async(30)), producer.submit(rest_in_process(30))}) {
     std::this_thread::sleep_for(500ms);
     running.cancel();
     const std::string text = failure_of([&] { running.get(20s); });
@@ -214,12 +220,14 @@ void reporting(const Arguments& arguments) {
   std::vector<std::string> seen;
   result.on_status([&](const Status& status) {
     const std::lock_guard lock(mutex);
-    seen.push_back(status.name + (status.name == "PROGRESS" ? json::serialize(status.value.at("detail")) : ""));
+    seen.push_back(status.name +
+                   (status.name == "PROGRESS" ? json::serialize(status.value.at("detail")) : ""));
   });
   check(result.get(20s) == 3, "a task that reports answers");
   std::this_thread::sleep_for(100ms);
   const std::lock_guard lock(mutex);
-  check(seen == std::vector<std::string>{"PROGRESS1", "PROGRESS2", "PROGRESS3", "SUCCESS"}, "every report arrives");
+  check(seen == std::vector<std::string>{"PROGRESS1", "PROGRESS2", "PROGRESS3", "SUCCESS"},
+        "every report arrives");
 }
 
 void limits(const Arguments& arguments) {
@@ -301,10 +309,11 @@ void submit_notes(const Arguments& arguments) {
   for (int i = 0; i < arguments.count; ++i) {
     while (open > 50) std::this_thread::sleep_for(1ms);
     ++open;
-    producer.async_submit(note(file, i).ignore_result(), [&open, i](millrace::Failure failed, const Result<void>&) {
-      if (!failed) std::cout << (std::to_string(i) + "\n") << std::flush;
-      --open;
-    });
+    producer.async_submit(note(file, i).ignore_result(),
+                          [&open, i](millrace::Failure failed, const Result<void>&) {
+                            if (!failed) std::cout << (std::to_string(i) + "\n") << std::flush;
+                            --open;
+                          });
   }
   while (open > 0) std::this_thread::sleep_for(1ms);
 }
@@ -328,9 +337,8 @@ void chains(const Arguments& arguments) {
   Producer producer(arguments.url, producing(arguments));
   check(producer.submit(chain(add(1, 2), add.partial(10), add.partial(100))).get(20s) == 113,
         "each gets the result before it");
-  const std::string text = failure_of([&] {
-    producer.submit(chain(add(1, 2), never_again().immutable(), add.partial(100))).get(20s);
-  });
+  const std::string text = failure_of(
+      [&] { producer.submit(chain(add(1, 2), never_again().immutable(), add.partial(100))).get(20s); });
   check(text == "Reject: no use", "a chain that breaks tells its caller: " + text);
 }
 
@@ -358,9 +366,9 @@ void groups(const Arguments& arguments) {
 
 int main(int argc, char** argv) try {
   const std::map<std::string, void (*)(const Arguments&)> verbs{
-      {"worker", work},         {"results", results}, {"times", times},         {"cancelling", cancelling},
-      {"reporting", reporting}, {"limits", limits},   {"processes", processes}, {"uniqueness", uniqueness},
-      {"notes", submit_notes},  {"celery", ask_celery}, {"chains", chains},     {"groups", groups},
+      {"worker", work},          {"results", results},   {"times", times},         {"cancelling", cancelling},
+      {"reporting", reporting},  {"limits", limits},     {"processes", processes}, {"uniqueness", uniqueness},
+      {"notes", submit_notes},   {"celery", ask_celery}, {"chains", chains},       {"groups", groups},
       {"scheduling", scheduling}};
   if (argc < 4 || !verbs.contains(argv[1])) {
     std::cerr << "usage: tasks_driver VERB URL QUEUE [NAME=VALUE ...]\n";

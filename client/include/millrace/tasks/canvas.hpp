@@ -1,8 +1,9 @@
 // Calls put together.
 //
-//   producer.submit(chain(load("a"), resize.partial(640), store.partial()));    // each gets the result before it
-//   std::vector<int> sums = producer.submit(group(add(1, 1), add(2, 2))).get();   // at the same time
-//   producer.submit(chord(group(add(1, 1), add(2, 2)), total.partial()));         // then one with all the results
+//   producer.submit(chain(load("a"), resize.partial(640), store.partial()));    // each gets the result
+//   before it std::vector<int> sums = producer.submit(group(add(1, 1), add(2, 2))).get();   // at the same
+//   time producer.submit(chord(group(add(1, 1), add(2, 2)), total.partial()));         // then one with all
+//   the results
 #pragma once
 
 #include <chrono>
@@ -15,9 +16,9 @@
 
 namespace millrace::tasks {
 
-// The calls one after the other, as one call with the result of the last. A call that is not immutable gets the
-// result before it as its first argument. When one fails, those behind it are not begun, and the failure is the
-// chain's.
+// The calls one after the other, as one call with the result of the last. A call that is not immutable gets
+// the result before it as its first argument. When one fails, those behind it are not begun, and the failure
+// is the chain's.
 template <class R>
 Call<R> chain(Call<R> only) {
   return only;

@@ -28,8 +28,8 @@ class Context {
   // (WorkerOptions::time_slice).
   virtual void yield() { check(); }
 
-  // Tells the caller (Result::on_status) how far it is, between 0 and 1: state PROGRESS with {"progress": ...,
-  // "detail": ...}.
+  // Tells the caller (Result::on_status) how far it is, between 0 and 1: state PROGRESS with {"progress":
+  // ..., "detail": ...}.
   void progress(double fraction, const boost::json::value& detail = {}) {
     set_state("PROGRESS", boost::json::object{{"progress", fraction}, {"detail", detail}});
   }

@@ -121,8 +121,8 @@ template <class R, class... Args, class F>
 CoroutineFunction coroutine_function(std::vector<std::string> names, F function) {
   auto shared = std::make_shared<F>(std::move(function));
   return [names = std::move(names), shared](Context& context, const CallData& call) {
-    return run_coroutine<R>(shared, context,
-                            arguments<std::decay_t<Args>...>(call, names, std::index_sequence_for<Args...>()));
+    return run_coroutine<R>(
+        shared, context, arguments<std::decay_t<Args>...>(call, names, std::index_sequence_for<Args...>()));
   };
 }
 

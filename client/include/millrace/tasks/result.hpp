@@ -50,9 +50,8 @@ R convert(const boost::json::value& value) {
     try {
       return boost::json::value_to<R>(value);
     } catch (const std::exception& error) {
-      throw ClientError(ErrorKind::codec,
-                        "the result " + boost::json::serialize(value).substr(0, 200) + " does not fit its type: " +
-                            error.what());
+      throw ClientError(ErrorKind::codec, "the result " + boost::json::serialize(value).substr(0, 200) +
+                                              " does not fit its type: " + error.what());
     }
   }
 }
@@ -77,7 +76,9 @@ void start_get(ResultState& state, millrace::detail::Completion<R> done) {
 
 inline void start_get_nothing(ResultState& state, millrace::detail::Completion<> done) {
   auto held = std::make_shared<millrace::detail::Completion<>>(std::move(done));
-  auto arrived = [held](std::exception_ptr error, const boost::json::value&) { held->later(std::move(error)); };
+  auto arrived = [held](std::exception_ptr error, const boost::json::value&) {
+    held->later(std::move(error));
+  };
   start_wait(state, millrace::detail::Completion<boost::json::value>(std::move(arrived), executor(state)));
 }
 
@@ -95,7 +96,8 @@ class Result {
   const std::string& id() const { return detail::id(*state_); }
   Status status() const { return detail::status(*state_); }
 
-  // Waits for the result; throws TaskFailed, or ErrorKind::timed_out when the time is over (the task goes on).
+  // Waits for the result; throws TaskFailed, or ErrorKind::timed_out when the time is over (the task goes
+  // on).
   R get(std::chrono::milliseconds timeout = std::chrono::hours(24)) const {
     return detail::convert<R>(detail::wait(*state_, timeout));
   }

@@ -31,10 +31,10 @@ enum class Pool : std::uint8_t { threads, coroutines, processes };
 
 // What a child process may use.
 struct ProcessLimits {
-  std::size_t memory_max = 0;           // bytes of address space (RLIMIT_AS); 0: no limit
-  std::chrono::seconds cpu_max{0};      // of one task; 0: no limit
-  std::uint64_t tasks_max = 0;          // then the process is replaced; 0: never
-  std::size_t resident_max = 0;         // bytes; above it the process is replaced after its task
+  std::size_t memory_max = 0;       // bytes of address space (RLIMIT_AS); 0: no limit
+  std::chrono::seconds cpu_max{0};  // of one task; 0: no limit
+  std::uint64_t tasks_max = 0;      // then the process is replaced; 0: never
+  std::size_t resident_max = 0;     // bytes; above it the process is replaced after its task
 };
 
 // How a worker treats one task; every function changes it and returns it.
@@ -45,9 +45,9 @@ class TaskOptions {
   // broker holds it meanwhile.
   TaskOptions& retries(unsigned max, Milliseconds first = std::chrono::seconds(1), double factor = 2,
                        Milliseconds longest = std::chrono::minutes(10), double jitter = 0.5);
-  // For calls that bring none. At the soft limit Context::check throws; at the hard one a process is killed. A
-  // thread cannot be: the call is reported and settled, a new thread takes its place, and whatever the old one
-  // still does is ignored.
+  // For calls that bring none. At the soft limit Context::check throws; at the hard one a process is killed.
+  // A thread cannot be: the call is reported and settled, a new thread takes its place, and whatever the old
+  // one still does is ignored.
   TaskOptions& limits(Milliseconds soft, Milliseconds hard);
   // In child processes; for plain functions.
   TaskOptions& in_process();
@@ -84,8 +84,8 @@ class WorkerOptions {
   // Calls held by this worker, running ones included, of each queue. 0: as many as run at once, so that none
   // waits here while another worker is idle. More of it only pays for tasks of less than a millisecond.
   std::uint16_t prefetch = 0;
-  // Tasks that run on threads at once, if less than there are threads: the others wait their turn, which comes
-  // when one ends or calls Context::yield after `time_slice`. 0: no such limit.
+  // Tasks that run on threads at once, if less than there are threads: the others wait their turn, which
+  // comes when one ends or calls Context::yield after `time_slice`. 0: no such limit.
   unsigned running_max = 0;
   Milliseconds time_slice{100};
   ProcessLimits process_limits;
@@ -136,8 +136,8 @@ class Worker {
     return add(std::move(entry));
   }
 
-  // Begins to take calls and returns. Throws a ClientError when the broker cannot be used, not_supported when a
-  // task has retries and the broker cannot hold them.
+  // Begins to take calls and returns. Throws a ClientError when the broker cannot be used, not_supported when
+  // a task has retries and the broker cannot hold them.
   //
   // Where a task runs in processes, these are this program, started again with the arguments it was started
   // with: there, start() serves one process' tasks and never returns. So what comes before it in main should
