@@ -8,14 +8,11 @@ namespace millrace::tasks {
 
 Job::Job(std::weak_ptr<detail::WorkerCore> worker, const detail::Registration& task, std::string from_queue,
          Request asked, Delivery given)
-    : queue(std::move(from_queue)),
-      request(std::move(asked)),
-      worker_(std::move(worker)),
-      task_(task),
-      delivery_(std::move(given)) {
+    : queue(std::move(from_queue)), request(std::move(asked)), worker_(std::move(worker)), task_(task) {
   call_ = &request.call;
   retries_ = request.retries;
-  redelivered_ = delivery_.redelivered();
+  redelivered_ = given.redelivered();
+  deliveries_.push_back(std::move(given));
 }
 
 std::shared_ptr<PoolOwner> Job::owner() const {
@@ -44,12 +41,18 @@ bool Job::begin() {
 
 void Job::adopt(Delivery delivery) {
   const std::lock_guard lock(mutex_);
-  delivery_ = std::move(delivery);
+  deliveries_.push_back(std::move(delivery));
 }
 
-Delivery Job::take_delivery() {
+void Job::acknowledge() {
   const std::lock_guard lock(mutex_);
-  return std::move(delivery_);
+  for (Delivery& delivery : deliveries_) delivery.ack();
+  deliveries_.clear();
+}
+
+void Job::give_back() {
+  const std::lock_guard lock(mutex_);
+  deliveries_.clear();
 }
 
 void Job::on_stop(std::function<void(StopReason)> action) {

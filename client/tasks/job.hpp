@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "client/tasks/task_message.hpp"
 #include "millrace/delivery.hpp"
@@ -33,9 +34,10 @@ class Job final : public Context, public std::enable_shared_from_this<Job> {
   const detail::Registration& task() const noexcept { return task_; }
   // Whom to tell how it goes; null when the worker is gone.
   std::shared_ptr<PoolOwner> owner() const;
-  // One attempt at one call: a redelivery of it has the same key.
+  // One message: a redelivery of it has the same key. Celery gives its messages no id; then it is one attempt
+  // at one call.
   static std::string key_of(const Request& request) {
-    return request.call.id + ':' + std::to_string(request.retries);
+    return request.call.id + ':' + std::to_string(request.retries) + ':' + request.message_id;
   }
 
   // Asks the task to end, for the first reason given; a soft limit gives way to the others.
@@ -49,10 +51,12 @@ class Job final : public Context, public std::enable_shared_from_this<Job> {
   bool has_begun() const noexcept { return begun_.load(std::memory_order_acquire); }
   std::chrono::steady_clock::time_point started() const noexcept { return started_; }
 
-  // The broker has given the same call again, after a lost connection: the new delivery is settled instead.
+  // The broker has given the same call again, after a lost connection: it is settled with the first, which
+  // has lost its meaning then.
   void adopt(Delivery delivery);
-  // To settle it, once.
-  Delivery take_delivery();
+  // Each does so once, for all.
+  void acknowledge();
+  void give_back();
 
   // What a pool wants to do at once when the task is asked to stop: interrupt a coroutine, signal a process.
   void on_stop(std::function<void(StopReason)> action);
@@ -78,7 +82,7 @@ class Job final : public Context, public std::enable_shared_from_this<Job> {
   bool soft_limit_thrown_ = false;
   std::chrono::steady_clock::time_point started_;
   std::mutex mutex_;
-  Delivery delivery_;
+  std::vector<Delivery> deliveries_;
   std::function<void(StopReason)> on_stop_;
 };
 

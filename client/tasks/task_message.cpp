@@ -107,6 +107,7 @@ void read_headers(const Message& message, Request& request) {
   const std::string barrier = text_header(message, kBarrier);
   if (!barrier.empty()) call.barrier = json::parse(barrier);
   read_limits(message, call);
+  request.message_id = message.message_id;
   request.reply_to = message.reply_to;
   request.correlation_id = message.correlation_id.empty() ? call.id : message.correlation_id;
   request.retries = whole_header(message, "retries", 0);

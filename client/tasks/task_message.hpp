@@ -21,6 +21,7 @@ inline constexpr const char* kBarrier = "millrace-barrier";  // CallData::barrie
 // What a worker has received, with all that it needs to answer and to send it on.
 struct Request {
   CallData call;  // `next` in order; ids and queues of what comes after it as they were given
+  std::string message_id;
   std::string reply_to;
   std::string correlation_id;
   std::int64_t retries = 0;

@@ -183,9 +183,8 @@ Settling WorkerCore::settle(const JobPtr& job) {
       self->forget(job);
       if (!error) self->done_.add(Job::key_of(job->request));
     }
-    Delivery delivery = job->take_delivery();
-    if (!error) delivery.ack();
-    delivery.requeue();
+    if (!error) job->acknowledge();
+    job->give_back();
     const std::lock_guard lock(self->mutex_);
     --self->settling_;
     self->changed_.notify_all();
@@ -228,14 +227,15 @@ void WorkerCore::on_delivery(const std::string& queue, Delivery delivery) {
 }
 
 // The broker gives a call again when its connection is lost. If that was to this worker, which is still at
-// it, the lease is simply renewed.
-bool WorkerCore::adopt(const std::string& key, Delivery& delivery) {
-  if (!delivery.redelivered()) return false;
+// it, the lease is simply renewed. A broker that was killed does not know that it had delivered the message,
+// so its word `redelivered` counts only for what has no id of its own.
+bool WorkerCore::adopt(const std::string& key, const Request& request, Delivery& delivery) {
   const auto job = jobs_.find(key);
   if (job != jobs_.end()) {
     job->second->adopt(std::move(delivery));
     return true;
   }
+  if (request.message_id.empty() && !delivery.redelivered()) return false;
   if (!done_.contains(key)) return false;
   delivery.ack();
   return true;
@@ -248,7 +248,7 @@ void WorkerCore::accept(const Registration& task, const std::string& queue, Requ
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return;  // the delivery goes back
-    if (adopt(key, delivery)) return;
+    if (adopt(key, request, delivery)) return;
     job = std::make_shared<Job>(weak_from_this(), task, queue, std::move(request), std::move(delivery));
     jobs_.insert_or_assign(key, job);
     ++totals_[task.name];
@@ -353,7 +353,7 @@ void WorkerCore::on_end(const JobPtr& job, Outcome outcome) {
   const bool give_back =
       outcome.kind == Outcome::Kind::cancelled && job->stop_reason() == StopReason::worker_stops;
   if (give_back) {
-    job->take_delivery().requeue();
+    job->give_back();
     const std::lock_guard lock(mutex_);
     forget(job);
     changed_.notify_all();
@@ -413,7 +413,7 @@ void WorkerCore::stop(const std::function<bool()>& hurry) {
   }
   for (const JobPtr& job : jobs) {
     if (!job->end()) continue;
-    job->take_delivery().requeue();
+    job->give_back();
     pool_of(job->task()).abandon(job);
   }
   for (auto& [kind, pool] : pools_) pool->stop();

@@ -59,7 +59,7 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
 
   void on_delivery(const std::string& queue, Delivery delivery);
   void accept(const Registration& task, const std::string& queue, Request request, Delivery delivery);
-  bool adopt(const std::string& key, Delivery& delivery);
+  bool adopt(const std::string& key, const Request& request, Delivery& delivery);
   void hold_until_due(const std::string& queue, const Request& request, Delivery delivery);
   void drop(Request request, Delivery delivery, bool expired);
   void bury(const std::string& queue, Delivery delivery, const std::string& reason, const std::string& text,

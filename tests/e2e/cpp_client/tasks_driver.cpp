@@ -37,6 +37,8 @@ const Task<double(double)> rest_deaf{"tasks.rest_deaf", {"seconds"}};
 const Task<int(int)> steps{"tasks.steps", {"count"}};
 const Task<double(double)> rest_async{"tasks.rest_async", {"seconds"}};
 const Task<void(std::string, int)> note{"tasks.note", {"file", "number"}};
+const Task<double(std::string, int, double)> note_then_rest{"tasks.note_then_rest",
+                                                            {"file", "number", "seconds"}};
 const Task<std::string(std::string)> misbehave{"tasks.misbehave", {"how"}};
 const Task<int(std::vector<int>)> total{"tasks.total", {"numbers"}};
 const Task<int()> child_pid{"tasks.child_pid"};
@@ -130,6 +132,10 @@ void work(const Arguments& arguments) {
   worker.on(note, [](const std::string& file, int number) {
     std::this_thread::sleep_for(1ms);
     std::ofstream(file, std::ios::app) << (std::to_string(number) + "\n");
+  });
+  worker.on(note_then_rest, [](Context& context, const std::string& file, int number, double seconds) {
+    std::ofstream(file, std::ios::app) << (std::to_string(number) + "\n");
+    return rest_for(context, seconds);
   });
   worker.on(misbehave, misbehaving).in_process();
   worker.on(child_pid, [] { return static_cast<int>(getpid()); }).in_process();
