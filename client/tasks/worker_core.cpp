@@ -298,13 +298,15 @@ void WorkerCore::bury(const std::string& queue, Delivery delivery, const std::st
 // -- running
 
 bool WorkerCore::on_begin(const JobPtr& job) {
-  bool wanted = true;
+  bool stops = false;
+  bool is_revoked = false;
   {
     const std::lock_guard lock(mutex_);
-    wanted = !stopping_ && !revoked_.contains(job->request.call.id);
+    stops = stopping_;
+    is_revoked = revoked_.contains(job->request.call.id);
   }
-  if (!wanted) {
-    job->request_stop(stopping_ ? StopReason::worker_stops : StopReason::cancelled);
+  if (stops || is_revoked) {
+    job->request_stop(stops ? StopReason::worker_stops : StopReason::cancelled);
     on_end(job, outcome_of(std::make_exception_ptr(Cancelled("revoked"))));
     return false;
   }
