@@ -227,7 +227,7 @@ void WorkerCore::on_delivery(const std::string& queue, Delivery delivery) {
 }
 
 // The broker gives a call again when its connection is lost. If that was to this worker, which is still at
-// it, the lease is simply renewed. A broker that was killed does not know that it had delivered the message,
+// it, the lease is simply renewed. Not every broker that was killed knows that it had delivered the message,
 // so its word `redelivered` counts only for what has no id of its own.
 bool WorkerCore::adopt(const std::string& key, const Request& request, Delivery& delivery) {
   const auto job = jobs_.find(key);
