@@ -1,10 +1,9 @@
 #include "broker/node/shard.hpp"
 
-#include "broker/node/asking_connection.hpp"
-
 #include <algorithm>
 
 #include "base/assert.hpp"
+#include "broker/node/asking_connection.hpp"
 #include "broker/node/coordinator.hpp"
 #include "broker/node/events.hpp"
 #include "broker/node/remembering.hpp"
@@ -119,6 +118,8 @@ void Shard::end_turn(bool idle) {
     tap_->flush();
   send_letters();
   arm_timer();
+  // What queues have left to do goes on in the next turn, for which nothing else may come.
+  if (!dirty_.empty()) runtime_.executor.post([] {});
   graveyard_.clear();
   now_ms_ = now_us_ = 0;
 }
