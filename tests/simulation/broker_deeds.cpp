@@ -157,12 +157,15 @@ void BrokerWorld::get(Client& client) {
   ++unanswered_;
   queue.no_ack_gets += no_ack;
   client.connection->get(
-      queue.name, no_ack, [this, &client, &queue, no_ack](result<std::optional<GotMessage>> answer) {
+      queue.name, no_ack,
+      [this, &client, &queue, no_ack, deletions = queue.deletions](result<std::optional<GotMessage>> answer) {
         --unanswered_;
         queue.no_ack_gets -= no_ack;
         if (!answer || !*answer) return;
         const GotMessage& got = **answer;
         const std::uint64_t id = id_of(*got.delivery.message);
+        // Given before the queue was deleted, and told after.
+        if (queue.deletions != deletions && queue.is_settled(id)) return;
         model_.received(queue, id, got.delivery, !no_ack, nullptr, client.shard_ms(&got.queue));
         if (!no_ack) client.held.push_back({queue.name, got.queue, ConsumerId(), got.delivery.seq, id});
       });

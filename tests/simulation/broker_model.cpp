@@ -104,6 +104,7 @@ void Model::all_may_be_gone(ModelQueue& queue) {
 
 void Model::deleted(ModelQueue& queue) {
   queue.state = ModelQueue::State::absent;
+  ++queue.deletions;
   for (auto& [exchange, bound] : queue.bound) bound = Presence::absent;
   // What is held back may still come, when the queue is declared again.
   for (auto& [id, copy] : queue.copies) copy.settled = copy.settled || !copy.delayed;

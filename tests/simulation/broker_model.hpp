@@ -61,11 +61,16 @@ struct ModelQueue {
   std::int64_t retry_min_ms = 0;  // what comes back waits at least so long
   unsigned purging = 0;           // purges not answered yet
   unsigned no_ack_gets = 0;       // likewise
+  std::uint64_t deletions = 0;
   enum class State { absent, declaring, there, deleting } state = State::absent;
   std::map<std::string, Presence> bound;  // by exchange
   std::map<std::uint64_t, Copy> copies;   // by message
 
   bool is_there() const { return state == State::there; }
+  bool is_settled(std::uint64_t id) const {
+    const auto copy = copies.find(id);
+    return copy != copies.end() && copy->second.settled;
+  }
   bool may_die() const { return !dead_letters_to.empty(); }
   // What goes before what in this queue: a higher one before a lower, or each apart from the others.
   std::uint8_t level_of(std::uint64_t id, std::uint8_t priority) const;
