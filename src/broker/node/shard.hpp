@@ -164,9 +164,9 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   // Alarms: the reason, or empty when all is well. Broadcast by the node to each shard.
   void set_alarm(std::string_view reason);
   std::string_view alarm() const noexcept { return alarm_; }
-  // By an alarm, or because the log has more to write than it should.
   // The log is written to the end, and nothing is taken in or given out any more.
   bool closing() const noexcept { return closing_; }
+  // By an alarm, or because the log has more to write than it should.
   bool blocked() const noexcept { return flow_ || !alarm_.empty(); }
 
   // Asks every session to close, and calls `done` when none is left.

@@ -356,14 +356,11 @@ void Queue::shut(bool notify_consumers) {
     lane->for_each([this](const Entry& entry) { left_memory(entry); });
     lane.reset();
   }
-  for_each_pinned([this](const Entry& entry) { left_memory(entry); });
+  for_each_pinned([this](const Entry& entry) { left_memory(entry); });  // those of the index, too
   unacked_.clear();
   unacked_bytes_ = 0;
   delayed_.clear();
-  if (ranked_) {
-    ranked_->for_each([this](const Entry& entry, std::int64_t) { left_memory(entry); });
-    ranked_->clear();
-  }
+  if (ranked_) ranked_->clear();
   unread_retries_.reset();
   transfers_.clear();
   ready_ = ready_bytes_ = 0;

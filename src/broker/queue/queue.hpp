@@ -209,13 +209,13 @@ class Queue {
   std::uint64_t ready() const noexcept { return ready_; }
   std::uint64_t ready_bytes() const noexcept { return ready_bytes_; }
   std::uint64_t unsettled() const noexcept { return unacked_.size(); }
-  // Nor is any waiting for another try, or dying.
-  bool is_empty() const noexcept { return ready_ + waiting() + unacked_.size() + transfers_.size() == 0; }
   std::uint64_t unsettled_bytes() const noexcept { return unacked_bytes_; }
   // To be tried again later.
   std::uint64_t waiting() const noexcept {
     return delayed_.size() + (unread_retries_ ? unread_retries_->waiting.size() : 0);
   }
+  // It holds no message in any state: ready, with a consumer, waiting for another try, dying.
+  bool is_empty() const noexcept { return ready_ + waiting() + unacked_.size() + transfers_.size() == 0; }
   std::size_t consumers() const noexcept { return consumers_.size(); }
   const ConsumerSet& consumer_list() const noexcept { return consumers_; }
   std::uint64_t memory_bytes() const noexcept { return memory_bytes_; }

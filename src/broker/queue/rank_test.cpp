@@ -45,6 +45,17 @@ TEST_F(RankedQueueTest, serves_the_latest_first) {
   EXPECT_EQ(serve_all(), (Bodies{"c", "b", "a"}));
 }
 
+TEST_F(RankedQueueTest, gives_its_memory_back_once_when_it_is_deleted) {
+  make(by(Scheduling::lifo));
+  for (const char* body : {"a", "b", "c"}) publish(body);
+  consume(1, 1);
+  run();  // one is with the consumer, two are ranked
+  EXPECT_GT(host.memory, 0);
+  queue().shut(false);
+  EXPECT_EQ(host.memory, 0);
+  EXPECT_EQ(queue().memory_bytes(), 0u);
+}
+
 TEST_F(RankedQueueTest, serves_the_shortest_job_first_and_equals_in_order) {
   make(by(Scheduling::shortest_job));
   publish("long", "x-size=900");
