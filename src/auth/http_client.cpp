@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/number.hpp"
+#include "base/percent.hpp"
 
 namespace millrace::auth {
 namespace {
@@ -269,19 +270,9 @@ void HttpClient::post(const Url& url, std::string form, runtime::Milliseconds ti
 }
 
 void add_field(std::string& form, std::string_view name, std::string_view value) {
-  constexpr char kHex[] = "0123456789ABCDEF";
   if (!form.empty()) form += '&';
   form.append(name).append("=");
-  for (const char c : value) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '.' || c == '_' || c == '~';
-    if (plain) {
-      form += c;
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      form += {'%', kHex[byte >> 4], kHex[byte & 15]};
-    }
-  }
+  put_percent_encoded(form, value);
 }
 
 }  // namespace millrace::auth

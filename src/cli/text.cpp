@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdio>
 
+#include "base/percent.hpp"
 #include "base/utf8.hpp"
 
 namespace millrace::cli {
@@ -77,15 +78,7 @@ std::string cut_to(std::string_view text, std::size_t width) {
 
 std::string percent_encode(std::string_view text) {
   std::string encoded;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '.' || c == '_' || c == '~';
-    if (plain) {
-      encoded += c;
-    } else {
-      encoded += print("%%%02X", static_cast<unsigned>(static_cast<unsigned char>(c)));
-    }
-  }
+  put_percent_encoded(encoded, text);
   return encoded;
 }
 

@@ -4,6 +4,7 @@
 #include <boost/json/value.hpp>
 
 #include "base/number.hpp"
+#include "base/percent.hpp"
 #include "management/cloud_events.hpp"
 #include "management/json_values.hpp"
 #include "management/uri.hpp"

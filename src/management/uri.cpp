@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "base/percent.hpp"
+
 namespace millrace::management {
 namespace {
 
@@ -78,14 +80,6 @@ std::optional<Target> parse_target(std::string_view text) {
     query.remove_prefix(end + 1);
   }
   return target;
-}
-
-void put_percent(std::string& to, char c) {
-  constexpr char kDigits[] = "0123456789ABCDEF";
-  const auto byte = static_cast<unsigned char>(c);
-  to += '%';
-  to += kDigits[byte >> 4];
-  to += kDigits[byte & 15];
 }
 
 std::string quote(std::string_view text) {

@@ -26,8 +26,6 @@ std::optional<Target> parse_target(std::string_view target);
 
 // None: a percent sign without two digits behind it.
 std::optional<std::string> decode_percent(std::string_view text);
-// %XX
-void put_percent(std::string& to, char c);
 
 // As a form encodes it: letters, digits and "._-" stay, a space becomes a plus sign, all else %XX; so does a
 // tilde, which separates the parts of a binding's properties_key.
