@@ -14,28 +14,6 @@ namespace {
 
 using About = broker::RightQuestion::About;
 
-std::string_view name_of(broker::Permission permission) noexcept {
-  switch (permission) {
-    case broker::Permission::configure:
-      return "configure";
-    case broker::Permission::write:
-      return "write";
-    case broker::Permission::read:
-      return "read";
-  }
-  return "";
-}
-
-std::string_view name_of(broker::ResourceKind kind) noexcept {
-  switch (kind) {
-    case broker::ResourceKind::queue:
-      return "queue";
-    case broker::ResourceKind::exchange:
-      return "exchange";
-  }
-  return "";
-}
-
 std::string joined(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
@@ -70,14 +48,14 @@ std::string form_of(const broker::RightQuestion& question) {
       add_field(form, "ip", broker::LoginGuard::source_of(question.peer));
       break;
     case About::resource:
-      add_field(form, "resource", name_of(question.kind));
+      add_field(form, "resource", to_string(question.kind));
       add_field(form, "name", question.name);
-      add_field(form, "permission", name_of(question.permission));
+      add_field(form, "permission", to_string(question.permission));
       break;
     case About::topic:
       add_field(form, "resource", "topic");
       add_field(form, "name", question.name);
-      add_field(form, "permission", name_of(question.permission));
+      add_field(form, "permission", to_string(question.permission));
       add_field(form, "routing_key", question.routing_key);
       break;
   }

@@ -64,6 +64,27 @@ std::string fill_in(std::string_view pattern, std::string_view user, std::string
   return filled;
 }
 
+std::string_view pattern_for(const PermissionSpec& patterns, Permission permission) noexcept {
+  switch (permission) {
+    case Permission::configure:
+      return patterns.configure;
+    case Permission::write:
+      return patterns.write;
+    case Permission::read:
+      return patterns.read;
+  }
+  return "";
+}
+
+std::string quoted(std::string_view name) {
+  std::string text = "'";
+  text += name;
+  text += '\'';
+  return text;
+}
+
+}  // namespace
+
 std::string_view to_string(Permission permission) noexcept {
   switch (permission) {
     case Permission::configure:
@@ -85,27 +106,6 @@ std::string_view to_string(ResourceKind kind) noexcept {
   }
   return "";
 }
-
-std::string_view pattern_for(const PermissionSpec& patterns, Permission permission) noexcept {
-  switch (permission) {
-    case Permission::configure:
-      return patterns.configure;
-    case Permission::write:
-      return patterns.write;
-    case Permission::read:
-      return patterns.read;
-  }
-  return "";
-}
-
-std::string quoted(std::string_view name) {
-  std::string text = "'";
-  text += name;
-  text += '\'';
-  return text;
-}
-
-}  // namespace
 
 struct AccessControl::State {
   TextMap<UserSpec> users;

@@ -21,6 +21,8 @@ namespace millrace::broker {
 
 enum class Permission : std::uint8_t { configure, write, read };
 enum class ResourceKind : std::uint8_t { queue, exchange };
+std::string_view to_string(Permission permission) noexcept;
+std::string_view to_string(ResourceKind kind) noexcept;
 
 class AccessControl {
  public:

@@ -39,6 +39,11 @@ class Rights {
   virtual Authority* asks() const noexcept { return nullptr; }
 };
 
+// Who has to be asked for each right of one with these rights; null: nobody.
+inline Authority* authority_asked(const std::shared_ptr<const Rights>& rights) noexcept {
+  return rights ? rights->asks() : nullptr;
+}
+
 struct AuthorityLogin {
   std::string user;  // empty: the secret says who it is
   Secret secret;
@@ -46,6 +51,16 @@ struct AuthorityLogin {
   std::vector<std::string> vhosts;  // that there are, at most kMaxVhosts of them
   static constexpr std::size_t kMaxVhosts = 64;
 };
+
+// The vhosts of such a map that an authority is asked about.
+template <class Vhosts>
+std::vector<std::string> vhosts_to_ask_for(const Vhosts& vhosts) {
+  std::vector<std::string> names;
+  for (const auto& [name, vhost] : vhosts) {
+    if (names.size() < AuthorityLogin::kMaxVhosts) names.push_back(name);
+  }
+  return names;
+}
 
 // One right of one user.
 struct RightQuestion {

@@ -47,7 +47,7 @@ void ConnectionImpl::update_secret(std::string_view secret, Done<void> done) {
     if (answer->user != subject_.user) {
       return done(fail(Errc::not_allowed, "the new secret is of user '" + answer->user + "'"));
     }
-    if (answer->rights && answer->rights->asks() != nullptr) {
+    if (authority_asked(answer->rights) != nullptr) {
       answer->rights = subject_.rights;  // what is known of them goes stale by itself
     } else if (auto ok = shard_->replica().access().authorize_vhost(*answer, vhost_); ok.has_error()) {
       return done(ok);

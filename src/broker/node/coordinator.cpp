@@ -317,7 +317,7 @@ void Coordinator::bind(BindingSpec binding, const Subject& subject, ConnectionId
     if (owner.value != 0 && owner != asker) return done(locked_queue(binding.vhost, binding.destination));
   }
   // Whose rights are asked for has been judged where they are known.
-  const bool is_judged = subject.rights && subject.rights->asks() != nullptr;
+  const bool is_judged = authority_asked(subject.rights) != nullptr;
   if (source->second.type == "topic" && !is_judged) {
     if (auto ok = shared_.shards[0]->replica().access().authorize_topic(
             subject, binding.vhost, binding.source, binding.routing_key, Permission::read);

@@ -40,13 +40,10 @@ void ManagementImpl::authenticate(Credentials credentials, ConnectionInfo info, 
              done = at_home(std::move(done))]() mutable {
     shared_.shards[0]->authenticate(
         std::move(credentials), info, [this, done = std::move(done)](result<Subject> subject) mutable {
-          const bool asks = subject.has_value() && subject->rights && subject->rights->asks() != nullptr;
+          const bool asks = subject.has_value() && authority_asked(subject->rights) != nullptr;
           if (!asks) return done(std::move(subject));
-          std::vector<std::string> vhosts;
-          for (const auto& [name, vhost] : shared_.coordinator->definitions().vhosts()) {
-            if (vhosts.size() < kAskedVhosts) vhosts.push_back(name);
-          }
-          enter_all(std::move(*subject), std::move(vhosts), std::move(done));
+          enter_all(std::move(*subject), vhosts_to_ask_for(shared_.coordinator->definitions().vhosts()),
+                    std::move(done));
         });
   });
 }

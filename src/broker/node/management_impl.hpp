@@ -56,9 +56,8 @@ class ManagementImpl final : public Management {
   void set_disk_alarm(bool alarm) noexcept { disk_alarm_ = alarm; }
 
  private:
-  // What is shown of a node is asked for vhost by vhost, of an authority that is asked; beyond, none is
+  // What is shown of a node is asked for vhost by vhost, of an authority that is asked; of others, none is
   // shown.
-  static constexpr std::size_t kAskedVhosts = 64;
   void enter_all(Subject subject, std::vector<std::string> vhosts, Done<Subject> done);
   struct Visit;
   struct Changing;

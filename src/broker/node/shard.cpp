@@ -387,8 +387,8 @@ result<std::unique_ptr<Connection>> Shard::open(const Subject& subject, std::str
   if (!info.is_management) ++counters_.connections_opened;
   Subject own = subject;
   std::shared_ptr<KnownRights> asked;
-  if (subject.rights && subject.rights->asks() != nullptr) {
-    asked = std::make_shared<KnownRights>(*subject.rights->asks(), std::string(vhost));
+  if (Authority* authority = authority_asked(subject.rights)) {
+    asked = std::make_shared<KnownRights>(*authority, std::string(vhost));
     own.rights = asked;
   }
   // Gives back what was taken when it ends.

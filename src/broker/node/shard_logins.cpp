@@ -121,10 +121,8 @@ void Shard::ask_authorities(const std::shared_ptr<Attempt>& attempt, std::size_t
   const auto& authorities = shared_.options.authorities;
   while (from < authorities.size() && !authorities[from]->understands(attempt->secret.reveal())) ++from;
   if (from == authorities.size()) return answered(attempt, refusal_of(attempt->user));
-  AuthorityLogin login{attempt->user, attempt->secret, attempt->info.peer, {}};
-  for (const auto& [name, vhost] : replica_.vhosts()) {
-    if (login.vhosts.size() < AuthorityLogin::kMaxVhosts) login.vhosts.push_back(name);
-  }
+  AuthorityLogin login{attempt->user, attempt->secret, attempt->info.peer,
+                       vhosts_to_ask_for(replica_.vhosts())};
   authorities[from]->log_in(std::move(login), [this, attempt, next = from + 1](result<Subject> answer) {
     auto shared_answer = std::make_shared<result<Subject>>(std::move(answer));
     runtime_.executor.post([this, attempt, next, shared_answer] {
