@@ -149,8 +149,8 @@ json::object queue_item(const Api& api, const broker::QueueSpec& queue, const Fi
   put_depth("messages", "messages_details", now.ready + now.unacked, before.ready + before.unacked);
   put_depth("messages_ready", "messages_ready_details", now.ready, before.ready);
   put_depth("messages_unacknowledged", "messages_unacknowledged_details", now.unacked, before.unacked);
-  item["millrace"] = latency_fields(now, before, figures,
-                                    broker::queue_settings(queue, policy, of_operator).scheduling, false);
+  item["millrace"] =
+      latency_fields(now, before, figures, broker::queue_scheduling(queue, policy, of_operator), false);
   item["name"] = text(queue.name);
   item["node"] = api.options().node_name;
   item["operator_policy"] = policy_name(of_operator);

@@ -407,6 +407,11 @@ result<void> check_exchange_equivalent(const ExchangeSpec& existing, const Excha
   return check_argument_equivalent("alternate-exchange", where, existing.arguments, asked.arguments);
 }
 
+SchedulingSettings queue_scheduling(const QueueSpec& queue, const PolicySpec* policy,
+                                    const PolicySpec* operator_policy) {
+  return scheduling_settings(queue, Lookup(queue, policy, operator_policy));
+}
+
 QueueSettings queue_settings(const QueueSpec& queue, const PolicySpec* policy,
                              const PolicySpec* operator_policy) {
   const Lookup look(queue, policy, operator_policy);

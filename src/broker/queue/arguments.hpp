@@ -66,5 +66,8 @@ result<void> check_exchange_equivalent(const ExchangeSpec& existing, const Excha
 // The lowest number wins where an argument and a policy both bound; arguments win otherwise.
 QueueSettings queue_settings(const QueueSpec& queue, const PolicySpec* policy,
                              const PolicySpec* operator_policy);
+// QueueSettings::scheduling alone.
+SchedulingSettings queue_scheduling(const QueueSpec& queue, const PolicySpec* policy,
+                                    const PolicySpec* operator_policy);
 
 }  // namespace millrace::broker

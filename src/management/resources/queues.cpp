@@ -67,10 +67,9 @@ void list(Api& api, const CallRef& call) {
 void show_item(Api& api, const CallRef& call, const broker::QueueSpec& queue, const Figures& figures) {
   json::object item = queue_item(api, queue, figures);
   const broker::QueueId id = queue.address.id;
-  const broker::QueueSettings settings =
-      queue_settings(queue, api.model().policy_of(queue, false), api.model().policy_of(queue, true));
-  item["millrace"] =
-      latency_fields(figures.of(id), figures.before_of(id), figures, settings.scheduling, true);
+  const broker::SchedulingSettings scheduling =
+      queue_scheduling(queue, api.model().policy_of(queue, false), api.model().policy_of(queue, true));
+  item["millrace"] = latency_fields(figures.of(id), figures.before_of(id), figures, scheduling, true);
   const ConsumerList consumers(
       api, figures, {api.model().find_vhost(queue.vhost)},
       [&queue](const broker::ConsumerStatistics& consumer) { return consumer.queue == queue.address.id; });
