@@ -19,4 +19,14 @@ std::unique_ptr<Client> connect_client(const std::string& url, const std::string
 Stop stop_for(const ClientError& error);
 Stop stop_for(const Failure& failure);
 
+// A verb that makes blocking calls of the client's, which throw.
+template <int (*kVerb)(Session&)>
+int guarded(Session& session) {
+  try {
+    return kVerb(session);
+  } catch (const ClientError& error) {
+    throw stop_for(error);
+  }
+}
+
 }  // namespace millrace::cli

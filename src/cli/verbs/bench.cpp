@@ -213,14 +213,6 @@ int bench(Session& session) {
   return kOk;
 }
 
-int guarded(Session& session) {
-  try {
-    return bench(session);
-  } catch (const ClientError& error) {
-    throw stop_for(error);
-  }
-}
-
 }  // namespace
 
 std::span<const Verb> bench_verbs() {
@@ -232,7 +224,7 @@ std::span<const Verb> bench_verbs() {
        "millrace bench\n"
        "millrace bench --publishers 4 --consumers 4 --size 100 --seconds 30\n"
        "millrace bench --rate 1000 --window 1 --json",
-       guarded},
+       guarded<bench>},
   };
   return verbs;
 }

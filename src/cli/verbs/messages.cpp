@@ -244,16 +244,6 @@ int move(Session& session) {
   return Interrupts::seen() == 0 ? kOk : kRefused;
 }
 
-// Blocking calls of the client's throw.
-template <int (*kVerb)(Session&)>
-int guarded(Session& session) {
-  try {
-    return kVerb(session);
-  } catch (const ClientError& error) {
-    throw stop_for(error);
-  }
-}
-
 }  // namespace
 
 std::span<const Verb> message_verbs() {

@@ -231,16 +231,6 @@ int workers(Session& session) {
   return kOk;
 }
 
-// Blocking calls of the client's throw.
-template <int (*kVerb)(Session&)>
-int guarded(Session& session) {
-  try {
-    return kVerb(session);
-  } catch (const ClientError& error) {
-    throw stop_for(error);
-  }
-}
-
 }  // namespace
 
 std::span<const Verb> task_verbs() {
