@@ -19,6 +19,7 @@
 #include <map>
 #include <sstream>
 
+#include "base/scenarios_test.hpp"
 #include "broker/exchange/test_message.hpp"
 #include "broker/routing_table.hpp"
 
@@ -162,37 +163,9 @@ class Scenario {
   std::uint64_t last_id_ = 0;
 };
 
-std::string replay(const std::string& text) {
-  Scenario scenario;
-  std::string out;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with("  ")) continue;
-    out += line + "\n";
-    if (line.empty() || line.starts_with('#')) continue;
-    if (const std::string result = scenario.run(line); !result.empty()) out += "  " + result + "\n";
-  }
-  return out;
-}
-
 TEST(RoutingScenarios, come_out_as_written) {
-  const std::vector<std::string> arguments = testing::internal::GetArgvs();
-  const bool rewrite = std::find(arguments.begin(), arguments.end(), "--rewrite") != arguments.end();
-  const std::filesystem::path folder = std::filesystem::path(MILLRACE_TEST_DATA) / "routing";
-  std::size_t scenarios = 0;
-  for (const auto& file : std::filesystem::directory_iterator(folder)) {
-    if (file.path().extension() != ".txt") continue;
-    ++scenarios;
-    std::stringstream text;
-    text << std::ifstream(file.path()).rdbuf();
-    const std::string came_out = replay(text.str());
-    if (rewrite) {
-      std::ofstream(file.path()) << came_out;
-    } else {
-      EXPECT_EQ(came_out, text.str()) << file.path();
-    }
-  }
-  EXPECT_GE(scenarios, 8u) << folder;
+  test::hold_scenarios(std::filesystem::path(MILLRACE_TEST_DATA) / "routing", 8,
+                       test::replay_lines<Scenario>);
 }
 
 }  // namespace

@@ -21,6 +21,7 @@
 #include <map>
 #include <sstream>
 
+#include "base/scenarios_test.hpp"
 #include "broker/queue/queue_test_host.hpp"
 
 namespace millrace::broker {
@@ -133,37 +134,9 @@ class Scenario {
   std::map<std::string, std::uint64_t> seqs_;
 };
 
-std::string replay(const std::string& text) {
-  Scenario scenario;
-  std::string out;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with("  ")) continue;
-    out += line + "\n";
-    if (line.empty() || line.starts_with('#')) continue;
-    if (const std::string result = scenario.run(line); !result.empty()) out += "  " + result + "\n";
-  }
-  return out;
-}
-
 TEST(SchedulingScenarios, come_out_as_written) {
-  const std::vector<std::string> arguments = testing::internal::GetArgvs();
-  const bool rewrite = std::find(arguments.begin(), arguments.end(), "--rewrite") != arguments.end();
-  const std::filesystem::path folder = std::filesystem::path(MILLRACE_TEST_DATA) / "scheduling";
-  std::size_t scenarios = 0;
-  for (const auto& file : std::filesystem::directory_iterator(folder)) {
-    if (file.path().extension() != ".txt") continue;
-    ++scenarios;
-    std::stringstream text;
-    text << std::ifstream(file.path()).rdbuf();
-    const std::string came_out = replay(text.str());
-    if (rewrite) {
-      std::ofstream(file.path()) << came_out;
-    } else {
-      EXPECT_EQ(came_out, text.str()) << file.path();
-    }
-  }
-  EXPECT_GE(scenarios, 4u) << folder;
+  test::hold_scenarios(std::filesystem::path(MILLRACE_TEST_DATA) / "scheduling", 4,
+                       test::replay_lines<Scenario>);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 
 #include <filesystem>
 
+#include "base/scenarios_test.hpp"
 #include "protocol/amqp091/session_test_broker.hpp"
 #include "protocol/amqp091/session_test_dialogue.hpp"
 
@@ -261,29 +262,8 @@ std::string play(const std::string& text) {
   return replayed;
 }
 
-bool rewriting() {
-  for (const std::string& argument : ::testing::internal::GetArgvs()) {
-    if (argument == "--rewrite") return true;
-  }
-  return false;
-}
-
 TEST(Session, holds_the_dialogues_of_its_scenarios) {
-  std::size_t scenarios = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(root() / "tests/data/amqp091")) {
-    if (entry.path().extension() != ".txt") continue;
-    ++scenarios;
-    SCOPED_TRACE(entry.path().filename().string());
-    std::stringstream expected;
-    expected << std::ifstream(entry.path()).rdbuf();
-    const std::string replayed = play(expected.str());
-    if (rewriting()) {
-      std::ofstream(entry.path()) << replayed;
-    } else {
-      EXPECT_EQ(expected.str(), replayed);
-    }
-  }
-  EXPECT_GT(scenarios, 10u);
+  millrace::test::hold_scenarios(root() / "tests/data/amqp091", 11, play);
 }
 
 // However the bytes are cut into reads, the dialogue is the same.
