@@ -8,6 +8,7 @@
 
 #include "client/tasks/dead_letter.hpp"
 #include "client/tasks/identity.hpp"
+#include "client/tasks/passing_message.hpp"
 #include "client/tasks/places.hpp"
 #include "client/tasks/remote_control.hpp"
 
@@ -58,19 +59,10 @@ json::object ask_workers(Client& client, const std::string& method, const json::
   consuming.no_ack = true;
   Consumer consumer = client.consume(
       queue.name, [answers](Delivery delivery) { answers->add(delivery); }, consuming);
-  Message question(json::serialize(
-      json::object{{"method", method},
-                   {"arguments", arguments},
-                   {"destination", nullptr},
-                   {"pattern", nullptr},
-                   {"matcher", nullptr},
-                   {"ticket", ticket},
-                   {"reply_to", json::object{{"exchange", kReplyExchange}, {"routing_key", queue.name}}}}));
-  question.content_type = "application/json";
-  question.content_encoding = "utf-8";
-  question.persistent = false;
-  question.mandatory = false;
-  client.publish(control_address(), std::move(question));
+  json::object question = command_to_all(method, arguments);
+  question["ticket"] = ticket;
+  question["reply_to"] = {{"exchange", kReplyExchange}, {"routing_key", queue.name}};
+  client.publish(control_address(), passing_message(question));
   std::this_thread::sleep_for(time);
   consumer.cancel();
   const std::lock_guard lock(answers->mutex);
@@ -78,8 +70,7 @@ json::object ask_workers(Client& client, const std::string& method, const json::
 }
 
 void cancel_task(Client& client, const std::string& id, bool running_too) {
-  client.declare_exchange(control_exchange());
-  client.publish(control_address(), revoke_message(id, running_too));
+  revoke_task(client, id, running_too);
 }
 
 std::vector<DeadCall> dead_calls(Client& client, const std::string& queue, std::size_t most) {

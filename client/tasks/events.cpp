@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "client/tasks/passing_message.hpp"
 #include "client/tasks/time_text.hpp"
 
 namespace millrace::tasks {
@@ -22,6 +23,10 @@ std::int64_t tick() {
 
 json::value text_or_null(const std::string& text) {
   return text.empty() ? json::value(nullptr) : json::value(text);
+}
+
+json::value time_or_null(const std::optional<WallTime>& time) {
+  return time ? json::value(to_text(*time)) : json::value(nullptr);
 }
 
 json::array load_averages() {
@@ -49,30 +54,25 @@ Message event_message(std::string_view type, const std::string& host, json::obje
   fields["pid"] = getpid();
   fields["clock"] = tick();
   fields["timestamp"] = seconds_of(std::chrono::system_clock::now());
-  Message message(json::serialize(fields));
-  message.content_type = "application/json";
-  message.content_encoding = "utf-8";
-  message.persistent = false;
-  message.mandatory = false;
+  Message message = passing_message(fields);
   message.headers["hostname"] = host;
   return message;
 }
 
 Message task_sent_event(const CallData& call, const std::string& origin) {
-  return event_message(
-      "task-sent", origin,
-      {{"uuid", call.id},
-       {"root_id", call.root_id.empty() ? call.id : call.root_id},
-       {"parent_id", text_or_null(call.parent_id)},
-       {"name", call.task},
-       {"args", python_text(call.args)},
-       {"kwargs", python_text(call.kwargs)},
-       {"retries", 0},
-       {"eta", call.eta ? json::value(to_text(*call.eta)) : json::value(nullptr)},
-       {"expires", call.expires ? json::value(to_text(*call.expires)) : json::value(nullptr)},
-       {"queue", call.queue},
-       {"exchange", ""},
-       {"routing_key", call.queue}});
+  return event_message("task-sent", origin,
+                       {{"uuid", call.id},
+                        {"root_id", call.root_id.empty() ? call.id : call.root_id},
+                        {"parent_id", text_or_null(call.parent_id)},
+                        {"name", call.task},
+                        {"args", python_text(call.args)},
+                        {"kwargs", python_text(call.kwargs)},
+                        {"retries", 0},
+                        {"eta", time_or_null(call.eta)},
+                        {"expires", time_or_null(call.expires)},
+                        {"queue", call.queue},
+                        {"exchange", ""},
+                        {"routing_key", call.queue}});
 }
 
 void Events::send(std::string_view type, json::object fields) {
@@ -96,8 +96,8 @@ void Events::received(const Request& request) {
         {"root_id", call.root_id},
         {"parent_id", text_or_null(call.parent_id)},
         {"retries", request.retries},
-        {"eta", call.eta ? json::value(to_text(*call.eta)) : json::value(nullptr)},
-        {"expires", call.expires ? json::value(to_text(*call.expires)) : json::value(nullptr)}});
+        {"eta", time_or_null(call.eta)},
+        {"expires", time_or_null(call.expires)}});
 }
 
 void Events::started(const Request& request) {

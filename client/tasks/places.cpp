@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "client/src/blocking.hpp"
 #include "millrace/coroutines.hpp"
 
 namespace millrace::tasks {
@@ -28,6 +29,13 @@ std::exception_ptr explain(Places::Need need, const std::exception_ptr& error) {
 }
 
 }  // namespace
+
+void wait_until_done(const std::function<void(Places::Then)>& start) {
+  client::wait_for<>([&](millrace::detail::Completion<> done) {
+    const auto held = std::make_shared<millrace::detail::Completion<>>(std::move(done));
+    start([held](std::exception_ptr error) { held->later(std::move(error)); });
+  });
+}
 
 std::string dead_queue_of(const std::string& queue) {
   return queue + ".dead";
@@ -56,15 +64,7 @@ void Places::ensure(Need need, const std::string& queue, Then then) {
 }
 
 void Places::ensure(Need need, const std::string& queue) {
-  std::promise<void> promise;
-  std::future<void> done = promise.get_future();
-  ensure(need, queue, [&promise](std::exception_ptr error) {
-    if (error)
-      promise.set_exception(error);
-    else
-      promise.set_value();
-  });
-  done.get();
+  wait_until_done([&](Then then) { ensure(need, queue, std::move(then)); });
 }
 
 void Places::finish(const std::pair<Need, std::string>& key, const std::exception_ptr& error) {

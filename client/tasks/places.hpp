@@ -8,7 +8,6 @@
 
 #include <exception>
 #include <functional>
-#include <future>
 #include <map>
 #include <mutex>
 #include <string>
@@ -23,6 +22,9 @@ inline constexpr const char* kDelayedExchange = "millrace.delayed";
 inline constexpr const char* kUniqueExchange = "millrace.unique";
 
 std::string dead_queue_of(const std::string& queue);
+
+// Waits on this thread for what start(then) begins; throws what `then` is called with.
+void wait_until_done(const std::function<void(std::function<void(std::exception_ptr)> then)>& start);
 
 class Places {
  public:

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <system_error>
@@ -18,6 +17,7 @@
 #include "client/tasks/child_channel.hpp"
 #include "client/tasks/spawn.hpp"
 #include "client/tasks/task_message.hpp"
+#include "client/tasks/waiting_jobs.hpp"
 
 namespace millrace::tasks {
 namespace {
@@ -48,8 +48,7 @@ struct ProcessPool::State {
   std::condition_variable work;
   std::condition_variable minding;  // something to mind, or stopping
   bool stopping = false;
-  std::map<int, std::deque<JobPtr>, std::greater<>> waiting;
-  std::size_t waiting_count = 0;
+  WaitingJobs waiting;
   std::vector<std::unique_ptr<Slot>> slots;
   std::deque<Slot*> turns;  // those with a job; the first running_max of them run
   std::uint64_t deaths = 0;
@@ -108,9 +107,7 @@ void ProcessPool::run(JobPtr job) {
   {
     const std::lock_guard lock(state_->mutex);
     if (state_->stopping) return;
-    const int priority = job->request.call.priority;
-    state_->waiting[priority].push_back(std::move(job));
-    ++state_->waiting_count;
+    state_->waiting.put(std::move(job));
   }
   state_->work.notify_one();
 }
@@ -123,10 +120,9 @@ void ProcessPool::abandon(const JobPtr& job) {
 }
 
 void ProcessPool::drop_waiting() {
-  std::map<int, std::deque<JobPtr>, std::greater<>> dropped;
+  WaitingJobs dropped;  // let go of without the mutex
   const std::lock_guard lock(state_->mutex);
-  dropped.swap(state_->waiting);
-  state_->waiting_count = 0;
+  std::swap(dropped, state_->waiting);
 }
 
 void ProcessPool::stop() {
@@ -148,13 +144,9 @@ void ProcessPool::stop() {
 
 bool ProcessPool::State::take_job(Slot& slot) {
   std::unique_lock lock(mutex);
-  work.wait(lock, [this] { return stopping || waiting_count > 0; });
+  work.wait(lock, [this] { return stopping || !waiting.empty(); });
   if (stopping) return false;
-  auto first = waiting.begin();
-  slot.job = std::move(first->second.front());
-  first->second.pop_front();
-  if (first->second.empty()) waiting.erase(first);
-  --waiting_count;
+  slot.job = waiting.take();
   return true;
 }
 
@@ -304,7 +296,7 @@ boost::json::object ProcessPool::describe() const {
   return {{"implementation", "millrace:processes"},
           {"max-concurrency", options_.processes},
           {"processes", std::move(processes)},
-          {"waiting", state_->waiting_count},
+          {"waiting", state_->waiting.size()},
           {"deaths", state_->deaths}};
 }
 

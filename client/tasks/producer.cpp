@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <future>
 #include <thread>
 #include <utility>
 
@@ -62,15 +61,11 @@ UntypedResult ProducerCore::expect(const std::string& id) {
 
 void ProducerCore::submit(CallData call, millrace::detail::Completion<UntypedResult> done) {
   UntypedResult result = prepare(call);
-  const bool wants_result = !call.ignore_result;
   auto shared = std::make_shared<CallData>(std::move(call));
   auto held = std::make_shared<millrace::detail::Completion<UntypedResult>>(std::move(done));
   auto publish = [self = shared_from_this(), shared, result, held](std::exception_ptr error) {
     if (error) return held->later(error, nullptr);
-    Outgoing out =
-        outgoing(*shared, shared->ignore_result ? std::string() : self->reply_queue_, self->origin_);
-    if (self->options_.durable_results) out.message.headers[kDurableResult] = true;
-    auto message = std::make_shared<Outgoing>(std::move(out));
+    auto message = std::make_shared<Outgoing>(self->outgoing_of(*shared));
     self->places_.ensure(message->need, message->queue,
                          [self, shared, result, held, message](std::exception_ptr why) {
                            if (why) return held->later(why, nullptr);
@@ -82,17 +77,22 @@ void ProducerCore::submit(CallData call, millrace::detail::Completion<UntypedRes
                                });
                          });
   };
-  if (wants_result)
-    listen(std::move(publish));
-  else
+  if (shared->ignore_result)
     publish(nullptr);
+  else
+    listen(std::move(publish));
+}
+
+Outgoing ProducerCore::outgoing_of(const CallData& call) const {
+  Outgoing out = outgoing(call, call.ignore_result ? std::string() : reply_queue_, origin_);
+  if (options_.durable_results) out.message.headers[kDurableResult] = true;
+  return out;
 }
 
 UntypedResult ProducerCore::submit(CallData call) {
   UntypedResult result = prepare(call);
   if (!call.ignore_result) listen_now();
-  Outgoing out = outgoing(call, call.ignore_result ? std::string() : reply_queue_, origin_);
-  if (options_.durable_results) out.message.headers[kDurableResult] = true;
+  Outgoing out = outgoing_of(call);
   places_.ensure(out.need, out.queue);
   client_.publish(out.to, std::move(out.message));
   if (options_.events) announce(call);
@@ -139,14 +139,7 @@ void ProducerCore::unschedule(const std::string& name) {
 }
 
 void ProducerCore::listen_now() {
-  std::promise<void> listening;
-  listen([&listening](std::exception_ptr error) {
-    if (error)
-      listening.set_exception(error);
-    else
-      listening.set_value();
-  });
-  listening.get_future().get();
+  wait_until_done([this](Then then) { listen(std::move(then)); });
 }
 
 void ProducerCore::listen(Then then) {
@@ -222,8 +215,7 @@ void ProducerCore::forget(const std::string& id) {
 }
 
 void ProducerCore::revoke(const std::string& id, bool running_too) {
-  client_.declare_exchange(control_exchange());
-  client_.publish(control_address(), revoke_message(id, running_too));
+  revoke_task(client_, id, running_too);
 }
 
 void ProducerCore::announce(const CallData& call) {

@@ -37,6 +37,7 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
   // Fills in what the call leaves open, and makes its result unless nobody is to have one.
   UntypedResult prepare(CallData& call);
   UntypedResult expect(const std::string& id);
+  Outgoing outgoing_of(const CallData& call) const;
   void listen_now();
   // The reply queue, and a consumer for it.
   void listen(Then then);

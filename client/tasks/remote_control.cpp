@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "client/tasks/passing_message.hpp"
 #include "millrace/coroutines.hpp"
 
 namespace millrace::tasks {
@@ -15,15 +16,6 @@ constexpr const char* kExchange = "celery.pidbox";
 // As kombu declares these queues, so that a Python worker of the same name finds what it expects.
 constexpr std::int64_t kQueueExpiresMs = 10'000;
 constexpr std::int64_t kCommandExpiresMs = 300'000;
-
-Message json_message(const json::value& body) {
-  Message message(json::serialize(body));
-  message.content_type = "application/json";
-  message.content_encoding = "utf-8";
-  message.persistent = false;
-  message.mandatory = false;
-  return message;
-}
 
 const json::object* object_in(const json::object& object, std::string_view name) {
   const json::value* value = object.if_contains(name);
@@ -47,13 +39,19 @@ ExchangeSpec control_exchange() {
   return exchange;
 }
 
-Message revoke_message(const std::string& id, bool terminate) {
-  const json::object arguments{{"task_id", id}, {"terminate", terminate}, {"signal", "SIGTERM"}};
-  return json_message(json::object{{"method", "revoke"},
-                                   {"arguments", arguments},
-                                   {"destination", nullptr},
-                                   {"pattern", nullptr},
-                                   {"matcher", nullptr}});
+json::object command_to_all(const std::string& method, const json::object& arguments) {
+  return {{"method", method},
+          {"arguments", arguments},
+          {"destination", nullptr},
+          {"pattern", nullptr},
+          {"matcher", nullptr}};
+}
+
+void revoke_task(Client& client, const std::string& id, bool terminate) {
+  client.declare_exchange(control_exchange());
+  client.publish(control_address(),
+                 passing_message(command_to_all(
+                     "revoke", {{"task_id", id}, {"terminate", terminate}, {"signal", "SIGTERM"}})));
 }
 
 void RemoteControl::start() {
@@ -108,7 +106,7 @@ void RemoteControl::on_command(const Delivery& delivery) {
 void RemoteControl::reply(const json::object& asked, const Delivery& delivery, const json::value& answer) {
   const json::object* to = object_in(asked, "reply_to");
   if (to == nullptr) return;
-  Message message = json_message(json::object{{host_, answer}});
+  Message message = passing_message(json::object{{host_, answer}});
   message.headers["ticket"] = text_in(asked, "ticket");
   message.correlation_id = delivery.message().correlation_id;
   client_.async_publish(Address(text_in(*to, "exchange"), text_in(*to, "routing_key")), std::move(message),

@@ -14,8 +14,9 @@ namespace millrace::tasks {
 
 Address control_address();
 ExchangeSpec control_exchange();
-// Makes every worker forget about a task, and, `terminate`, stop it.
-Message revoke_message(const std::string& id, bool terminate);
+boost::json::object command_to_all(const std::string& method, const boost::json::object& arguments);
+// Makes every worker forget about a task, and, `terminate`, stop it. Blocks; throws a ClientError.
+void revoke_task(Client& client, const std::string& id, bool terminate);
 
 // One worker's side. Commands run on `executor`, one after another.
 class RemoteControl {

@@ -3,8 +3,14 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <condition_variable>
+#include <deque>
+#include <mutex>
 #include <thread>
 #include <utility>
+#include <vector>
+
+#include "client/tasks/waiting_jobs.hpp"
 
 namespace millrace::tasks {
 namespace {
@@ -48,8 +54,7 @@ struct ThreadPool::State {
   std::condition_variable work;   // something waits, or stopping
   std::condition_variable turns;  // a turn is free, or stopping
   bool stopping = false;
-  std::map<int, std::deque<JobPtr>, std::greater<>> waiting;  // by priority
-  std::size_t waiting_count = 0;
+  WaitingJobs waiting;
   std::vector<std::shared_ptr<Worker>> workers;
   unsigned running = 0;                 // turns that are taken
   std::deque<const Worker*> suspended;  // waiting for a turn
@@ -94,13 +99,9 @@ void ThreadPool::serve(const std::shared_ptr<State>& state, const std::shared_pt
   block_signals();
   std::unique_lock lock(state->mutex);
   for (;;) {
-    state->work.wait(lock, [&] { return state->stopping || state->waiting_count > 0; });
+    state->work.wait(lock, [&] { return state->stopping || !state->waiting.empty(); });
     if (state->stopping) break;
-    auto first = state->waiting.begin();
-    JobPtr job = std::move(first->second.front());
-    first->second.pop_front();
-    if (first->second.empty()) state->waiting.erase(first);
-    --state->waiting_count;
+    JobPtr job = state->waiting.take();
     worker->job = job;
     state->wait_for_turn(lock, *worker);
     auto turn_began = std::chrono::steady_clock::now();
@@ -128,9 +129,7 @@ void ThreadPool::run(JobPtr job) {
   {
     const std::lock_guard lock(state_->mutex);
     if (state_->stopping) return;  // dropped: it goes back to the broker
-    const int priority = job->request.call.priority;
-    state_->waiting[priority].push_back(std::move(job));
-    ++state_->waiting_count;
+    state_->waiting.put(std::move(job));
   }
   state_->work.notify_one();
 }
@@ -147,10 +146,9 @@ void ThreadPool::abandon(const JobPtr& job) {
 }
 
 void ThreadPool::drop_waiting() {
-  std::map<int, std::deque<JobPtr>, std::greater<>> dropped;
+  WaitingJobs dropped;  // let go of without the mutex
   const std::lock_guard lock(state_->mutex);
-  dropped.swap(state_->waiting);
-  state_->waiting_count = 0;
+  std::swap(dropped, state_->waiting);
 }
 
 void ThreadPool::stop() {
@@ -185,7 +183,7 @@ boost::json::object ThreadPool::describe() const {
   return {{"implementation", "millrace:threads"},
           {"max-concurrency", options_.threads},
           {"running", state_->running},
-          {"waiting", state_->waiting_count},
+          {"waiting", state_->waiting.size()},
           {"abandoned", abandoned}};
 }
 

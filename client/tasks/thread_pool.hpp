@@ -5,12 +5,7 @@
 // not (time-slice round-robin, measured at yield).
 #pragma once
 
-#include <condition_variable>
-#include <deque>
-#include <map>
 #include <memory>
-#include <mutex>
-#include <vector>
 
 #include "client/tasks/pool.hpp"
 

@@ -83,7 +83,7 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
   void send_call(CallData call, const Request& parent, const std::string& queue, Settling& settling);
   void arrive(const JobPtr& job, const boost::json::value& result, Settling& settling);
   Milliseconds retry_pause(const Job& job, const Outcome& outcome);
-  bool has_retries_left(const Job& job, const Outcome& outcome) const;
+  bool has_retries_left(const Job& job) const;
 
   void add_commands();
   boost::json::value revoke(const boost::json::object& arguments);

@@ -34,7 +34,7 @@ void WorkerCore::finish(const JobPtr& job, const Outcome& outcome) {
       return revoked(job, outcome, settling);
     case Outcome::Kind::failure:
     case Outcome::Kind::retry:
-      if (has_retries_left(*job, outcome)) return try_again(job, outcome, settling);
+      if (has_retries_left(*job)) return try_again(job, outcome, settling);
       return fail(job, outcome, settling);
     case Outcome::Kind::reject:
     case Outcome::Kind::bad_arguments:
@@ -91,30 +91,30 @@ void WorkerCore::succeed(const JobPtr& job, const Outcome& outcome, Settling& se
 // At the barrier of its chord; who sees that all have arrived has them joined.
 void WorkerCore::arrive(const JobPtr& job, const boost::json::value& result, Settling& settling) {
   const CallData& call = job->request.call;
-  const std::string queue = read_barrier(call.barrier).queue;
-  const std::size_t size = read_barrier(call.barrier).size;
+  const Barrier barrier = read_barrier(call.barrier);
   auto more = settling.wait_for_more();
-  auto joined = [self = shared_from_this(), more, barrier = call.barrier, size, from = job->queue](
-                    std::exception_ptr error, const QueueInfo& info) {
+  auto joined = [self = shared_from_this(), more, value = call.barrier, size = barrier.size,
+                 from = job->queue](std::exception_ptr error, const QueueInfo& info) {
     if (millrace::Failure(error).kind() == ErrorKind::not_found) return more(nullptr);  // joined already
     if (error || info.messages < size) return more(error);
-    auto out = std::make_shared<Outgoing>(outgoing(join_call(barrier, from), "", self->host_));
+    auto out = std::make_shared<Outgoing>(outgoing(join_call(value, from), "", self->host_));
     self->places_->ensure(out->need, out->queue, [self, out, more](std::exception_ptr why) {
       if (why) return more(why);
       self->client_->async_publish(out->to, std::move(out->message),
                                    [more](std::exception_ptr failed, const Receipt&) { more(failed); });
     });
   };
-  auto arrived = [self = shared_from_this(), more, queue, joined](std::exception_ptr error, const Receipt&) {
+  auto arrived = [self = shared_from_this(), more, queue = barrier.queue, joined](std::exception_ptr error,
+                                                                                  const Receipt&) {
     if (millrace::Failure(error).kind() == ErrorKind::unroutable)
       return more(nullptr);  // joined, or given up
     if (error) return more(error);
     self->client_->async_inspect_queue(queue, joined);
   };
-  client_->async_publish(Address(queue), arrival(call.group_index, result), std::move(arrived));
+  client_->async_publish(Address(barrier.queue), arrival(call.group_index, result), std::move(arrived));
 }
 
-bool WorkerCore::has_retries_left(const Job& job, const Outcome&) const {
+bool WorkerCore::has_retries_left(const Job& job) const {
   return job.request.retries < static_cast<std::int64_t>(job.task().options.retries_max);
 }
 
