@@ -164,8 +164,8 @@ class Scenario {
 };
 
 TEST(RoutingScenarios, come_out_as_written) {
-  test::hold_scenarios(std::filesystem::path(MILLRACE_TEST_DATA) / "routing", 8,
-                       test::replay_lines<Scenario>);
+  millrace::test::hold_scenarios(std::filesystem::path(MILLRACE_TEST_DATA) / "routing", 8,
+                       millrace::test::replay_lines<Scenario>);
 }
 
 }  // namespace

@@ -135,8 +135,8 @@ class Scenario {
 };
 
 TEST(SchedulingScenarios, come_out_as_written) {
-  test::hold_scenarios(std::filesystem::path(MILLRACE_TEST_DATA) / "scheduling", 4,
-                       test::replay_lines<Scenario>);
+  millrace::test::hold_scenarios(std::filesystem::path(MILLRACE_TEST_DATA) / "scheduling", 4,
+                       millrace::test::replay_lines<Scenario>);
 }
 
 }  // namespace
