@@ -165,7 +165,7 @@ class Scenario {
 
 TEST(RoutingScenarios, come_out_as_written) {
   millrace::test::hold_scenarios(std::filesystem::path(MILLRACE_TEST_DATA) / "routing", 8,
-                       millrace::test::replay_lines<Scenario>);
+                                 millrace::test::replay_lines<Scenario>);
 }
 
 }  // namespace

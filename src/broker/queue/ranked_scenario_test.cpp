@@ -136,7 +136,7 @@ class Scenario {
 
 TEST(SchedulingScenarios, come_out_as_written) {
   millrace::test::hold_scenarios(std::filesystem::path(MILLRACE_TEST_DATA) / "scheduling", 4,
-                       millrace::test::replay_lines<Scenario>);
+                                 millrace::test::replay_lines<Scenario>);
 }
 
 }  // namespace
