@@ -13,6 +13,7 @@
 #include "base/base64.hpp"
 #include "base/bytes.hpp"
 #include "base/number.hpp"
+#include "broker/access/scram_digest.hpp"
 #include "broker/text_hash.hpp"
 
 namespace millrace::broker {
@@ -54,10 +55,6 @@ constexpr SaltedDigest kSaltedDigests[] = {
     {"{rabbitmq-md5}", "rabbit_password_hashing_md5", EVP_md5, 16},
 };
 constexpr std::size_t kSaltedDigestSalt = 4;
-
-const EVP_MD* digest_of(ScramHash hash) {
-  return hash == ScramHash::sha256 ? EVP_sha256() : EVP_sha512();
-}
 
 std::size_t size_of(ScramHash hash) {
   return hash == ScramHash::sha256 ? 32 : 64;

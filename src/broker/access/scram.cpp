@@ -11,13 +11,10 @@
 #include "base/assert.hpp"
 #include "base/base64.hpp"
 #include "base/bytes.hpp"
+#include "broker/access/scram_digest.hpp"
 
 namespace millrace::broker {
 namespace {
-
-const EVP_MD* digest_of(ScramHash hash) {
-  return hash == ScramHash::sha256 ? EVP_sha256() : EVP_sha512();
-}
 
 std::string hmac(ScramHash hash, std::string_view key, std::string_view text) {
   std::string made(EVP_MAX_MD_SIZE, '\0');
