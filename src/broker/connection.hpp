@@ -317,6 +317,8 @@ class Gate {
   // Slow by design: runs elsewhere and completes later. Failure: access_refused, whatever the cause. Without
   // a user's name the peer vouches for itself: it has to be the owner.
   virtual void authenticate(Credentials credentials, const ConnectionInfo& info, Done<Subject> done) = 0;
+  // Whether a user of that name is kept here, whom a certificate may stand for.
+  virtual bool has_user(std::string_view name) const noexcept = 0;
   // The two steps of a login by SCRAM: the client's first message to the server's, its final message to the
   // server's. Failure as above; the login is for one attempt.
   virtual void begin_scram(ScramHash hash, std::string_view client_first, const ConnectionInfo& info,

@@ -37,6 +37,7 @@ class NoGate final : public broker::Gate {
   }
   void authenticate(broker::Credentials, const broker::ConnectionInfo&,
                     broker::Done<broker::Subject>) override {}
+  bool has_user(std::string_view) const noexcept override { return false; }
   void begin_scram(broker::ScramHash, std::string_view, const broker::ConnectionInfo&,
                    broker::Done<broker::ScramChallenge>) override {}
   void finish_scram(std::shared_ptr<broker::ScramLogin>, std::string_view, const broker::ConnectionInfo&,

@@ -272,8 +272,8 @@ def test_a_client_is_whom_its_certificate_names(secure_broker, authority):
     # A password is of use too.
     bob = authority.client(authority.vouch("whoever"))
     connect(broker, bob, pika.PlainCredentials("bob", "bob")).close()
-    # A name that is no user's gets nobody in.
-    with pytest.raises(pika.exceptions.ProbableAuthenticationError):
+    # A name that is no user's gets nobody in: it is not even offered.
+    with pytest.raises(pika.exceptions.AuthenticationError):
         external(broker, authority.client(authority.vouch("mallory")))
 
 
@@ -303,10 +303,12 @@ def mechanisms(port, context):
     return start
 
 
-def test_external_is_offered_to_those_alone_whose_certificate_names_somebody(secure_broker, authority):
+def test_external_is_offered_to_those_alone_whose_certificate_names_a_user(secure_broker, authority):
     broker = secure_broker("--tls-verify", "optional", "--tls-ca", authority.file, definitions=CLIENTS)
     assert b"EXTERNAL" in mechanisms(broker.amqps_port, authority.client(authority.vouch("alice")))
     assert b"EXTERNAL" not in mechanisms(broker.amqps_port, authority.client())
+    # A service's certificate beside a password: clients take EXTERNAL as soon as it is there.
+    assert b"EXTERNAL" not in mechanisms(broker.amqps_port, authority.client(authority.vouch("some-host")))
     with pytest.raises(pika.exceptions.AMQPConnectionError):
         external(broker, authority.client())
     # Not over a connection in clear, whatever is asked for.

@@ -53,6 +53,7 @@ class Replica {
     return it == queues_by_id_.end() ? nullptr : it->second;
   }
   AccessControl& access() noexcept { return access_; }
+  const AccessControl& access() const noexcept { return access_; }
   // Rises with every change: what is kept of permissions and routes is valid for one version.
   std::uint64_t version() const noexcept { return version_; }
   // What was kept is to be found out anew, though nothing that is declared has changed.

@@ -230,6 +230,9 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
 
   // Gate
   void authenticate(Credentials credentials, const ConnectionInfo& info, Done<Subject> done) override;
+  bool has_user(std::string_view name) const noexcept override {
+    return replica_.access().find_user(name) != nullptr;
+  }
   void begin_scram(ScramHash hash, std::string_view client_first, const ConnectionInfo& info,
                    Done<ScramChallenge> done) override;
   void finish_scram(std::shared_ptr<ScramLogin> login, std::string_view client_final,

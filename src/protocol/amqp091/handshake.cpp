@@ -27,7 +27,9 @@ void Session::send_start() {
       .put_text("product", options_.product)
       .put_text("version", options_.version);
   std::string mechanisms = "PLAIN AMQPLAIN SCRAM-SHA-256 SCRAM-SHA-512";
-  if (knows_peer()) mechanisms += " EXTERNAL";
+  // Clients such as py-amqp take it as soon as it is offered, and certificates are often asked for in
+  // addition to a password: who is not a user must be left to send one.
+  if (info_.peer_is_owner || (knows_peer() && gate_->has_user(info_.tls->user))) mechanisms += " EXTERNAL";
   if (options_.allow_anonymous) mechanisms += " ANONYMOUS";
   if (options_.allow_challenge_response) mechanisms += " RABBIT-CR-DEMO";
   send(0, connection::Start{0, 9, table.view(), mechanisms, "en_US"});

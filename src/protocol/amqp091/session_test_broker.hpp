@@ -231,6 +231,7 @@ class FakeGate final : public broker::Gate {
     if (login.secret.reveal() != login.user) subject = fail(Errc::access_refused, "wrong password");
     fake_.give(std::move(done), std::move(subject));
   }
+  bool has_user(std::string_view) const noexcept override { return true; }
   void begin_scram(broker::ScramHash, std::string_view client_first, const broker::ConnectionInfo&,
                    broker::Done<broker::ScramChallenge> done) override {
     fake_.log("begin_scram " + std::string(client_first));
