@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "client/tasks/child_process.hpp"
+#include "client/tasks/command.hpp"
 #include "client/tasks/stop_signals.hpp"
 #include "client/tasks/worker_core.hpp"
 
@@ -48,6 +49,15 @@ Worker::~Worker() {
 
 TaskOptions& Worker::add(detail::Registration entry) {
   return core_->add(std::move(entry));
+}
+
+TaskOptions& Worker::on_command(const std::string& task, Command command) {
+  detail::Registration entry;
+  entry.name = task;
+  entry.plain = [command = std::move(command)](Context& context, const CallData& call) {
+    return run_command(command, context, call);
+  };
+  return add(std::move(entry));
 }
 
 void Worker::start() {

@@ -21,8 +21,8 @@ std::vector<const Verb*> gather() {
   std::vector<const Verb*> verbs;
   for (const std::span<const Verb> some :
        {std::span<const Verb>(kServe), looking_verbs(), queue_verbs(), exchange_verbs(), client_verbs(),
-        message_verbs(), task_verbs(), user_verbs(), vhost_verbs(), permission_verbs(), policy_verbs(),
-        definition_verbs(), trace_verbs(), log_verbs(), bench_verbs(), completion_verbs()}) {
+        message_verbs(), worker_verbs(), task_verbs(), user_verbs(), vhost_verbs(), permission_verbs(),
+        policy_verbs(), definition_verbs(), trace_verbs(), log_verbs(), bench_verbs(), completion_verbs()}) {
     for (const Verb& verb : some) verbs.push_back(&verb);
   }
   return verbs;

@@ -21,6 +21,7 @@
 #include "millrace/message.hpp"
 #include "millrace/options.hpp"
 #include "millrace/tasks/call.hpp"
+#include "millrace/tasks/command.hpp"
 #include "millrace/tasks/context.hpp"
 #include "millrace/tasks/function.hpp"
 
@@ -135,6 +136,9 @@ class Worker {
     }
     return add(std::move(entry));
   }
+
+  // A task that is a program, on a thread that waits for it.
+  TaskOptions& on_command(const std::string& task, Command command);
 
   // Begins to take calls and returns. Throws a ClientError when the broker cannot be used, not_supported when
   // a task has retries and the broker cannot hold them.
