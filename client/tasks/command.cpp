@@ -13,6 +13,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/utf8.hpp"
 #include "client/tasks/command_words.hpp"
 #include "client/tasks/job.hpp"
 #include "client/tasks/program.hpp"
@@ -42,34 +43,6 @@ std::vector<std::string> variables_for(const Context& context, const CallData& c
   variables.push_back("MILLRACE_TASK_NAME=" + call.task);
   variables.push_back("MILLRACE_TASK_RETRIES=" + std::to_string(context.retries()));
   return variables;
-}
-
-// JSON is UTF-8; what a program writes may be anything.
-std::string as_utf8(std::string_view bytes) {
-  std::string text;
-  for (std::size_t i = 0; i < bytes.size();) {
-    const auto at = [&](std::size_t k) { return static_cast<unsigned char>(bytes[i + k]); };
-    const unsigned char lead = at(0);
-    const std::size_t length = lead < 0x80                    ? 1
-                               : lead >= 0xc2 && lead <= 0xdf ? 2
-                               : lead >= 0xe0 && lead <= 0xef ? 3
-                               : lead >= 0xf0 && lead <= 0xf4 ? 4
-                                                              : 0;
-    bool good = length != 0 && i + length <= bytes.size();
-    for (std::size_t k = 1; good && k < length; ++k) good = (at(k) & 0xc0U) == 0x80;
-    // Overlong forms, surrogates, and what lies behind U+10FFFF.
-    if (good && length > 2) {
-      const unsigned char second = at(1);
-      good = !(lead == 0xe0 && second < 0xa0) && !(lead == 0xed && second > 0x9f) &&
-             !(lead == 0xf0 && second < 0x90) && !(lead == 0xf4 && second > 0x8f);
-    }
-    if (good)
-      text += bytes.substr(i, length);
-    else
-      text += "\xef\xbf\xbd";
-    i += good ? length : 1;
-  }
-  return text;
 }
 
 // One program's run: its pipes are served until it has ended.

@@ -22,10 +22,11 @@ std::exception_ptr explain(Places::Need need, const std::exception_ptr& error) {
   if (!by_type) return error;
   const bool delayed = need == Places::Need::delayed;
   return make_failure(ErrorKind::not_supported,
-                      std::string(delayed ? "holding tasks until their time" : "unique tasks") +
-                          " needs a broker with the exchange type " +
-                          (delayed ? "x-delayed-message" : "x-message-deduplication") +
-                          ", such as Millrace: " + failure.text());
+                      std::string(delayed ? "delays, retries and rate limits need a broker with the exchange "
+                                            "type x-delayed-message"
+                                          : "unique calls, chords, dags and schedules need a broker with the "
+                                            "exchange types x-delayed-message and x-message-deduplication") +
+                          ", such as Millrace; leave them out with this one: " + failure.text());
 }
 
 }  // namespace

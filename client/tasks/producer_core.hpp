@@ -24,6 +24,7 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
   void submit(CallData call, millrace::detail::Completion<UntypedResult> done);
   UntypedResult submit(CallData call);
   UntypedResult submit(std::vector<CallData> group, CallData last);
+  UntypedResult submit(const Dag& dag);
   void schedule(const std::string& name, const std::string& cron, CallData call);
   void unschedule(const std::string& name);
   void revoke(const std::string& id, bool running_too);

@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "client/tasks/dead_letter.hpp"
 #include "client/tasks/identity.hpp"
 #include "client/tasks/time_text.hpp"
 
@@ -113,7 +114,17 @@ void read_headers(const Message& message, Request& request) {
   request.retries = whole_header(message, "retries", 0);
   request.deaths = whole_header(message, kDeaths, 0);
   request.durable_result = flag_header(message, kDurableResult);
+  request.paced = flag_header(message, kPaced);
   request.origin = text_header(message, "origin");
+  // A dead letter that somebody moved back begins anew: what was before its death is over. Its death makes
+  // it another message than the one that died.
+  if (const std::string died = text_header(message, kDeadTime); !died.empty()) {
+    request.message_id += "after " + died;
+    request.retries = request.deaths = 0;
+    request.paced = false;
+    call.eta.reset();
+    call.expires.reset();
+  }
   request.args_text = text_header(message, "argsrepr");
   request.kwargs_text = text_header(message, "kwargsrepr");
 }

@@ -16,6 +16,7 @@ namespace millrace::tasks {
 inline constexpr const char* kDurableResult = "millrace-durable-result";  // the reply queue is durable
 inline constexpr const char* kDeaths = "millrace-deaths";  // how many processes died while they worked on it
 
+inline constexpr const char* kPaced = "millrace-paced";      // its rate limit has given it this time
 inline constexpr const char* kBarrier = "millrace-barrier";  // CallData::barrier, as JSON
 
 // What a worker has received, with all that it needs to answer and to send it on.
@@ -27,6 +28,7 @@ struct Request {
   std::int64_t retries = 0;
   std::int64_t deaths = 0;
   bool durable_result = false;
+  bool paced = false;
   std::string origin;
   // Shown to people: "(2, 3)".
   std::string args_text;

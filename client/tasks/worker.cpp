@@ -1,5 +1,6 @@
 #include "millrace/tasks/worker.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "client/tasks/child_process.hpp"
@@ -22,6 +23,13 @@ TaskOptions& TaskOptions::retries(unsigned max, Milliseconds first, double facto
 TaskOptions& TaskOptions::limits(Milliseconds soft, Milliseconds hard) {
   soft_limit = soft;
   hard_limit = hard;
+  return *this;
+}
+
+TaskOptions& TaskOptions::rate_limit(unsigned count, Milliseconds per, unsigned burst) {
+  rate_count = count;
+  rate_per = std::max(per, Milliseconds(1));
+  rate_burst = std::max(burst, 1U);
   return *this;
 }
 

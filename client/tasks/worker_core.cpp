@@ -10,6 +10,7 @@
 #include "client/tasks/barrier.hpp"
 #include "client/tasks/child_process.hpp"
 #include "client/tasks/coroutine_pool.hpp"
+#include "client/tasks/dag.hpp"
 #include "client/tasks/dead_letter.hpp"
 #include "client/tasks/identity.hpp"
 #include "client/tasks/process_pool.hpp"
@@ -70,6 +71,11 @@ void WorkerCore::start() {
   events_ = std::make_unique<Events>(*client_, host_);
   events_->enable_tasks(options_.events);
   declare();
+  pacer_ = std::make_unique<Pacer>(
+      *client_, [this](Pacer::Call call, Milliseconds pause) { on_paced(std::move(call), pause); });
+  for (const auto& [name, task] : tasks_) {
+    if (task.options.rate_count > 0) pacer_->declare(name);
+  }
   add_own_tasks();
   make_pools();
   control_ = std::make_unique<RemoteControl>(*client_, host_, loop_->executor());
@@ -94,6 +100,10 @@ void WorkerCore::add_own_tasks() {
   add_own(kJoinTask, [this](Context& context, const CallData& call) {
     return boost::json::value(join(*client_, call.args.at(0), static_cast<Job&>(context).queue, host_));
   });
+  add_own(kAdvanceTask, [this](Context&, const CallData& call) {
+    run_advance(*client_, *places_, call, host_);
+    return boost::json::value();
+  });
   add_own(kTickTask, [this](Context& context, const CallData& call) {
     const std::string& queue = static_cast<Job&>(context).queue;
     places_->ensure(Places::Need::unique, queue);
@@ -104,8 +114,9 @@ void WorkerCore::add_own_tasks() {
 
 void WorkerCore::declare() {
   client_->declare_exchange(event_exchange());
-  const bool retries = std::any_of(tasks_.begin(), tasks_.end(),
-                                   [](const auto& task) { return task.second.options.retries_max > 0; });
+  const bool waits = std::any_of(tasks_.begin(), tasks_.end(), [](const auto& task) {
+    return task.second.options.retries_max > 0 || task.second.options.rate_count > 0;
+  });
   for (const std::string& queue : options_.queues) {
     places_->ensure(Places::Need::queue, queue);
     places_->ensure(Places::Need::dead, queue);
@@ -113,7 +124,7 @@ void WorkerCore::declare() {
       places_->ensure(Places::Need::delayed, queue);
     } catch (const ClientError&) {
       // Without it only those tasks work that are never to wait.
-      if (retries) throw;
+      if (waits) throw;
       cannot_delay_ = std::current_exception();
     }
   }
@@ -147,7 +158,7 @@ void WorkerCore::consume() {
   unsigned slots = 0;
   std::set<Pool> used;
   for (const auto& [name, task] : tasks_) {
-    const bool own = name == kJoinTask || name == kTickTask;
+    const bool own = name == kJoinTask || name == kTickTask || name == kAdvanceTask;
     if (!own) used.insert(task.options.pool);
   }
   for (const Pool kind : used) slots += pools_.at(kind)->slots();
@@ -223,7 +234,27 @@ void WorkerCore::on_delivery(const std::string& queue, Delivery delivery) {
     return bury(queue, std::move(delivery), "unknown_task",
                 "this worker knows no task '" + request.call.task + "'", &request);
   }
+  if (has_to_be_paced(task->second, request))
+    return pacer_->put({&task->second, queue, std::move(request), std::move(delivery)});
   accept(task->second, queue, std::move(request), std::move(delivery));
+}
+
+// What this worker has already, and is given again, has had its time.
+bool WorkerCore::has_to_be_paced(const Registration& task, const Request& request) const {
+  if (task.options.rate_count == 0 || request.paced) return false;
+  const std::string key = Job::key_of(request);
+  const std::lock_guard lock(mutex_);
+  return !jobs_.contains(key) && !done_.contains(key);
+}
+
+void WorkerCore::on_paced(Pacer::Call call, Milliseconds pause) {
+  if (pause.count() <= 0)
+    return accept(*call.task, call.queue, std::move(call.request), std::move(call.delivery));
+  Message message = call.delivery.message();
+  message.expiration = std::chrono::milliseconds(-1);
+  message.headers[kPaced] = true;
+  Settling settling = settle(std::move(call.delivery));
+  settling.send(outgoing_later(call.queue, std::move(message), pause));
 }
 
 // The broker gives a call again when its connection is lost. If that was to this worker, which is still at
@@ -277,6 +308,7 @@ void WorkerCore::drop(Request request, Delivery delivery, bool expired) {
   status.error_type = "TaskRevokedError";
   status.error_text = expired ? "expired" : "revoked";
   Settling settling = settle(std::move(delivery));
+  tell_dag(request, status.error_text, settling);
   send_result(request, status, settling);
 }
 
@@ -292,6 +324,7 @@ void WorkerCore::bury(const std::string& queue, Delivery delivery, const std::st
   status.name = "FAILURE";
   status.error_type = reason == "unknown_task" ? "NotRegistered" : "Reject";
   status.error_text = text;
+  tell_dag(*request, text, settling);
   send_result(*request, status, settling);
 }
 
@@ -397,6 +430,7 @@ void WorkerCore::stop(const std::function<bool()>& hurry) {
     consumers.swap(consumers_);
   }
   for (Consumer& consumer : consumers) consumer.cancel();
+  if (pacer_) pacer_->stop();
   for (auto& [kind, pool] : pools_) pool->drop_waiting();
   std::vector<JobPtr> jobs;
   {

@@ -21,6 +21,7 @@
 #include "client/tasks/events.hpp"
 #include "client/tasks/job.hpp"
 #include "client/tasks/outcome.hpp"
+#include "client/tasks/pacing.hpp"
 #include "client/tasks/places.hpp"
 #include "client/tasks/pool.hpp"
 #include "client/tasks/remembered_ids.hpp"
@@ -59,6 +60,8 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
 
   void on_delivery(const std::string& queue, Delivery delivery);
   void accept(const Registration& task, const std::string& queue, Request request, Delivery delivery);
+  bool has_to_be_paced(const Registration& task, const Request& request) const;
+  void on_paced(Pacer::Call call, Milliseconds pause);
   bool adopt(const std::string& key, const Request& request, Delivery& delivery);
   void hold_until_due(const std::string& queue, const Request& request, Delivery delivery);
   void drop(Request request, Delivery delivery, bool expired);
@@ -81,6 +84,8 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
   void send_result(const Request& request, const Status& status, Settling& settling,
                    const boost::json::array& children = {});
   void send_call(CallData call, const Request& parent, const std::string& queue, Settling& settling);
+  // A step of a Dag that ends in a way that calls no errbacks: its Dag hears of it all the same.
+  void tell_dag(const Request& request, const std::string& why, Settling& settling);
   void arrive(const JobPtr& job, const boost::json::value& result, Settling& settling);
   Milliseconds retry_pause(const Job& job, const Outcome& outcome);
   bool has_retries_left(const Job& job) const;
@@ -105,6 +110,7 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
       loop_;  // deliveries, timers, remote control; outlives the client, whose callbacks it runs
   std::unique_ptr<Client> client_;
   std::unique_ptr<Places> places_;
+  std::unique_ptr<Pacer> pacer_;
   std::unique_ptr<Events> events_;
   std::unique_ptr<RemoteControl> control_;
   std::map<Pool, std::unique_ptr<JobPool>> pools_;

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "client/tasks/barrier.hpp"
+#include "client/tasks/dag_state.hpp"
 #include "client/tasks/dead_letter.hpp"
 #include "client/tasks/identity.hpp"
 #include "client/tasks/result_message.hpp"
@@ -153,6 +154,7 @@ void WorkerCore::fail(const JobPtr& job, const Outcome& outcome, Settling& settl
   for (CallData errback : call.on_failure) {
     // Celery's errbacks of old: called with the id of what failed.
     if (!errback.immutable) errback.args.insert(errback.args.begin(), boost::json::value(call.id));
+    if (errback.task == kAdvanceTask) errback.kwargs["why"] = text;
     send_call(std::move(errback), job->request, job->queue, settling);
   }
   const Status status = status_of(State::failure, outcome);
@@ -180,7 +182,17 @@ void WorkerCore::fail(const JobPtr& job, const Outcome& outcome, Settling& settl
   events_->failed(job->request, text, status.traceback);
 }
 
+void WorkerCore::tell_dag(const Request& request, const std::string& why, Settling& settling) {
+  for (CallData errback : request.call.on_failure) {
+    if (errback.task != kAdvanceTask) continue;
+    errback.args.insert(errback.args.begin(), boost::json::value(request.call.id));
+    errback.kwargs["why"] = why;
+    send_call(std::move(errback), request, "", settling);  // it names its queue
+  }
+}
+
 void WorkerCore::revoked(const JobPtr& job, const Outcome& outcome, Settling& settling) {
+  tell_dag(job->request, outcome.text, settling);
   send_result(job->request, status_of(State::revoked, outcome), settling);
   events_->revoked(job->request, job->has_begun(), outcome.text == "expired");
 }

@@ -16,6 +16,7 @@ import pytest
 
 from harness.millrace import Millrace, binary_path
 from harness.pika_tools import depth, get, parameters
+from harness.rabbitmq import SERVER, RabbitMq
 
 DRIVER = Path(os.environ.get("MILLRACE_TASKS_DRIVER", binary_path().parent / "client/tasks_driver"))
 APP = Path(__file__).parent / "celery_app"
@@ -496,3 +497,88 @@ def test_the_message_is_what_celery_sends(process, channel, queue, tmp_path):
     assert properties.headers["argsrepr"] == "('somewhere', 0)"
     empty = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
     assert json.loads(body) == [["somewhere", 0], {}, empty]
+
+
+# -- steps that depend on one another
+
+
+def test_steps_of_a_dag_run_when_those_before_them_are_done(process, worker, queue):
+    worker()
+    worker()
+    drive(process, "dags", queue, count=40)
+
+
+@pytest.mark.parametrize("how", ["raised", "expired", "unknown"])
+def test_a_saga_that_fails_is_undone_in_reverse(process, worker, queue, tmp_path, how):
+    worker()
+    file = tmp_path / "notes"
+    text = drive(process, "sagas", queue, file=file, how=how)
+    assert {"raised": "ValueError: no", "expired": "expired", "unknown": "knows no task"}[how] in text
+    assert notes(file) == [1, 2, -2, -1]
+
+
+def test_a_saga_goes_on_when_workers_are_killed(process, worker, queue, tmp_path):
+    """Whichever moment they are killed at: no step and no undoing is lost, and each counts once."""
+    file = tmp_path / "notes"
+    workers = [worker(), worker()]
+    command = [str(DRIVER), "sagas", url(process), queue, f"file={file}", "how=raised", "rest_ms=1500"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as producer:
+        try:
+            wait_until(lambda: 2 in notes(file))
+            while producer.poll() is None:
+                for one in workers:
+                    one.process.kill()
+                workers = [worker(), worker()]
+                time.sleep(2.5)
+            assert producer.wait(60) == 0, producer.stderr.read().decode()
+        finally:
+            producer.kill()
+    done = notes(file)
+    assert [one for at, one in enumerate(done) if one not in done[:at]] == [1, 2, -2, -1]
+
+
+# -- rate limits
+
+
+def test_a_rate_limit_holds_over_all_workers(process, worker, queue, tmp_path):
+    count, rate, burst, file = 30, 10, 5, tmp_path / "notes"
+    for _ in range(2):
+        worker(rate=rate, burst=burst)
+    began = time.monotonic()
+    drive(process, "paced", queue, count=count, file=file)
+    took = time.monotonic() - began
+    assert (count - burst) / rate <= took < (count - burst) / rate + 5
+    assert sorted(notes(file)) == list(range(count))
+
+
+def test_a_rate_limit_outlives_the_workers(process, worker, queue, tmp_path):
+    count, rate, file = 20, 5, tmp_path / "notes"
+    began = time.monotonic()
+    first = [worker(rate=rate), worker(rate=rate)]
+    command = [str(DRIVER), "paced", url(process), queue, f"count={count}", f"file={file}"]
+    with subprocess.Popen(command) as producer:
+        try:
+            wait_until(lambda: len(notes(file)) >= 5)
+            for one in first:
+                one.process.kill()
+            worker(rate=rate)
+            assert producer.wait(60) == 0
+        finally:
+            producer.kill()
+    assert set(notes(file)) == set(range(count))
+    assert time.monotonic() - began >= (count - 1) / rate - 0.5  # those of the killed may come twice, uncounted
+
+
+# -- another broker
+
+
+@pytest.mark.skipif(not SERVER.exists(), reason="rabbitmq-server is not installed")
+def test_what_rabbitmq_cannot_hold_is_refused_and_the_rest_works(tmp_path, queue):
+    started = RabbitMq(tmp_path).start()
+    try:
+        drive(started, "unsupported", queue)
+        line = ["worker", "--amqp", f"127.0.0.1:{started.port}", "--queue", queue, "--run", "tasks.add=expr {0} + {1}"]
+        refused = subprocess.run([str(binary_path()), *line, "--retries", "1"], capture_output=True, timeout=30, check=False)
+        assert refused.returncode == 1 and b"x-delayed-message, such as Millrace" in refused.stderr
+    finally:
+        started.end()

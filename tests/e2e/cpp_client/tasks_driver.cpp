@@ -129,10 +129,13 @@ void work(const Arguments& arguments) {
   });
   worker.on(rest_async, rest_awaiting);
   // What was carried out, for tests that count.
-  worker.on(note, [](const std::string& file, int number) {
+  TaskOptions& noting = worker.on(note, [](const std::string& file, int number) {
     std::this_thread::sleep_for(1ms);
     std::ofstream(file, std::ios::app) << (std::to_string(number) + "\n");
   });
+  const int rate = arguments.number("rate", 0);
+  if (rate > 0)
+    noting.rate_limit(static_cast<unsigned>(rate), 1s, static_cast<unsigned>(arguments.number("burst", 1)));
   worker.on(note_then_rest, [](Context& context, const std::string& file, int number, double seconds) {
     std::ofstream(file, std::ios::app) << (std::to_string(number) + "\n");
     return rest_for(context, seconds);
@@ -368,14 +371,119 @@ void groups(const Arguments& arguments) {
   check(text.starts_with("ChordError"), "a chord with a failure fails: " + text);
 }
 
+// Steps that depend on one another, with results and with what undoes them.
+void dags(const Arguments& arguments) {
+  Producer producer(arguments.url, producing(arguments));
+  Dag diamond;
+  diamond.step("a", add(1, 2));
+  diamond.step("b", add.partial(10)).after({"a"});
+  diamond.step("c", add.partial(20)).after({"a"});
+  diamond.step("d", add.partial()).after({"b", "c"});
+  check(producer.submit(diamond).get(20s) == json::object{{"a", 3}, {"b", 13}, {"c", 23}, {"d", 36}},
+        "each step gets the results of those before it");
+  Dag wide;
+  std::vector<std::string> names;
+  for (int i = 0; i < arguments.count; ++i) {
+    names.push_back(std::to_string(i));
+    wide.step(names.back(), add(i, i));
+  }
+  wide.step("end", echo("done").immutable()).after(names);
+  const json::value all = producer.submit(wide).get(60s);
+  check(all.at("end") == "done" && all.at("7") == 14, "steps that end at the same time are all counted");
+}
+
+// A saga that fails in its last step, told by `how`.
+void sagas(const Arguments& arguments) {
+  Producer producer(arguments.url, producing(arguments));
+  const std::string file = arguments.given.at("file");
+  const std::string how = arguments.given.at("how");
+  const double seconds = arguments.number("rest_ms", 0) / 1000.0;
+  Dag saga;
+  saga.step("one", note(file, 1)).undo(note(file, -1).immutable());
+  saga.step("two", note_then_rest(file, 2, seconds).immutable())
+      .after({"one"})
+      .undo(note(file, -2).immutable());
+  saga.step("nothing", echo("x").immutable()).after({"two"});
+  auto& last = saga.step("three", raise("no")).after({"nothing"}).undo(note(file, -3).immutable());
+  last.call.immutable = true;
+  if (how == "expired") last.call.expires = std::chrono::system_clock::now() - 1s;
+  if (how == "unknown") last.call.task = "tasks.unheard_of";
+  const std::string text = failure_of([&] { producer.submit(saga).get(60s); });
+  check(text.starts_with("DagError: step 'three' failed: ") && text.ends_with("; undone: one, two"),
+        "a saga that fails says what was undone: " + text);
+  std::cout << text << std::endl;
+}
+
+// Submits notes to workers with a rate limit, and waits for all.
+void paced(const Arguments& arguments) {
+  Producer producer(arguments.url, producing(arguments));
+  Group<void> notes;
+  for (int i = 0; i < arguments.count; ++i) notes.add(note(arguments.given.at("file"), i));
+  producer.submit(notes).get(60s);
+}
+
+// A broker that holds neither delays nor unique calls: what needs them says so, and all else works.
+void unsupported(const Arguments& arguments) {
+  Producer producer(arguments.url, producing(arguments));
+  const auto check_refused = [](const std::string& what, const std::string& type, const auto& submit) {
+    try {
+      submit();
+    } catch (const millrace::ClientError& error) {
+      const std::string text = error.what();
+      check(error.kind() == millrace::ErrorKind::not_supported, what + " is not supported: " + text);
+      check(text.find(type + ", such as Millrace") != std::string::npos,
+            what + " says what it needs: " + text);
+      return;
+    }
+    check(false, what + " is refused");
+  };
+  const std::string delayed = "x-delayed-message";
+  const std::string unique = "x-message-deduplication";
+  check_refused("a delay", delayed, [&] { producer.submit(add(1, 2).delay(1s)); });
+  check_refused("a unique call", unique, [&] { producer.submit(add(1, 2).unique("k", 1s)); });
+  check_refused("a schedule", unique, [&] { producer.schedule("s", "@hourly", add(1, 2)); });
+  check_refused("a chord", unique, [&] { producer.submit(chord(group(add(1, 2)), total.partial())); });
+  Dag dag;
+  dag.step("a", add(1, 2));
+  check_refused("a dag", unique, [&] { producer.submit(dag); });
+  WorkerOptions options;
+  options.queues = {arguments.queue};
+  const auto start = [&](auto set) {
+    Worker worker(arguments.url, options);
+    set(worker.on(add, [](int x, int y) { return x + y; }));
+    worker.start();
+    worker.stop();
+  };
+  check_refused("a worker with retries", delayed, [&] { start([](TaskOptions& task) { task.retries(1); }); });
+  check_refused("a worker with a rate limit", delayed,
+                [&] { start([](TaskOptions& task) { task.rate_limit(1); }); });
+  Worker worker(arguments.url, options);
+  worker.on(add, [](int x, int y) { return x + y; });
+  worker.start();
+  check(producer.submit(add(2, 3)).get(20s) == 5, "a task is carried out");
+  check(producer.submit(chain(add(1, 2), add.partial(10))).get(20s) == 13, "so is a chain");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
-  const std::map<std::string, void (*)(const Arguments&)> verbs{
-      {"worker", work},          {"results", results},   {"times", times},         {"cancelling", cancelling},
-      {"reporting", reporting},  {"limits", limits},     {"processes", processes}, {"uniqueness", uniqueness},
-      {"notes", submit_notes},   {"celery", ask_celery}, {"chains", chains},       {"groups", groups},
-      {"scheduling", scheduling}};
+  const std::map<std::string, void (*)(const Arguments&)> verbs{{"worker", work},
+                                                                {"results", results},
+                                                                {"times", times},
+                                                                {"cancelling", cancelling},
+                                                                {"reporting", reporting},
+                                                                {"limits", limits},
+                                                                {"processes", processes},
+                                                                {"uniqueness", uniqueness},
+                                                                {"notes", submit_notes},
+                                                                {"celery", ask_celery},
+                                                                {"chains", chains},
+                                                                {"groups", groups},
+                                                                {"scheduling", scheduling},
+                                                                {"dags", dags},
+                                                                {"sagas", sagas},
+                                                                {"paced", paced},
+                                                                {"unsupported", unsupported}};
   if (argc < 4 || !verbs.contains(argv[1])) {
     std::cerr << "usage: tasks_driver VERB URL QUEUE [NAME=VALUE ...]\n";
     return 2;

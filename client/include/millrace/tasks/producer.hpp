@@ -10,6 +10,7 @@
 #include "millrace/client.hpp"
 #include "millrace/tasks/call.hpp"
 #include "millrace/tasks/canvas.hpp"
+#include "millrace/tasks/dag.hpp"
 #include "millrace/tasks/result.hpp"
 
 namespace millrace::tasks {
@@ -38,6 +39,7 @@ UntypedResult submit(ProducerCore& core, CallData call);
 std::string new_id();
 void schedule(ProducerCore& core, const std::string& name, const std::string& cron, CallData call);
 UntypedResult submit(ProducerCore& core, std::vector<CallData> group, CallData last);
+UntypedResult submit(ProducerCore& core, const Dag& dag);
 const Executor& executor(const ProducerCore& core);
 
 template <class R>
@@ -100,6 +102,12 @@ class Producer {
   template <class R>
   Result<R> submit(Chord<R> chord) {
     return Result<R>(detail::submit(*core_, std::move(chord.calls), std::move(chord.last)));
+  }
+
+  // See Dag. The result is an object with the results of the steps by their names; a TaskFailed of the type
+  // "DagError" says which step failed and what was undone. Throws std::invalid_argument for what is no dag.
+  Result<boost::json::value> submit(const Dag& dag) {
+    return Result<boost::json::value>(detail::submit(*core_, dag));
   }
 
   // Has the call submitted again and again, at the times that `cron` says ("0 3 * * 1-5", in UTC): the broker

@@ -50,6 +50,12 @@ class TaskOptions {
   // A thread cannot be: the call is reported and settled, a new thread takes its place, and whatever the old
   // one still does is ignored.
   TaskOptions& limits(Milliseconds soft, Milliseconds hard);
+  // At most `count` calls begin in each `per`, over all workers of the broker, evenly spread; after a pause
+  // `burst` of them may begin at once. Each attempt counts. The broker holds the others until their time, and
+  // counts in the order in which workers get them. Workers should agree on it, and their clocks should: one
+  // that is early lets its calls begin early by as much. Where a worker dies its calls may begin again
+  // without being counted again.
+  TaskOptions& rate_limit(unsigned count, Milliseconds per = std::chrono::seconds(1), unsigned burst = 1);
   // In child processes; for plain functions.
   TaskOptions& in_process();
   // Whether calls that are out of retries are kept in the queue NAME.dead (the default).
@@ -64,6 +70,9 @@ class TaskOptions {
   double retry_jitter = 0.5;
   Milliseconds soft_limit{0};
   Milliseconds hard_limit{0};
+  unsigned rate_count = 0;  // 0: no limit
+  Milliseconds rate_per{1000};
+  unsigned rate_burst = 1;
   bool keeps_failed = true;
   bool reports_start = false;
   Pool pool = Pool::threads;
@@ -141,7 +150,7 @@ class Worker {
   TaskOptions& on_command(const std::string& task, Command command);
 
   // Begins to take calls and returns. Throws a ClientError when the broker cannot be used, not_supported when
-  // a task has retries and the broker cannot hold them.
+  // a task has retries or a rate limit and the broker cannot hold its calls.
   //
   // Where a task runs in processes, these are this program, started again with the arguments it was started
   // with: there, start() serves one process' tasks and never returns. So what comes before it in main should

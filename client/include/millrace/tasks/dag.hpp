@@ -1,0 +1,61 @@
+// Steps that depend on one another, and what undoes them (a saga).
+//
+//   Dag order;
+//   order.step("reserve", reserve(17)).undo(release(17).immutable());
+//   order.step("pay", pay(17, 30)).undo(refund.partial());                    // gets what pay returned
+//   order.step("ship", ship.partial(17)).after({"reserve", "pay"});           // gets both results, then 17
+//   boost::json::value results = producer.submit(order).get();                // {"reserve": ..., ...}
+//
+// Steps run as soon as those that they come after have succeeded, at the same time where they may. When one
+// fails for good, is cancelled or expires, no further one is begun; those that run are waited for; then what
+// undoes the finished ones runs, one after the other, the last finished first; and then the result is the
+// failure. An undo that fails for good is left to the dead letters, and the others go on.
+//
+// The broker holds how far it is, in a durable queue `millrace.dag.ID`, which goes with its end, or a week
+// after its last step. Each step is a call like others, and may come twice as they may: whatever dies, each
+// step's end is taken into account once. The steps may be Celery's; the queue of the Dag needs workers of
+// this library, and the broker has to hold delays and unique calls, as for chords.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "millrace/tasks/call.hpp"
+
+namespace millrace::tasks {
+
+class Dag {
+ public:
+  struct Step {
+    std::string name;
+    CallData call;
+    std::vector<std::string> after_steps;
+    std::optional<CallData> undo_call;
+
+    // Steps that were added before this one. Unless its call is immutable, it gets their results as its first
+    // arguments, in this order.
+    Step& after(std::vector<std::string> names) {
+      after_steps = std::move(names);
+      return *this;
+    }
+    // Unless it is immutable, it gets the step's result as its first argument.
+    template <class R>
+    Step& undo(Call<R> what) {
+      undo_call = std::move(what.data());
+      return *this;
+    }
+  };
+
+  // The reference holds until the next step is added.
+  template <class R>
+  Step& step(std::string name, Call<R> call) {
+    steps.push_back({std::move(name), std::move(call.data()), {}, std::nullopt});
+    return steps.back();
+  }
+
+  std::vector<Step> steps;
+};
+
+}  // namespace millrace::tasks

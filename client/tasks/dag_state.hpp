@@ -1,0 +1,53 @@
+// How far a Dag is, as the JSON that its queue holds, and what follows from a step's end. Pure.
+#pragma once
+
+#include <boost/json.hpp>
+#include <string>
+#include <vector>
+
+#include "millrace/tasks/dag.hpp"
+#include "millrace/tasks/result.hpp"
+
+namespace millrace::tasks {
+
+// The task that takes the end of a step into account; every worker knows it.
+inline constexpr const char* kAdvanceTask = "millrace.dag.advance";
+
+// Where its results go, and where its own calls do.
+struct DagPlaces {
+  std::string id;
+  std::string queue;
+  std::string reply_to;
+  bool durable_result = false;
+};
+
+// As it is before its first step. Throws std::invalid_argument for what is none: no steps, two of one name, a
+// step after one that is not before it, a chain as a step.
+boost::json::object make_dag_state(const DagPlaces& places, const Dag& dag);
+// The call by which it begins.
+CallData first_advance(const DagPlaces& places);
+
+enum class DagEventKind : std::uint8_t { begin, succeeded, failed, undone, undo_failed };
+
+struct DagEvent {
+  DagEventKind kind = DagEventKind::begin;
+  std::size_t step = 0;
+  boost::json::value result;  // of succeeded
+  std::string why;            // of failed and undo_failed
+};
+
+// Of the arguments of an advance call. Throws for what is none.
+std::string dag_of(const CallData& call);
+DagEvent event_of(const CallData& call);
+
+struct DagMoves {
+  bool changed = false;         // the state is to be kept
+  std::vector<CallData> calls;  // to be submitted before that
+  bool ended = false;
+  Status status;  // then: its result
+};
+
+// An event that is known already changes nothing.
+DagMoves advance(boost::json::object& state, const DagEvent& event);
+
+}  // namespace millrace::tasks
