@@ -1,6 +1,7 @@
 #include "client/tasks/schedule.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -8,6 +9,7 @@
 #include "client/tasks/identity.hpp"
 #include "client/tasks/outgoing.hpp"
 #include "client/tasks/time_text.hpp"
+#include "millrace/tasks/control.hpp"
 #include "millrace/tasks/errors.hpp"
 
 namespace millrace::tasks {
@@ -22,17 +24,21 @@ std::string text_in(const json::object& object, std::string_view name) {
   return json::value_to<std::string>(object.at(name));
 }
 
-// Whether the schedule is still as this tick knows it.
-bool is_current(Client& client, const json::object& plan) {
+// Its definition as the broker has it now; none: the schedule has ended.
+std::optional<json::object> definition_of(Client& client, const std::string& name) {
   try {
-    const Delivery definition = client.get(schedule_queue(text_in(plan, "name")).name);
+    const Delivery definition = client.get(schedule_queue(name).name);
     if (!definition) throw Retry("somebody else is looking at the schedule", std::chrono::milliseconds(200));
-    const json::value known = json::parse(definition.body());
-    return known.at("version") == plan.at("version");
+    return json::parse(definition.body()).as_object();
   } catch (const ClientError& error) {
-    if (error.kind() == ErrorKind::not_found) return false;
+    if (error.kind() == ErrorKind::not_found) return std::nullopt;
     throw;
   }
+}
+
+bool is_paused(const json::object& definition) {
+  const json::value* paused = definition.if_contains("paused");
+  return paused != nullptr && paused->is_bool() && paused->get_bool();
 }
 
 void publish(Client& client, const CallData& call, const std::string& origin) {
@@ -76,7 +82,8 @@ CallData tick_call(const json::object& plan, std::chrono::system_clock::time_poi
 
 void tick(Client& client, const CallData& call, const std::string& queue, const std::string& origin) {
   const json::object& plan = call.args.at(0).as_object();
-  if (!is_current(client, plan)) return;
+  const auto known = definition_of(client, text_in(plan, "name"));
+  if (!known || known->at("version") != plan.at("version")) return;
   const std::string time = json::value_to<std::string>(call.args.at(1));
   CallData scheduled = call_from_signature(plan.at("call").as_object());
   scheduled.id = make_id();
@@ -84,10 +91,20 @@ void tick(Client& client, const CallData& call, const std::string& queue, const 
   scheduled.ignore_result = true;
   scheduled.unique_key = text_in(plan, "name") + "@" + time;
   scheduled.unique_for = kTickRemembered;
-  publish(client, scheduled, origin);
+  if (!is_paused(*known)) publish(client, scheduled, origin);
   // Times that passed while nobody worked are not made up for.
   const auto after = std::max(std::chrono::system_clock::now(), time_from(time).value());
   publish(client, tick_call(plan, after, queue), origin);
+}
+
+void pause_schedule(Client& client, const std::string& name, bool pause) {
+  const QueueSpec queue = schedule_queue(name);
+  Delivery now = client.get(queue.name);
+  if (!now) throw ClientError(ErrorKind::overloaded, "somebody else is looking at the schedule; try again");
+  json::object definition = json::parse(now.body()).as_object();
+  definition["paused"] = pause;
+  client.publish(queue.name, definition_message(definition));
+  now.ack();  // or the queue has dropped it meanwhile
 }
 
 }  // namespace millrace::tasks

@@ -1,7 +1,8 @@
 // Schedules that the broker holds. A schedule NAME is a durable queue `millrace.schedule.NAME` with one
 // message, its definition, and one call under way: the tick, which the delayed exchange holds until its time.
 // Whichever worker gets the tick submits the scheduled call and the next tick, both unique by name and time,
-// and acknowledges. Without the definition, or with a newer one, a tick is the last.
+// and acknowledges. Without the definition, or with a newer one, a tick is the last; where the definition
+// says "paused": true, it submits the next tick alone.
 #pragma once
 
 #include <boost/json.hpp>

@@ -67,6 +67,7 @@ std::span<const Route> connection_routes();
 std::span<const Route> health_routes();
 std::span<const Route> trace_routes();
 std::span<const Route> log_routes();
+std::span<const Route> task_routes();
 // All of these.
 std::vector<Route> all_routes();
 // Not behind "/api".

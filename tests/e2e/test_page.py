@@ -15,7 +15,8 @@ from pathlib import Path
 import pika
 import pytest
 
-from harness.pika_tools import Inbox, parameters, publish
+from harness.cli import Cli, CommandWorker
+from harness.pika_tools import Inbox, depth, parameters, publish, wait_until
 
 pytestmark = [pytest.mark.millrace_only("the page is Millrace's"), pytest.mark.timeout(120)]
 OPTIONS = ["--http", "127.0.0.1:0"]
@@ -29,6 +30,7 @@ WITH_MORE = [
     "closes_a_connection_and_tells_it_why",
     "says_what_holds_a_queue_back",
     "tells_everywhere_that_publishers_are_held_back",
+    "shows_tasks",
 ]
 SCENARIOS = [
     scenario
@@ -176,3 +178,15 @@ def test_the_page_says_what_holds_a_queue_back(run, connect, name):
 def test_the_page_tells_everywhere_that_publishers_are_held_back(run_at, own_broker):
     broker = own_broker(["--http", "127.0.0.1:0", "--disk-low-water", "1000000GiB"])
     run_at(broker, "tells_everywhere_that_publishers_are_held_back")
+
+
+def test_the_page_shows_tasks(run, broker, channel):
+    queue, schedule = f"tasks {IMAGE}", f"nightly {IMAGE}"
+    cli = Cli(broker)
+    runs = {"page.rest": "sleep 60", "page.fail": "sh -c 'echo no >&2; false'"}
+    with CommandWorker(broker, queue, "--name", "page-worker", "--drain", "1", **runs) as worker:
+        cli("task", "submit", "page.fail", "--queue", queue)
+        cli("task", "submit", "page.rest", IMAGE, "--queue", queue)
+        cli("task", "schedule", schedule, "0 3 * * *", "page.rest", "--queue", queue)
+        wait_until(lambda: depth(channel, f"{queue}.dead") == 1)
+        run("shows_tasks", queue=queue, worker=worker.name, schedule=schedule)

@@ -17,6 +17,7 @@ import { overview } from "./pages/overview.js";
 import { policies } from "./pages/policies.js";
 import { queue } from "./pages/queue.js";
 import { queues } from "./pages/queues.js";
+import { tasks } from "./pages/tasks.js";
 import { trace } from "./pages/trace.js";
 import { users } from "./pages/users.js";
 import { poll, Trouble } from "./poll.js";
@@ -38,6 +39,7 @@ const kPlaces: Record<string, Place> = {
   exchanges: { title: "Exchanges", list: exchanges, one: exchange, parts: 2 },
   connections: { title: "Connections", list: connections, one: connection, parts: 1 },
   channels: { title: "Channels", list: channels },
+  tasks: { title: "Tasks", list: tasks },
   trace: { title: "Follow", list: trace, monitors: true },
   users: { title: "Users", list: users, administrators: true },
   policies: { title: "Policies", list: policies },

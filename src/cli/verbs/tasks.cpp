@@ -209,6 +209,21 @@ int unschedule(Session& session) {
   return kOk;
 }
 
+int pause_or_go_on(Session& session, bool pause) {
+  const auto client = connect_client(amqp_url(session), "millrace task");
+  const std::string name = session.given.text("NAME");
+  tasks::pause_schedule(*client, name, pause);
+  session.say("'" + printable(name) + (pause ? "' is paused: its times pass without a task" : "' goes on"),
+              {{"name", name}, {"paused", pause}});
+  return kOk;
+}
+int pause(Session& session) {
+  return pause_or_go_on(session, true);
+}
+int resume(Session& session) {
+  return pause_or_go_on(session, false);
+}
+
 int workers(Session& session) {
   const auto client = connect_client(amqp_url(session), "millrace task workers");
   const json::object answers = tasks::ask_workers(*client, "active");
@@ -256,6 +271,10 @@ std::span<const Verb> task_verbs() {
        guarded<schedule>},
       {"task unschedule", "End a schedule", kUnscheduleArguments, kUnschedule,
        "millrace task unschedule nightly", guarded<unschedule>},
+      {"task pause", "Let the times of a schedule pass", kUnscheduleArguments, kUnschedule,
+       "millrace task pause nightly", guarded<pause>},
+      {"task resume", "Let a paused schedule go on", kUnscheduleArguments, kUnschedule,
+       "millrace task resume nightly", guarded<resume>},
       {"task workers",
        "List the workers that answer, and what they run",
        {},

@@ -32,6 +32,7 @@ constexpr Option kWorker[] = {
     {"--limit", "SECONDS", "Then a program gets SIGTERM, 2 s later SIGKILL, and has failed"},
     {"--retries", "N", "How often a task is tried again (default 0)"},
     {"--pause", "SECONDS", "Before the first retry; each further pause is twice as long (default 1)"},
+    {"--rate", "N", "Of each task at most N begin in a second, over all workers"},
     {"--memory-mb", "N", "Memory of a program (RLIMIT_AS)"},
     {"--cpu", "SECONDS", "Processor time of a program (RLIMIT_CPU)"},
     {"--result", "KIND", "Output is json, text, or auto: JSON if it is that (default auto)"},
@@ -88,9 +89,11 @@ void add_tasks(tasks::Worker& worker, Commands commands, const Given& given) {
   const std::chrono::seconds limit(given.number("limit", 0, kMostSeconds));
   const auto retries = static_cast<unsigned>(given.number("retries", 0, kMostRetries));
   const std::chrono::seconds pause(given.number("pause", 1, kMostSeconds));
+  const auto rate = static_cast<unsigned>(given.number("rate", 0, 1'000'000));
   for (auto& [name, command] : commands) {
     tasks::TaskOptions& task = worker.on_command(name, std::move(command));
     task.retries(retries, pause).keep_failed(!given.has("drop-failed"));
+    if (rate > 0) task.rate_limit(rate);
     if (limit.count() > 0) task.limits(limit, limit + kHardAfterSoft);
   }
 }

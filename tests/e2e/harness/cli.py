@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import threading
 
 from .millrace import binary_path
 
@@ -51,6 +52,41 @@ class Cli:
 
     def start(self, *words, **more):
         return subprocess.Popen(command(self.broker, *words), env=environment(), **more)
+
+
+class CommandWorker:
+    """`millrace worker`, from when it takes tasks to the end of the block."""
+
+    def __init__(self, broker, queue, *words, **runs):
+        named = [word for task, line in runs.items() for word in ("--run", f"{task}={line}")]
+        self.process = subprocess.Popen(
+            command(broker, "worker", "--queue", queue, *named, *words),
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        watchdog = threading.Timer(30, self.process.kill)
+        watchdog.start()
+        line = self.process.stdout.readline().decode()
+        watchdog.cancel()
+        assert line.endswith(" takes tasks\n"), line + self.process.stderr.read().decode()
+        self.name = line.split()[0]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+    def end(self):
+        """The status, and what it said."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            _, err = self.process.communicate(timeout=30)
+        finally:
+            self.process.kill()
+        return self.process.returncode, err.decode()
 
 
 class Rabbitmqctl:

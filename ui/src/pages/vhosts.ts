@@ -13,7 +13,7 @@ import { every, section, View } from "../view.js";
 export function vhostChoice(view: View): HTMLSelectElement {
   const select = h("select", { required: true });
   get<Vhost[]>("vhosts?columns=name", view.signal).then(
-    (vhosts) => replace(select, ...vhosts.map(({ name }) => h("option", { value: name }, visible(name)))),
+    (vhosts) => replace(select, ...vhosts.map(({ name }) => h("option", { value: name, selected: name === "/" }, visible(name)))),
     (error: unknown) => view.complain(error),
   );
   return select;

@@ -40,4 +40,7 @@ std::vector<DeadCall> dead_calls(Client& client, const std::string& queue, std::
 std::size_t retry_dead_calls(Client& client, const std::string& queue,
                              const std::vector<std::string>& ids = {});
 
+// Its times pass without a call until it goes on. Throws not_found for a schedule that is not there.
+void pause_schedule(Client& client, const std::string& name, bool pause = true);
+
 }  // namespace millrace::tasks

@@ -202,6 +202,10 @@ export async function takes_hostile_names_for_names(site, { connection, idle }) 
     await site.api("PUT", `vhosts/${site.path(name)}`, { description: kImage });
     await site.api("PUT", `permissions/${site.path(name, "guest")}`, { configure: ".*", write: ".*", read: ".*" });
     await site.queue(name, { arguments: { [kImage]: kImage } });
+    if (name.length < 200) {
+      for (const task of [`${name}.dead`, `${name}.celery.pidbox`, `millrace.schedule.${name}`]) await site.queue(task);
+      await site.publish(`millrace.schedule.${name}`, JSON.stringify({ cron: kImage, call: { task: name } }));
+    }
     await site.api("PUT", `exchanges/${site.path(kVhost, name)}`, { type: "topic", arguments: { [kImage]: kImage } });
     await site.api("POST", `bindings/${site.path(kVhost, "e", name, "q", name)}`, { routing_key: name, arguments: { k: name } });
     await site.api("POST", `bindings/${site.path(kVhost, "e", name, "e", name)}`, { routing_key: name });
@@ -219,10 +223,10 @@ export async function takes_hostile_names_for_names(site, { connection, idle }) 
     const text = await page.locator("main").textContent();
     assert.ok(text.includes(name.slice(0, 5)), `${name} is not shown`);
   };
-  for (const place of ["overview", "queues", "exchanges", "connections", "channels", "users", "policies", "definitions"]) {
+  for (const place of ["overview", "queues", "exchanges", "connections", "channels", "tasks", "users", "policies", "definitions"]) {
     await site.go(page, place);
-    if (place === "queues" || place === "exchanges" || place === "policies") {
-      await page.getByText(kImage).first().waitFor();
+    if (["queues", "exchanges", "policies", "tasks"].includes(place)) {
+      await page.locator("main table").getByText(kImage).first().waitFor();
       for (const name of [kHostile[0], kHostile[1], kHostile[6]]) await see(name);
     } else {
       await page.waitForTimeout(1300);
@@ -533,4 +537,43 @@ export async function closes_a_connection_and_tells_it_why(site, { connection })
   await page.getByRole("button", { name: "Close the connection" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Close the connection" }).click();
   await page.getByRole("heading", { name: "Connections" }).waitFor();
+}
+
+export async function shows_tasks(site, { queue, worker, schedule }) {
+  const page = await site.logIn();
+  await page.getByRole("link", { name: "Tasks", exact: true }).click();
+  await page.getByLabel("Virtual host").waitFor();
+  const row = (caption, name) => page.getByRole("region", { name: caption, exact: true }).getByRole("row").filter({ hasText: name });
+  const cell = (caption, name, column) => row(caption, name).locator("td").nth(column);
+  await row("Workers", worker).waitFor();
+  // One runs, and the other has died.
+  await expectText(cell("Queues of tasks", queue, 1), "1");
+  await expectText(cell("Queues of tasks", queue, 4), "1");
+  await expectText(cell("Workers", worker, 0), "1");
+  await page.getByRole("button", { name: "Ask the workers what they run" }).click();
+  await expectText(cell("Tasks that run", "page.rest", 0), '["<img src=x onerror=window.hacked=1>"]');
+  await expectText(cell("Tasks that run", "page.rest", 2), worker);
+  await row("Tasks that run", "page.rest").getByRole("button", { name: "Cancel" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel the task" }).click();
+  await expectText(page.locator(".said"), "The workers are told.");
+  await expectText(cell("Queues of tasks", queue, 1), "0");
+
+  await row("Queues of tasks", queue).getByRole("button", { name: "Retry the dead" }).click();
+  await expectText(page.locator(".said"), "1 task submitted again, with all attempts.");
+  await expectText(cell("Queues of tasks", queue, 4), "1"); // it died again
+
+  await expectText(cell("Schedules", schedule, 0), "0 3 * * *");
+  await expectText(cell("Schedules", schedule, 1), "page.rest");
+  const definition = async () => JSON.parse((await site.get(`millrace.schedule.${schedule}`, "ack_requeue_true", 1))[0].payload);
+  assert.equal((await definition()).paused, undefined);
+  await row("Schedules", schedule).getByRole("button", { name: "Pause or go on" }).click();
+  await expectText(cell("Schedules", schedule, 2), "paused");
+  assert.equal((await definition()).paused, true);
+  await row("Schedules", schedule).getByRole("button", { name: "Pause or go on" }).click();
+  await expectText(cell("Schedules", schedule, 2), "");
+  assert.equal((await definition()).paused, false);
+  await row("Schedules", schedule).getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Delete the schedule" }).click();
+  await row("Schedules", schedule).waitFor({ state: "detached" });
+  assert.equal(await page.locator("main img").count(), 0);
 }
