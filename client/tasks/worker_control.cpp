@@ -25,9 +25,11 @@ std::vector<std::string> texts_in(const json::object& arguments, std::string_vie
   return texts;
 }
 
+// True as Python takes it: Flower says 1.
 bool flag_in(const json::object& arguments, std::string_view name) {
   const json::value* value = arguments.if_contains(name);
-  return value != nullptr && value->is_bool() && value->get_bool();
+  if (value == nullptr) return false;
+  return value->is_bool() ? value->get_bool() : value->is_number() && value->to_number<double>() != 0;
 }
 
 json::object ok(json::value value) {
