@@ -183,7 +183,9 @@ TEST(DagState, keeps_its_rules_at_random) {
       if (dag.steps[*one].undo_call) expected.push_back(*one);
     }
     EXPECT_EQ(undone, expected);
-    if (!failed) { EXPECT_EQ(done.size(), size); }
+    if (!failed) {
+      EXPECT_EQ(done.size(), size);
+    }
   }
 }
 

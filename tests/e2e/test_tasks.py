@@ -14,6 +14,7 @@ import celery.events.state
 import pika
 import pytest
 
+from harness.cli import environment
 from harness.millrace import Millrace, binary_path
 from harness.pika_tools import depth, get, parameters
 from harness.rabbitmq import SERVER, RabbitMq
@@ -578,7 +579,13 @@ def test_what_rabbitmq_cannot_hold_is_refused_and_the_rest_works(tmp_path, queue
     try:
         drive(started, "unsupported", queue)
         line = ["worker", "--amqp", f"127.0.0.1:{started.port}", "--queue", queue, "--run", "tasks.add=expr {0} + {1}"]
-        refused = subprocess.run([str(binary_path()), *line, "--retries", "1"], capture_output=True, timeout=30, check=False)
+        refused = subprocess.run(
+            [str(binary_path()), *line, "--retries", "1"],
+            capture_output=True,
+            timeout=30,
+            check=False,
+            env=environment(),
+        )
         assert refused.returncode == 1 and b"x-delayed-message, such as Millrace" in refused.stderr
     finally:
         started.end()
