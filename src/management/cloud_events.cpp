@@ -10,6 +10,7 @@
 #include "management/items.hpp"
 #include "management/json_values.hpp"
 #include "management/message_headers.hpp"
+#include "management/trace_headers.hpp"
 #include "management/uri.hpp"
 
 namespace millrace::management {
@@ -194,6 +195,11 @@ std::string cloud_event_text(const broker::Delivery& delivery, const MessageProp
   if (!event.contains("specversion")) {
     event.clear();
     put_made_up(event, delivery, properties, vhost, queue);
+  }
+  // The extension for distributed tracing: an event that says where it began keeps that.
+  if (const std::string* parent = trace_parent_of(properties); parent && !event.contains("traceparent")) {
+    event["traceparent"] = *parent;
+    if (const std::string* state = trace_state_of(properties)) event["tracestate"] = *state;
   }
   if (properties.content_type) event["datacontenttype"] = as_utf8(*properties.content_type);
   event["millracetoken"] = token;

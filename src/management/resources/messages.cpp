@@ -8,6 +8,7 @@
 #include "management/fields.hpp"
 #include "management/items.hpp"
 #include "management/message_json.hpp"
+#include "management/trace_headers.hpp"
 
 namespace millrace::management {
 namespace {
@@ -34,6 +35,7 @@ void publish(Api& api, const CallRef& call) {
     publication.properties = properties_from_json(inner);
     if (auto bad = inner.error()) return reply(call, refusal(*bad));
   }
+  take_trace_headers(call->headers, publication.properties);
   if (encoding == "base64") {
     auto decoded = decode_base64(publication.body);
     if (!decoded) return reply(call, refusal(400, "bad_request", "payload is not base64"));

@@ -14,6 +14,7 @@
 #include "management/fields.hpp"
 #include "management/message_headers.hpp"
 #include "management/message_json.hpp"
+#include "management/trace_headers.hpp"
 
 namespace millrace::management {
 namespace {
@@ -134,6 +135,7 @@ Answer raw_answer(const Shape& shape, const Consumers::Received& message) {
   answer.headers.emplace_back("Millrace-Routing-Key", encode_header(message.delivery.message->routing_key()));
   put_properties(answer.headers, message.properties);
   put_cloud_headers(answer.headers, message.properties);
+  put_trace_headers(answer.headers, message.properties);
   return answer;
 }
 

@@ -12,6 +12,7 @@
 #include "management/fields.hpp"
 #include "management/message_headers.hpp"
 #include "management/message_json.hpp"
+#include "management/trace_headers.hpp"
 
 namespace millrace::management {
 namespace {
@@ -85,6 +86,12 @@ void put_message(Publication& publication, CloudMessage&& message) {
   publication.body = std::move(message.body);
 }
 
+// The request's, which is nearer to the message than what the event began with.
+void put_trace(const Call& call, Publication& publication) {
+  take_trace_headers(call.headers, publication.properties);
+  take_trace_of_event(publication.properties);
+}
+
 void send_cloud_events(Api& api, const CallRef& call, bool batch) {
   boost::system::error_code malformed;
   const json::value value = json::parse(call->body, malformed);
@@ -93,7 +100,9 @@ void send_cloud_events(Api& api, const CallRef& call, bool batch) {
   const auto add = [&](const json::value& event) -> result<void> {
     auto message = message_from_cloud_event(event);
     if (message.has_error()) return message.error();
-    put_message(publications.emplace_back(address(*call)), std::move(*message));
+    Publication& publication = publications.emplace_back(address(*call));
+    put_message(publication, std::move(*message));
+    put_trace(*call, publication);
     return {};
   };
   if (!batch) {
@@ -119,6 +128,7 @@ void send(Api& api, const CallRef& call) {
   if (auto event = take_cloud_headers(call->headers, publication.properties); event.has_error()) {
     return reply(call, refusal(event.error()));
   }
+  put_trace(*call, publication);
   publication.body = std::move(call->body);
   send_one(api, call, std::move(publication));
 }
@@ -161,6 +171,7 @@ result<std::vector<Publication>> read_batch(const Call& call) {
       return fail(Errc::invalid_argument,
                   "message " + std::to_string(publications.size()) + ": " + ok.error().text);
     }
+    put_trace(call, publication);
     publications.push_back(std::move(publication));
     return {};
   };
