@@ -41,31 +41,31 @@ bool same_word(std::string_view word, std::string_view wanted) {
 
 std::string form_of(const broker::RightQuestion& question) {
   std::string form;
-  add_field(form, "username", question.user);
-  add_field(form, "vhost", question.vhost);
+  net::add_field(form, "username", question.user);
+  net::add_field(form, "vhost", question.vhost);
   switch (question.about) {
     case About::vhost:
-      add_field(form, "ip", broker::LoginGuard::source_of(question.peer));
+      net::add_field(form, "ip", broker::LoginGuard::source_of(question.peer));
       break;
     case About::resource:
-      add_field(form, "resource", to_string(question.kind));
-      add_field(form, "name", question.name);
-      add_field(form, "permission", to_string(question.permission));
+      net::add_field(form, "resource", to_string(question.kind));
+      net::add_field(form, "name", question.name);
+      net::add_field(form, "permission", to_string(question.permission));
       break;
     case About::topic:
-      add_field(form, "resource", "topic");
-      add_field(form, "name", question.name);
-      add_field(form, "permission", to_string(question.permission));
-      add_field(form, "routing_key", question.routing_key);
+      net::add_field(form, "resource", "topic");
+      net::add_field(form, "name", question.name);
+      net::add_field(form, "permission", to_string(question.permission));
+      net::add_field(form, "routing_key", question.routing_key);
       break;
   }
-  add_field(form, "tags", joined(question.tags));
+  net::add_field(form, "tags", joined(question.tags));
   return form;
 }
 
 }  // namespace
 
-HttpAuthority::HttpAuthority(HttpSettings settings, const LoginKey& key, HttpClient& client,
+HttpAuthority::HttpAuthority(HttpSettings settings, const LoginKey& key, net::HttpClient& client,
                              runtime::Executor& home, const runtime::Clock& clock, Warn warn)
     : settings_(std::move(settings)),
       key_(key),
@@ -75,7 +75,7 @@ HttpAuthority::HttpAuthority(HttpSettings settings, const LoginKey& key, HttpCli
       warn_(std::move(warn)),
       answers_(settings_.cache) {}
 
-HttpAuthority::Verdict HttpAuthority::read(const result<HttpReply>& reply, bool may_have_tags) {
+HttpAuthority::Verdict HttpAuthority::read(const result<net::HttpReply>& reply, bool may_have_tags) {
   Verdict verdict;
   if (reply.has_error()) {
     verdict.error = reply.error().text;
@@ -96,9 +96,10 @@ HttpAuthority::Verdict HttpAuthority::read(const result<HttpReply>& reply, bool 
   return verdict;
 }
 
-void HttpAuthority::find_out(const std::string& key, const Url& url, std::string form, bool may_have_tags) {
-  client_.post(url, std::move(form), settings_.timeout,
-               [this, key, may_have_tags](const result<HttpReply>& reply) {
+void HttpAuthority::find_out(const std::string& key, const net::Url& url, std::string form,
+                             bool may_have_tags) {
+  client_.post(url, net::kFormMediaType, std::move(form), settings_.timeout,
+               [this, key, may_have_tags](const result<net::HttpReply>& reply) {
                  const Verdict verdict = read(reply, may_have_tags);
                  if (!verdict.error.empty()) warn("the HTTP server that knows users: " + verdict.error);
                  answers_.learn(key, verdict, verdict.error.empty(), clock_.steady());
@@ -119,8 +120,8 @@ void HttpAuthority::log_in(broker::AuthorityLogin login, Answer answer) {
   home_.post([this, asked] {
     auto& [who, done] = *asked;
     std::string form;
-    add_field(form, "username", who.user);
-    add_field(form, "password", who.secret.reveal());
+    net::add_field(form, "username", who.user);
+    net::add_field(form, "password", who.secret.reveal());
     const std::string key = "login " + login_mac(key_, who.user, who.secret.reveal());
     const bool is_first =
         answers_.wants(key, clock_.steady(), [this, asked](const Verdict& verdict, runtime::Nanoseconds) {
@@ -141,9 +142,9 @@ void HttpAuthority::ask(broker::RightQuestion question, UniqueFunction<void(brok
   auto done = std::make_shared<UniqueFunction<void(broker::RightAnswer)>>(std::move(answer));
   home_.post([this, question = std::move(question), done] {
     std::string form = form_of(question);
-    const Url& url = question.about == About::vhost      ? settings_.vhost
-                     : question.about == About::resource ? settings_.resource
-                                                         : settings_.topic;
+    const net::Url& url = question.about == About::vhost      ? settings_.vhost
+                          : question.about == About::resource ? settings_.resource
+                                                              : settings_.topic;
     // The form says all that was asked, and the place what about.
     const std::string key = std::to_string(static_cast<int>(question.about)) + ' ' + form;
     const bool is_first =

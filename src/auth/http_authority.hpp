@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "auth/answers.hpp"
-#include "auth/http_client.hpp"
 #include "auth/login_key.hpp"
 #include "auth/settings.hpp"
 #include "broker/access/authority.hpp"
+#include "net/http_client.hpp"
 #include "runtime/executor.hpp"
 
 namespace millrace::auth {
@@ -24,7 +24,7 @@ class HttpAuthority final : public broker::Authority {
   static constexpr runtime::Milliseconds kWarnInterval{1'000};
   using Warn = std::function<void(const std::string&)>;
 
-  HttpAuthority(HttpSettings settings, const LoginKey& key, HttpClient& client, runtime::Executor& home,
+  HttpAuthority(HttpSettings settings, const LoginKey& key, net::HttpClient& client, runtime::Executor& home,
                 const runtime::Clock& clock, Warn warn);
 
   bool understands(std::string_view secret) const noexcept override { return !secret.empty(); }
@@ -37,13 +37,13 @@ class HttpAuthority final : public broker::Authority {
     std::vector<std::string> tags;
     std::string error;  // it could not be found out
   };
-  static Verdict read(const result<HttpReply>& reply, bool may_have_tags);
-  void find_out(const std::string& key, const Url& url, std::string form, bool may_have_tags);
+  static Verdict read(const result<net::HttpReply>& reply, bool may_have_tags);
+  void find_out(const std::string& key, const net::Url& url, std::string form, bool may_have_tags);
   void warn(const std::string& line);
 
   HttpSettings settings_;
   LoginKey key_;
-  HttpClient& client_;
+  net::HttpClient& client_;
   runtime::Executor& home_;
   const runtime::Clock& clock_;
   Warn warn_;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "auth/token.hpp"
-#include "auth/url.hpp"
+#include "net/url.hpp"
 #include "runtime/clock.hpp"
 
 namespace millrace::auth {
@@ -15,16 +15,16 @@ struct TokenSettings {
   TokenRules rules;
   std::string scope_prefix;
   std::string keys_file;
-  std::optional<Url> keys_url;  // rather than a file
-  std::string secret_file;      // of HS256 and the like; empty: those are refused
+  std::optional<net::Url> keys_url;  // rather than a file
+  std::string secret_file;           // of HS256 and the like; empty: those are refused
 };
 
 // What is asked of an HTTP server, each at a URL of its own.
 struct HttpSettings {
-  Url user;
-  Url vhost;
-  Url resource;
-  Url topic;
+  net::Url user;
+  net::Url vhost;
+  net::Url resource;
+  net::Url topic;
   runtime::Milliseconds timeout{5'000};
   runtime::Milliseconds cache{15'000};  // for how long an answer is good
 };

@@ -47,7 +47,7 @@ result<KeySet> TokenAuthority::read_files(const TokenSettings& settings) {
   return keys;
 }
 
-TokenAuthority::TokenAuthority(TokenSettings settings, KeySet of_files, HttpClient* client,
+TokenAuthority::TokenAuthority(TokenSettings settings, KeySet of_files, net::HttpClient* client,
                                runtime::Executor& home, const runtime::Clock& clock, Warn warn)
     : settings_(std::move(settings)),
       keys_(std::move(of_files)),
@@ -130,10 +130,10 @@ void TokenAuthority::fetch() {
   fetching_ = true;
   asked_at_ = clock_.steady();
   client_->get(*settings_.keys_url, kFetchTimeout,
-               [this](result<HttpReply> reply) { fetched(std::move(reply)); });
+               [this](result<net::HttpReply> reply) { fetched(std::move(reply)); });
 }
 
-void TokenAuthority::fetched(result<HttpReply> reply) {
+void TokenAuthority::fetched(result<net::HttpReply> reply) {
   fetching_ = false;
   result<KeySet> set = fail(Errc::io_error, "");
   if (reply.has_error()) {

@@ -15,9 +15,9 @@
 #include <string_view>
 #include <vector>
 
-#include "auth/http_client.hpp"
 #include "auth/settings.hpp"
 #include "broker/access/authority.hpp"
+#include "net/http_client.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/executor.hpp"
 
@@ -37,7 +37,7 @@ class TokenAuthority final : public broker::Authority {
   static result<KeySet> read_files(const TokenSettings& settings);
 
   // `client`: null unless there is a URL. All outlive it.
-  TokenAuthority(TokenSettings settings, KeySet of_files, HttpClient* client, runtime::Executor& home,
+  TokenAuthority(TokenSettings settings, KeySet of_files, net::HttpClient* client, runtime::Executor& home,
                  const runtime::Clock& clock, Warn warn);
   ~TokenAuthority() override;
 
@@ -59,12 +59,12 @@ class TokenAuthority final : public broker::Authority {
   result<broker::Subject> subject_of(Token token) const;
   bool may_fetch() const;
   void fetch();
-  void fetched(result<HttpReply> reply);
+  void fetched(result<net::HttpReply> reply);
   void reread_file();
 
   TokenSettings settings_;
   KeySet keys_;
-  HttpClient* client_;
+  net::HttpClient* client_;
   runtime::Executor& home_;
   const runtime::Clock& clock_;
   Warn warn_;

@@ -14,7 +14,7 @@ result<std::unique_ptr<Authorities>> Authorities::make(const AuthConfig& config,
   boost::asio::io_context& context = runtime::io_context_of(made->loop_);
   if (config.has_tokens) {
     if (config.tokens.keys_url) {
-      auto client = auth::HttpClient::make(context, config.tokens_ca_file);
+      auto client = net::HttpClient::make(context, config.tokens_ca_file);
       if (!client) return client.error();
       made->tokens_client_ = std::move(*client);
     }
@@ -27,7 +27,7 @@ result<std::unique_ptr<Authorities>> Authorities::make(const AuthConfig& config,
   auth::LoginKey key{};
   runtime::fill_random(key);
   if (config.has_http) {
-    auto client = auth::HttpClient::make(context, config.http_ca_file);
+    auto client = net::HttpClient::make(context, config.http_ca_file);
     if (!client) return client.error();
     made->http_client_ = std::move(*client);
     made->http_ = std::make_unique<auth::HttpAuthority>(config.http, key, *made->http_client_, made->loop_,

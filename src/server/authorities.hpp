@@ -43,9 +43,9 @@ class Authorities {
 
   AuthConfig config_;
   runtime::ShardLoop loop_{"authorities"};
-  std::unique_ptr<auth::HttpClient> tokens_client_;
+  std::unique_ptr<net::HttpClient> tokens_client_;
   std::unique_ptr<auth::TokenAuthority> tokens_;
-  std::unique_ptr<auth::HttpClient> http_client_;
+  std::unique_ptr<net::HttpClient> http_client_;
   std::unique_ptr<auth::HttpAuthority> http_;
   std::vector<std::unique_ptr<runtime::DiskThread>> ldap_threads_;
   std::unique_ptr<auth::LdapAuthority> ldap_;

@@ -16,8 +16,8 @@ bool is_url(std::string_view text) noexcept {
 }
 
 // Keys and passwords do not travel in clear.
-result<auth::Url> private_url(std::string_view text) {
-  auto url = auth::Url::parse(text);
+result<net::Url> private_url(std::string_view text) {
+  auto url = net::Url::parse(text);
   if (url && !url->secure && !url->is_loopback()) {
     return bad("'" + std::string(text) + "' is not https, and not on this machine");
   }
@@ -65,7 +65,7 @@ result<void> set_token_algorithms(AuthConfig& config, std::span<const std::strin
   return {};
 }
 
-result<void> set_private_url(auth::Url& to, std::string_view text) {
+result<void> set_private_url(net::Url& to, std::string_view text) {
   auto url = private_url(text);
   if (!url) return url.error();
   to = std::move(*url);
@@ -106,7 +106,7 @@ namespace {
 result<void> check_http(const AuthConfig& config) {
   const auth::HttpSettings& http = config.http;
   unsigned given = 0;
-  for (const auth::Url* url : {&http.user, &http.vhost, &http.resource, &http.topic})
+  for (const net::Url* url : {&http.user, &http.vhost, &http.resource, &http.topic})
     given += url->host.empty() ? 0 : 1;
   if (given != 0 && given != 4) {
     return bad("auth-http-user, auth-http-vhost, auth-http-resource and auth-http-topic go together");

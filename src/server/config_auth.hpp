@@ -15,7 +15,7 @@ result<void> set_names(std::vector<std::string>& to, std::span<const std::string
 result<void> set_token_audience(AuthConfig& config, std::string_view text);
 result<void> set_token_keys(AuthConfig& config, std::string_view text);
 result<void> set_token_algorithms(AuthConfig& config, std::span<const std::string> names);
-result<void> set_private_url(auth::Url& to, std::string_view text);
+result<void> set_private_url(net::Url& to, std::string_view text);
 result<void> set_cache_seconds(runtime::Milliseconds& to, std::string_view text);
 result<void> set_ldap_url(AuthConfig& config, std::string_view text);
 result<void> set_tag_groups(AuthConfig& config, std::span<const std::string> values);

@@ -1,10 +1,10 @@
-#include "auth/url.hpp"
+#include "net/url.hpp"
 
 #include <gtest/gtest.h>
 
-#include "auth/http_client.hpp"
+#include "net/http_client.hpp"
 
-namespace millrace::auth {
+namespace millrace::net {
 namespace {
 
 std::string told(std::string_view text) {
@@ -44,4 +44,4 @@ TEST(Form, escapes_what_is_not_plain) {
 }
 
 }  // namespace
-}  // namespace millrace::auth
+}  // namespace millrace::net

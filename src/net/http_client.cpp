@@ -1,4 +1,4 @@
-#include "auth/http_client.hpp"
+#include "net/http_client.hpp"
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/address.hpp>
@@ -16,7 +16,7 @@
 #include "base/number.hpp"
 #include "base/percent.hpp"
 
-namespace millrace::auth {
+namespace millrace::net {
 namespace {
 
 namespace asio = boost::asio;
@@ -80,14 +80,15 @@ struct HttpClient::State : std::enable_shared_from_this<State> {
   struct Wanted {
     Url url;
     http::request<http::string_body> request;
-    runtime::Milliseconds timeout;
+    std::chrono::milliseconds timeout;
     Done done;
   };
   class Exchange;
 
   explicit State(asio::io_context& ctx) : context(ctx) {}
 
-  void send(const Url& url, http::verb method, std::string form, runtime::Milliseconds timeout, Done done);
+  void send(const Url& url, http::request<http::string_body> request, std::chrono::milliseconds timeout,
+            Done done);
   void one_ended();
 
   asio::io_context& context;
@@ -210,20 +211,16 @@ class HttpClient::State::Exchange : public std::enable_shared_from_this<Exchange
   bool late_ = false;
 };
 
-void HttpClient::State::send(const Url& url, http::verb method, std::string form,
-                             runtime::Milliseconds timeout, Done done) {
-  Wanted wanted{url, {method, url.target, 11}, timeout, std::move(done)};
+void HttpClient::State::send(const Url& url, http::request<http::string_body> request,
+                             std::chrono::milliseconds timeout, Done done) {
+  Wanted wanted{url, std::move(request), timeout, std::move(done)};
   const bool is_ipv6 = url.host.find(':') != std::string::npos;
   const bool is_usual = url.port == (url.secure ? "443" : "80");
   wanted.request.set(http::field::host, (is_ipv6 ? "[" + url.host + "]" : url.host) +
                                             (is_usual ? std::string() : ":" + url.port));
   wanted.request.set(http::field::user_agent, "Millrace");
   wanted.request.set(http::field::connection, "close");
-  if (method == http::verb::post) {
-    wanted.request.set(http::field::content_type, "application/x-www-form-urlencoded");
-    wanted.request.body() = std::move(form);
-    wanted.request.prepare_payload();
-  }
+  if (wanted.request.method() == http::verb::post) wanted.request.prepare_payload();
   if (waiting.size() >= kMaxWaiting) {
     return wanted.done(fail(Errc::io_error, url.host + ":" + url.port + ": too many requests wait for it"));
   }
@@ -261,12 +258,15 @@ result<std::unique_ptr<HttpClient>> HttpClient::make(asio::io_context& context, 
 HttpClient::HttpClient(std::shared_ptr<State> state) : state_(std::move(state)) {}
 HttpClient::~HttpClient() = default;
 
-void HttpClient::get(const Url& url, runtime::Milliseconds timeout, Done done) {
-  state_->send(url, http::verb::get, {}, timeout, std::move(done));
+void HttpClient::get(const Url& url, std::chrono::milliseconds timeout, Done done) {
+  state_->send(url, {http::verb::get, url.target, 11}, timeout, std::move(done));
 }
 
-void HttpClient::post(const Url& url, std::string form, runtime::Milliseconds timeout, Done done) {
-  state_->send(url, http::verb::post, std::move(form), timeout, std::move(done));
+void HttpClient::post(const Url& url, std::string_view media_type, std::string body,
+                      std::chrono::milliseconds timeout, Done done) {
+  http::request<http::string_body> request{http::verb::post, url.target, 11, std::move(body)};
+  request.set(http::field::content_type, media_type);
+  state_->send(url, std::move(request), timeout, std::move(done));
 }
 
 void add_field(std::string& form, std::string_view name, std::string_view value) {
@@ -275,4 +275,4 @@ void add_field(std::string& form, std::string_view name, std::string_view value)
   put_percent_encoded(form, value);
 }
 
-}  // namespace millrace::auth
+}  // namespace millrace::net

@@ -1,4 +1,5 @@
-// Requests to an HTTP server that is asked about users: few, small, one connection each, never waited for.
+// Requests to an HTTP server that the broker asks or tells something: few, one connection each, never waited
+// for.
 //
 // https is verified: the server's certificate, and that it is of the host in the URL. Bounds: kMaxAtOnce
 // requests under way, kMaxWaiting behind them, kMaxReplyBytes; a request ends after its time. Thread: the
@@ -6,18 +7,18 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 
-#include "auth/url.hpp"
 #include "base/result.hpp"
 #include "base/task.hpp"
-#include "runtime/clock.hpp"
+#include "net/url.hpp"
 
-namespace millrace::auth {
+namespace millrace::net {
 
 struct HttpReply {
   unsigned status = 0;
@@ -38,9 +39,9 @@ class HttpClient {
                                                   const std::string& ca_file);
   ~HttpClient();
 
-  void get(const Url& url, runtime::Milliseconds timeout, Done done);
-  // application/x-www-form-urlencoded
-  void post(const Url& url, std::string form, runtime::Milliseconds timeout, Done done);
+  void get(const Url& url, std::chrono::milliseconds timeout, Done done);
+  void post(const Url& url, std::string_view media_type, std::string body, std::chrono::milliseconds timeout,
+            Done done);
 
  private:
   struct State;
@@ -48,7 +49,8 @@ class HttpClient {
   std::shared_ptr<State> state_;
 };
 
+inline constexpr std::string_view kFormMediaType = "application/x-www-form-urlencoded";
 // "name=value" with what must be escaped escaped; an & before it unless it is the first.
 void add_field(std::string& form, std::string_view name, std::string_view value);
 
-}  // namespace millrace::auth
+}  // namespace millrace::net

@@ -6,7 +6,7 @@
 
 #include "base/result.hpp"
 
-namespace millrace::auth {
+namespace millrace::net {
 
 struct Url {
   bool secure = false;
@@ -20,4 +20,4 @@ struct Url {
   static result<Url> parse(std::string_view text);
 };
 
-}  // namespace millrace::auth
+}  // namespace millrace::net
