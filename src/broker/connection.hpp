@@ -169,6 +169,7 @@ struct Delivery {
   bool stamped = false;              // the queue stamps: show `sequence` and `arrival_ms`
   std::uint64_t sequence = 0;        // dense in the queue, from 1
   std::int64_t arrival_ms = 0;
+  std::int64_t waited_us = 0;  // in its queue, since it came or came back
 };
 
 struct GotMessage {

@@ -16,6 +16,7 @@
 #include "broker/audit.hpp"
 #include "broker/connection.hpp"
 #include "broker/definitions/change.hpp"
+#include "broker/trace.hpp"
 #include "runtime/shard_runtime.hpp"
 #include "storage/data_directory.hpp"
 #include "storage/log.hpp"
@@ -48,6 +49,8 @@ struct NodeOptions {
   std::vector<Authority*> authorities;
   // Who came in, was refused, and changed what; empty: nobody listens.
   Audit audit;
+  // Who makes spans of messages; empty: nobody, and nothing is looked at.
+  SpanSink spans;
   // One line for the operator. Any thread.
   std::function<void(LogLevel, std::string_view)> log;
   std::string node_name;  // for people: millrace@host

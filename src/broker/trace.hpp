@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -55,6 +56,14 @@ struct TraceEvent {
   std::uint64_t seq = 0;  // names the message within its queue
   bool redelivered = false;
   std::uint64_t body_bytes = 0;
+  std::int64_t began_us = 0;  // of what this step ends: the wait in the queue, or the consumer's hold
+  std::string trace_parent;   // only of spans: the message's, which is well formed
+  std::string trace_state;    // likewise, maybe empty
 };
+
+// Who is told of every step of messages whose publishers record a trace (TraceContext::sampled). Called at
+// the ends of shards' turns, on their threads: it may not wait. `missed`: steps that were too many for a
+// turn.
+using SpanSink = std::function<void(std::vector<TraceEvent>&& steps, std::uint64_t missed)>;
 
 }  // namespace millrace::broker

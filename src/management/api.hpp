@@ -21,6 +21,7 @@
 #include "management/consumers.hpp"
 #include "management/figures.hpp"
 #include "management/model.hpp"
+#include "management/otlp/span_figures.hpp"
 #include "runtime/executor.hpp"
 
 namespace millrace::management {
@@ -97,6 +98,7 @@ struct ApiOptions {
   std::uint64_t disk_low_water_bytes = 0;
   std::uint64_t pid = 0;
   std::function<ProcessFigures()> process_figures;
+  std::function<otlp::SpanFigures()> span_figures;  // empty: no spans are made
   std::function<void(std::span<std::uint8_t>)> random;
   std::int64_t started_ms = 0;  // wall clock
   std::function<std::int64_t()> wall_ms;

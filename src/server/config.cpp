@@ -167,6 +167,17 @@ result<void> set_proxies(Config& config, std::span<const std::string> values) {
   return {};
 }
 
+// As OTEL_EXPORTER_OTLP_ENDPOINT: what traces are sent to lies below it.
+result<void> set_otlp_endpoint(Config& config, std::string_view text) {
+  auto url = net::Url::parse(text);
+  if (!url) return url.error();
+  if (url->target.find('?') != std::string::npos) return bad_value(text, "a URL without a query");
+  while (url->target.ends_with('/')) url->target.pop_back();
+  url->target += "/v1/traces";
+  config.otlp.endpoint = std::move(*url);
+  return {};
+}
+
 // What no option can say alone.
 result<void> check_together(const Config& config) {
   for (const auto& certificate : config.tls.certificates) {
@@ -184,6 +195,9 @@ result<void> check_together(const Config& config) {
   }
   if (config.tls.verify == net::VerifyClient::none && !config.tls.crl_file.empty()) {
     return fail(Errc::invalid_argument, "tls-crl is of no use without tls-verify");
+  }
+  if (!config.otlp.ca_file.empty() && (!config.otlp.endpoint || !config.otlp.endpoint->secure)) {
+    return fail(Errc::invalid_argument, "otlp-ca is of no use without an otlp-endpoint of https");
   }
   return check_auth(config.auth);
 }
@@ -378,6 +392,13 @@ constexpr std::array kOptions{
     ConfigOption{"audit-log", "FILE",
                  "Append logins, refusals and changes of definitions to this file, a JSON object a line",
                  Kind::value, [](Config& c, Values v) { return set_path(c.audit_log, v.back()); }},
+    ConfigOption{
+        "otlp-endpoint", "URL",
+        "Send spans of traced messages to this collector by OTLP over HTTP (URL/v1/traces, JSON); the "
+        "usual port is 4318 [none]",
+        Kind::value, [](Config& c, Values v) { return set_otlp_endpoint(c, v.back()); }},
+    ConfigOption{"otlp-ca", "FILE", "PEM: who vouches for it, if it is https [whom the system believes]",
+                 Kind::value, [](Config& c, Values v) { return set_path(c.otlp.ca_file, v.back()); }},
     ConfigOption{"log-format", "text|json", "Logs go to standard error [text]", Kind::value,
                  [](Config& c, Values v) { return set_log_format(c, v.back()); }},
     ConfigOption{"log-level", "LEVEL", "debug, info, warning or error [info]", Kind::value,

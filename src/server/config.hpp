@@ -15,6 +15,7 @@
 #include "broker/node.hpp"
 #include "net/address_range.hpp"
 #include "net/tls_engine.hpp"
+#include "net/url.hpp"
 #include "runtime/clock.hpp"
 #include "server/address.hpp"
 #include "storage/log.hpp"
@@ -34,6 +35,12 @@ struct AuthConfig {
   auth::LdapSettings ldap;
 };
 
+// Where spans of messages go.
+struct OtlpConfig {
+  std::optional<net::Url> endpoint;  // none: they are not made
+  std::string ca_file;               // who vouches for it; empty: whom the system believes
+};
+
 struct Config {
   std::string data_dir = "millrace-data";
   unsigned shards = 0;  // 0: as many as there are cores
@@ -46,6 +53,7 @@ struct Config {
   net::TlsSettings tls;
   net::LoginFrom tls_login_from = net::LoginFrom::common_name;
   AuthConfig auth;
+  OtlpConfig otlp;
   std::vector<net::AddressRange> proxies;  // who must begin with a PROXY header
   std::size_t max_connections = 100'000;
   storage::SyncMode sync_mode = storage::SyncMode::sync;

@@ -25,6 +25,7 @@
 #include "server/authorities.hpp"
 #include "server/listener.hpp"
 #include "server/process_figures.hpp"
+#include "server/span_export.hpp"
 
 namespace millrace::server {
 namespace {
@@ -94,6 +95,7 @@ class RunningProcess final : public Process {
     if (authorities_) authorities_->stop();
     for (const auto& loop : loops_) loop->stop();
     for (const auto& loop : loops_) loop->join();
+    if (spans_) spans_->stop();
     for (const auto& disk : disks_) disk->stop();
     if (helper_) helper_->stop();
   }
@@ -123,6 +125,9 @@ class RunningProcess final : public Process {
     auto authorities = Authorities::make(config_.auth, clock_, log_);
     if (!authorities) return authorities.error();
     authorities_ = std::move(*authorities);
+    auto spans = SpanExport::make(config_.otlp, {session_options_.version, node_name()}, log_);
+    if (!spans) return spans.error();
+    spans_ = std::move(*spans);
     if (!config_.audit_log.empty()) {
       auto audit = AuditLog::open(config_.audit_log, clock_,
                                   [this](const std::string& line) { log_(LogLevel::error, line); });
@@ -153,6 +158,7 @@ class RunningProcess final : public Process {
     }
     for (const auto& loop : loops_) loop->start();
     if (authorities_) authorities_->start();
+    if (spans_) spans_->start();
     if (api_) http_loop_.start();
     if (const auto imported = import(std::move(definitions)); !imported) return imported;
     if (const auto listening = listen(); !listening) return listening;
@@ -273,6 +279,7 @@ class RunningProcess final : public Process {
     options.disk_low_water_bytes = config_.disk_low_water_bytes;
     options.pid = static_cast<std::uint64_t>(::getpid());
     options.process_figures = [data_dir = config_.data_dir] { return process_figures(data_dir); };
+    if (spans_) options.span_figures = [spans = spans_.get()] { return spans->figures(); };
     options.random = runtime::fill_random;
     options.wall_ms = [this] { return clock_.wall().count(); };
     options.started_ms = clock_.wall().count();
@@ -353,6 +360,7 @@ class RunningProcess final : public Process {
     options.formats.by_origin[static_cast<std::size_t>(broker::Origin::amqp091)] = &amqp091::message_format();
     options.random = runtime::fill_random;
     if (authorities_) options.authorities = authorities_->all();
+    if (spans_) options.spans = spans_->sink();
     if (audit_log_) options.audit = [log = audit_log_.get()](const broker::AuditEvent& e) { log->write(e); };
     options.log = log_;
     return options;
@@ -405,6 +413,7 @@ class RunningProcess final : public Process {
   runtime::SystemClock clock_;
   std::unique_ptr<AuditLog> audit_log_;
   std::unique_ptr<Authorities> authorities_;
+  std::unique_ptr<SpanExport> spans_;
   std::unique_ptr<runtime::FileSystem> files_;
   std::unique_ptr<storage::DataDirectory> directory_;
   runtime::ShardLoop http_loop_{"http"};

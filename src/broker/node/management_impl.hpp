@@ -53,6 +53,8 @@ class ManagementImpl final : public Management {
   void set_firehose(Subject subject, std::string vhost, bool on, Done<void> done) override;
   bool has_firehose(const std::string& vhost) const override { return firehose_.contains(vhost); }
 
+  // Before the loops run: shards tell NodeOptions::spans, for as long as they are.
+  void tell_spans();
   void set_disk_alarm(bool alarm) noexcept { disk_alarm_ = alarm; }
 
  private:
@@ -77,6 +79,7 @@ class ManagementImpl final : public Management {
 
   // management_trace.cpp
   std::int64_t trace_epoch_us();
+  Tap::Sink tap_sink();
   void change_taps(std::function<void(Tap&)> change, Task done);
   void keep(Tap::Seen&& seen);
   result<Trace*> find_trace(const Subject& subject, std::uint64_t id);

@@ -14,6 +14,20 @@ std::int64_t ManagementImpl::trace_epoch_us() {
   return trace_epoch_us_;
 }
 
+Tap::Sink ManagementImpl::tap_sink() {
+  return [this](Tap::Seen&& seen) {
+    auto kept = std::make_shared<Tap::Seen>(std::move(seen));
+    home_->post([this, kept] { keep(std::move(*kept)); });
+  };
+}
+
+void ManagementImpl::tell_spans() {
+  const std::int64_t epoch_us = trace_epoch_us();
+  for (Shard* shard : shared_.shards) {
+    shard->change_tap(tap_sink(), epoch_us, [this](Tap& tap) { tap.tell_spans(shared_.options.spans); });
+  }
+}
+
 // On every shard; `done` at home when all have it.
 void ManagementImpl::change_taps(std::function<void(Tap&)> change, Task done) {
   auto waiting = std::make_shared<std::size_t>(shared_.shards.size());
@@ -21,12 +35,7 @@ void ManagementImpl::change_taps(std::function<void(Tap&)> change, Task done) {
   const std::int64_t epoch_us = trace_epoch_us();
   for (Shard* shard : shared_.shards) {
     shard->runtime().executor.post([this, shard, epoch_us, change, waiting, finished] {
-      shard->change_tap(
-          [this](Tap::Seen&& seen) {
-            auto kept = std::make_shared<Tap::Seen>(std::move(seen));
-            home_->post([this, kept] { keep(std::move(*kept)); });
-          },
-          epoch_us, change);
+      shard->change_tap(tap_sink(), epoch_us, change);
       home_->post([waiting, finished] {
         if (--*waiting == 0) (*finished)();
       });

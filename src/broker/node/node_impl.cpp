@@ -52,6 +52,7 @@ class NodeImpl final : public Node {
     shared_.coordinator = coordinator_.get();
     management_ = std::make_unique<ManagementImpl>(shared_);
     coordinator_->bring_up_to_date();
+    if (shared_.options.spans) management_->tell_spans();
     for (auto& shard : shards_) shard->finish_recovery(recovery_);
     if (coordinator_->is_fresh()) {
       coordinator_->import(coordinator_->first_definitions(), [](result<void>) {});

@@ -335,7 +335,7 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void copy_to_firehose(const ConnectionImpl& connection, std::string routing_key, const MessageRef& message,
                         const Delivery& delivery, Arguments more);
   void saw_in_queue(const Queue& queue, const Message& message, std::uint64_t seq, TraceStep step,
-                    ConnectionId by);
+                    ConnectionId by, std::optional<std::int64_t> since_us = {});
   void saw_dead_letter(const Queue& queue, const Message& copy, std::uint64_t seq,
                        const QueueTargets& targets);
   void send_copies();

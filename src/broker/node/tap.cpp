@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "broker/trace_context.hpp"
+
 namespace millrace::broker {
 
 void Tap::watch(std::uint64_t id, TraceFilter filter) {
@@ -34,9 +36,25 @@ void Tap::describe(TraceEvent& event, std::string_view vhost, const Message& mes
   event.body_bytes = message.body().size();
 }
 
+std::optional<std::string> Tap::sampled_parent(const Message& message, const MessageFormat& format) {
+  const std::optional<Value> value = format.header(message, kTraceParent);
+  const std::string* text = value ? value->as_text() : nullptr;
+  const auto context = text != nullptr ? TraceContext::parse(*text) : std::nullopt;
+  if (!context || !context->sampled) return std::nullopt;
+  return *text;
+}
+
+std::string Tap::trace_state(const Message& message, const MessageFormat& format) {
+  const std::optional<Value> value = format.header(message, kTraceState);
+  const std::string* text = value ? value->as_text() : nullptr;
+  return text != nullptr && text->size() <= kMaxTraceStateBytes ? *text : std::string();
+}
+
 void Tap::flush() {
-  if (seen_.events.empty() && seen_.missed == 0) return;
-  sink_(std::exchange(seen_, {}));
+  if (!seen_.events.empty() || seen_.missed != 0) sink_(std::exchange(seen_, {}));
+  if (!steps_.empty() || steps_missed_ != 0) {
+    spans_(std::exchange(steps_, {}), std::exchange(steps_missed_, 0));
+  }
 }
 
 }  // namespace millrace::broker

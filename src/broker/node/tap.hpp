@@ -1,6 +1,6 @@
 // What is seen of the messages that go through a shard, for those who trace some of them and for vhosts whose
-// every message is to be copied to amq.rabbitmq.trace (RabbitMQ's firehose). A shard has one while somebody
-// looks, and none otherwise.
+// every message is to be copied to amq.rabbitmq.trace (RabbitMQ's firehose), and for who makes spans of those
+// whose publishers record a trace. A shard has one while somebody looks, and none otherwise.
 //
 // Bounded: what a turn brings beyond kMaxEvents, or kMaxCopies, is counted, and not seen.
 //
@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -43,7 +44,8 @@ class Tap {
   void watch(std::uint64_t id, TraceFilter filter);
   void unwatch(std::uint64_t id);
   void copy_all(std::string_view vhost, bool on);
-  bool idle() const noexcept { return watches_.empty() && copied_.empty(); }
+  void tell_spans(SpanSink sink) { spans_ = std::move(sink); }
+  bool idle() const noexcept { return watches_.empty() && copied_.empty() && !spans_; }
   bool copies(std::string_view vhost) const noexcept;
 
   // Asks for the event if it is wanted; `at_us` since the epoch.
@@ -60,6 +62,7 @@ class Tap {
       describe(event, vhost, message, format);
       seen_.events.emplace_back(id, std::move(event));
     }
+    if (spans_) see_for_span(vhost, message, format, make);
   }
   void copy(Copy copy) {
     if (copies_.size() < kMaxCopies) copies_.push_back(std::move(copy));
@@ -69,6 +72,22 @@ class Tap {
   void flush();
 
  private:
+  template <class Make>
+  void see_for_span(std::string_view vhost, const Message& message, const MessageFormat& format, Make& make) {
+    std::optional<std::string> parent = sampled_parent(message, format);
+    if (!parent) return;
+    if (steps_.size() == kMaxEvents) {
+      ++steps_missed_;
+      return;
+    }
+    TraceEvent event = make();
+    describe(event, vhost, message, format);
+    event.trace_parent = std::move(*parent);
+    event.trace_state = trace_state(message, format);
+    steps_.push_back(std::move(event));
+  }
+  static std::optional<std::string> sampled_parent(const Message& message, const MessageFormat& format);
+  static std::string trace_state(const Message& message, const MessageFormat& format);
   static void describe(TraceEvent& event, std::string_view vhost, const Message& message,
                        const MessageFormat& format);
 
@@ -77,6 +96,9 @@ class Tap {
   std::vector<std::string> copied_;  // vhosts
   Seen seen_;
   std::vector<Copy> copies_;
+  SpanSink spans_;
+  std::vector<TraceEvent> steps_;  // for it
+  std::uint64_t steps_missed_ = 0;
 };
 
 }  // namespace millrace::broker

@@ -142,6 +142,7 @@ void Shard::saw_given(const ConnectionImpl& connection, const QueueAddress& addr
     event.user = connection.subject().user;
     event.seq = delivery.seq;
     event.redelivered = delivery.redelivered;
+    event.began_us = event.at_us - delivery.waited_us;
     return event;
   });
   if (!tap_->copies(connection.vhost())) return;
@@ -151,11 +152,12 @@ void Shard::saw_given(const ConnectionImpl& connection, const QueueAddress& addr
 }
 
 void Shard::saw_in_queue(const Queue& queue, const Message& message, std::uint64_t seq, TraceStep step,
-                         ConnectionId by) {
+                         ConnectionId by, std::optional<std::int64_t> since_us) {
   tap_->see(queue.spec().vhost, message, shared_.options.formats.of(message), [&] {
     TraceEvent event = trace_event(step);
     event.queue = queue.spec().name;
     event.seq = seq;
+    event.began_us = since_us ? trace_epoch_us_ + *since_us : event.at_us;
     if (const ConnectionImpl* connection = find_connection(by)) {
       event.peer = connection->info().peer;
       event.user = connection->subject().user;
@@ -165,13 +167,13 @@ void Shard::saw_in_queue(const Queue& queue, const Message& message, std::uint64
 }
 
 void Shard::saw_settled(const Queue& queue, const Entry& entry, ConnectionId by, Settlement how) {
-  saw_in_queue(queue, *entry.message, entry.seq, step_of(how), by);
+  saw_in_queue(queue, *entry.message, entry.seq, step_of(how), by, entry.since_us);
 }
 
 void Shard::saw_death(const Queue& queue, const Entry& entry, DeathReason reason) {
   // Its consumer's word for it was seen.
   if (reason != DeathReason::rejected) {
-    saw_in_queue(queue, *entry.message, entry.seq, step_of(reason), ConnectionId());
+    saw_in_queue(queue, *entry.message, entry.seq, step_of(reason), ConnectionId(), entry.since_us);
   }
 }
 

@@ -90,7 +90,8 @@ void Queue::send(QueueConsumer& consumer, Entry&& entry) {
   consumers_.served(consumer);
   if (entry.redelivered) ++counters_.redelivered;
   ++(consumer.no_ack ? counters_.delivered_no_ack : counters_.delivered);
-  times_->waited(noted_us() - entry.since_us);
+  const std::int64_t waited_us = noted_us() - entry.since_us;
+  times_->waited(waited_us);
   entry.since_us = noted_us();
   Delivery delivery = make_delivery(entry);
   if (settings_->stamp) {
@@ -99,6 +100,7 @@ void Queue::send(QueueConsumer& consumer, Entry&& entry) {
   if (consumer.no_ack) {
     settled(entry);
     if (!delivery.message) delivery.message = std::move(entry.message);
+  delivery.waited_us = waited_us;
   } else {
     if (!delivery.message) delivery.message = entry.message;
     hold(std::move(entry), consumer.key);
@@ -124,7 +126,8 @@ std::optional<GotMessage> Queue::get(ConnectionId connection, bool no_ack, bool&
       continue;
     }
     Entry taken = take(lane);
-    times_->waited(noted_us() - taken.since_us);
+    const std::int64_t waited_us = noted_us() - taken.since_us;
+    times_->waited(waited_us);
     taken.since_us = noted_us();
     delivered_through_ = std::max(delivered_through_, taken.seq);
     if (taken.redelivered) ++counters_.redelivered;
@@ -138,6 +141,7 @@ std::optional<GotMessage> Queue::get(ConnectionId connection, bool no_ack, bool&
       settled(taken);
     } else {
       hold(std::move(taken), ConsumerKey{connection, ConsumerId{}});
+    got.delivery.waited_us = waited_us;
     }
     host_.mark_dirty(*this);
     return got;

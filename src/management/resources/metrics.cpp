@@ -315,11 +315,20 @@ Answer metrics_answer(std::string text) {
   answer.content_type = "text/plain; version=0.0.4; charset=utf-8";
   return answer;
 }
+void put_spans(Writer& out, const ApiOptions& options) {
+  const otlp::SpanFigures spans = options.span_figures ? options.span_figures() : otlp::SpanFigures{};
+  out.counter("millrace_otlp_spans_sent_total", "Spans of messages that the collector took", spans.sent);
+  out.counter("millrace_otlp_spans_dropped_total",
+              "Spans that it refused, or that were too many while it was slow", spans.dropped);
+}
+
 
 void aggregated(Api& api, const CallRef& call) {
   api.with_raw_figures(call, [&api, call](const Figures& figures) {
     Writer out;
     put_common(out, api, *figures.now, "aggregated");
+  put_sizes(out, now.sizes);
+  put_spans(out, api.options());
     put_queue_sums(out, *figures.now);
     put_latencies(out, *figures.now);
     reply(call, metrics_answer(std::move(out.text())));
