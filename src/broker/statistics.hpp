@@ -12,6 +12,7 @@
 #include "broker/connection.hpp"
 #include "broker/ids.hpp"
 #include "broker/latency.hpp"
+#include "broker/message_sizes.hpp"
 #include "broker/queue/counters.hpp"
 #include "broker/queue/queue_times.hpp"
 #include "runtime/clock.hpp"
@@ -75,6 +76,7 @@ struct ConnectionStatistics {
   ConnectionInfo info;
   std::int64_t connected_ms = 0;  // wall clock
   bool blocked = false;           // has published, and is held back by an alarm
+  bool throttled = false;         // is held back because it is ahead of a limit's rate
   ConnectionCounters counters;
   SessionDetails session;
 };
@@ -92,6 +94,7 @@ struct NodeStatistics {
   LatencyHistogram waited;  // messages in queues
   LatencyHistogram held;    // by consumers, until acknowledged
   ConnectionCounters connection_totals;
+  MessageSizes sizes;  // of what was published
   std::uint64_t connections_opened = 0;
   std::uint64_t connections_closed = 0;
   std::uint64_t channels_opened = 0;

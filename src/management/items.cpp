@@ -388,7 +388,7 @@ json::object connection_item(const Api& api, const broker::ConnectionStatistics&
     item["peer_cert_subject"] = text(tls->subject);
     item["peer_cert_issuer"] = text(tls->issuer);
   }
-  item["state"] = connection.blocked ? "blocked" : "running";
+  item["state"] = connection.blocked ? "blocked" : connection.throttled ? "flow" : "running";
   item["timeout"] = session.heartbeat_s;
   item["type"] = "network";
   item["user"] = text(connection.user);

@@ -40,6 +40,8 @@ class ConnectionImpl final : public Connection {
   const ConnectionInfo& info() const noexcept { return info_; }
   std::int64_t connected_ms() const noexcept { return connected_ms_; }
   const ConnectionCounters& counters() const noexcept { return counters_; }
+  // Is not read because it is ahead of a rate.
+  bool is_throttled() const noexcept { return pausing_; }
 
   void declare_exchange(const ExchangeDeclare& declare, Done<void> done) override;
   void check_exchange(std::string_view name, Done<void> done) override;
@@ -92,14 +94,24 @@ class ConnectionImpl final : public Connection {
     std::uint32_t waiting = 0;
     bool accepted = true;
   };
+  // A rate that publishes are held against.
+  struct Pace {
+    UseCount* count;
+    std::int64_t rate;  // in a second
+    bool of_bytes;
+  };
+  // Its own, when there are limits for each connection.
+  struct OwnUse {
+    UseCount publishes;
+    UseCount bytes;
+  };
   // The last exchange published to, with what was found out about it; valid for one version of the replica.
   struct PublishCache {
     std::uint64_t version = 0;
     std::string exchange_name;
     Exchange* exchange = nullptr;
     VhostReplica* vhost = nullptr;
-    std::int64_t step_ns = 0;  // between publishes, by the user's limit; 0: it has none
-    UseCount* pace = nullptr;  // then
+    std::vector<Pace> paces;  // that limits set; nearly always none
     bool is_topic = false;
     bool cacheable = false;
     bool has_route = false;
@@ -135,6 +147,8 @@ class ConnectionImpl final : public Connection {
   void remove_queue(const QueueSpec& spec, bool if_unused, bool if_empty, Done<std::uint64_t> done);
   void check_reply_address(std::string_view name, Done<QueueStatus> done);
   result<void> refresh_cache(std::string_view exchange);
+  void find_paces();
+  void run_ahead(std::uint64_t bytes);
   result<PublishOutcome> send_to(const Publish& publish, std::span<const QueueAddress> targets);
   result<PublishOutcome> publish_reply(const Publish& publish);
   // The message comes by exchanges that remember something.
@@ -147,7 +161,7 @@ class ConnectionImpl final : public Connection {
   // connection_secret.cpp. What the subject has shown ends: then the session is asked to close.
   void watch_end();
   void forget_end() noexcept;
-  // Publishing faster than the user may: reads nothing for as long as it is ahead.
+  // Publishing faster than it may: reads nothing for as long as it is ahead.
   void keep_pace();
   void end_pause();
   void hand_over();
@@ -179,6 +193,7 @@ class ConnectionImpl final : public Connection {
   std::size_t deletions_ = 0;                // asked for, not answered
   std::vector<ConsumerId> cancelled_since_;  // told then
   PublishCache cache_;
+  std::unique_ptr<OwnUse> own_use_;
   ShardVote vote_;
   std::unique_ptr<Move> move_;         // from leave_for() to arrive()
   std::vector<ShardId> former_homes_;  // which send letters on
@@ -188,7 +203,7 @@ class ConnectionImpl final : public Connection {
   std::int64_t channels_ = 0;      // taken
   std::int64_t connected_ms_ = 0;  // wall clock
   ConnectionCounters counters_;
-  std::int64_t ahead_ns_ = 0;     // of the rate that the user may publish at
+  std::int64_t ahead_ns_ = 0;     // of the rates that limits allow
   runtime::TimerId pause_timer_;  // keeps the pace
   bool pausing_ = false;
   runtime::TimerId end_timer_;  // of what the subject has shown

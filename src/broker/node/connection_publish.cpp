@@ -2,6 +2,7 @@
 // the next, as long as no definition changes.
 #include <algorithm>
 
+#include "broker/limits.hpp"
 #include "broker/node/connection_waits.hpp"
 #include "broker/node/remembering.hpp"
 #include "broker/node/reply_address.hpp"
@@ -31,22 +32,54 @@ result<void> ConnectionImpl::refresh_cache(std::string_view name) {
   // Who follows messages sees those alone whose way is looked up.
   cache_.cacheable = (*vhost)->table->cacheable(*exchange) && shard_->tap() == nullptr;
   cache_.has_route = false;
-  const std::int64_t rate = shard_->replica().access().limit_of(true, subject_.user, "max-publish-rate");
-  cache_.step_ns = rate < 0 ? 0 : 1'000'000'000 / std::max<std::int64_t>(rate, 1);
-  cache_.pace =
-      rate < 0 ? nullptr : &shard_->shared().uses.of(UseCounts::Kind::user_publishes, subject_.user);
+  find_paces();
   cache_.version = shard_->replica().version();
   return {};
+}
+
+void ConnectionImpl::find_paces() {
+  using Kind = UseCounts::Kind;
+  AccessControl& access = shard_->replica().access();
+  UseCounts& uses = shard_->shared().uses;
+  cache_.paces.clear();
+  const auto shared = [&](bool of_user, std::string_view limit, Kind kind, bool of_bytes) {
+    const std::string& name = of_user ? subject_.user : vhost_;
+    const std::int64_t rate = access.limit_of(of_user, name, limit);
+    if (rate >= 0) cache_.paces.push_back({&uses.of(kind, name), std::max<std::int64_t>(rate, 1), of_bytes});
+  };
+  const auto own = [&](std::string_view limit, UseCount OwnUse::*count, bool of_bytes) {
+    const std::int64_t rate = access.limit_of(true, subject_.user, limit);
+    if (rate < 0) return;
+    if (!own_use_) own_use_ = std::make_unique<OwnUse>();
+    cache_.paces.push_back({&(*own_use_.*count), std::max<std::int64_t>(rate, 1), of_bytes});
+  };
+  shared(true, kMaxPublishRate, Kind::user_publishes, false);
+  shared(true, kMaxPublishBytes, Kind::user_bytes, true);
+  shared(false, kMaxPublishRate, Kind::vhost_publishes, false);
+  shared(false, kMaxPublishBytes, Kind::vhost_bytes, true);
+  own(kMaxConnectionRate, &OwnUse::publishes, false);
+  own(kMaxConnectionBytes, &OwnUse::bytes, true);
+}
+
+void ConnectionImpl::run_ahead(std::uint64_t bytes) {
+  constexpr std::int64_t kSecondNs = 1'000'000'000;
+  if (ahead_ns_ == 0) shard_->touch(*this);
+  const std::int64_t now = shard_->runtime().clock.steady().count();
+  for (const Pace& pace : cache_.paces) {
+    // A body has at most 2^29 bytes, so that this fits.
+    const std::int64_t events = pace.of_bytes ? static_cast<std::int64_t>(bytes) : 1;
+    const std::int64_t ahead = pace.count->pace(now, events * kSecondNs / pace.rate);
+    ahead_ns_ = std::max(ahead_ns_, ahead);
+  }
 }
 
 result<PublishOutcome> ConnectionImpl::publish(const Publish& publish) {
   if (cache_.version != shard_->replica().version() || cache_.exchange_name != publish.exchange) {
     if (auto ok = refresh_cache(publish.exchange); ok.has_error()) return ok.error();
   }
-  if (cache_.pace != nullptr) {
-    if (ahead_ns_ == 0) shard_->touch(*this);
-    ahead_ns_ = cache_.pace->pace(shard_->runtime().clock.steady().count(), cache_.step_ns);
-  }
+  if (!cache_.paces.empty()) [[unlikely]]
+    run_ahead(publish.message->body().size());
+  shard_->counters().sizes.add(publish.message->body().size());
   ++counters_.published;
   ++cache_.exchange->counters.in;
   if (publish.token != 0) ++counters_.wanting_confirm;

@@ -161,6 +161,7 @@ void ManagementImpl::add(ShardStatistics&& found) {
     all.queues.emplace(id, std::move(queue));
   }
   all.connection_totals += counters.connections_gone;
+  all.sizes += counters.sizes;
   for (ConnectionStatistics& connection : found.connections) {
     all.connection_totals += connection.counters;
     all.connections.push_back(std::move(connection));

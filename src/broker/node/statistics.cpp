@@ -27,6 +27,7 @@ void look_at_connection(Shard& shard, ConnectionImpl& connection, ShardStatistic
   one.connected_ms = connection.connected_ms();
   one.counters = connection.counters();
   one.blocked = shard.blocked() && one.counters.published != 0;
+  one.throttled = connection.is_throttled();
   one.session = connection.listener().describe();
   found.connections.push_back(std::move(one));
 }

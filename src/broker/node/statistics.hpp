@@ -18,6 +18,7 @@ struct ShardCounters {
   LatencyHistogram waited_gone;
   LatencyHistogram held_gone;
   ConnectionCounters connections_gone;
+  MessageSizes sizes;  // of what was published, gone or not
   std::uint64_t connections_opened = 0;
   std::uint64_t connections_closed = 0;
   std::uint64_t channels_opened = 0;

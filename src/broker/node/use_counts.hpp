@@ -29,7 +29,15 @@ class UseCount {
 
 class UseCounts {
  public:
-  enum class Kind : std::uint8_t { vhost_connections, user_connections, user_channels, user_publishes };
+  enum class Kind : std::uint8_t {
+    vhost_connections,
+    user_connections,
+    user_channels,
+    user_publishes,
+    user_bytes,
+    vhost_publishes,
+    vhost_bytes
+  };
 
   UseCounts() = default;
   UseCounts(const UseCounts&) = delete;

@@ -53,18 +53,19 @@ class Writer {
     family(name, "counter", help);
     sample(value, labels);
   }
-  // Of a histogram: `bucket` counts what is below `end_us`. In seconds, as Prometheus' conventions have it.
+  // Of a histogram: `count` is of what is not beyond `end`. Times are in seconds, as Prometheus' conventions
+  // have it.
   void bucket(std::string_view end, std::uint64_t count, std::string_view labels) {
     (((text_ += name_) += "_bucket{") += labels) += labels.empty() ? "" : ",";
     ((((text_ += "le=\"") += end) += "\"} ") += std::to_string(count)) += '\n';
   }
-  void sum_and_count(std::uint64_t sum_us, std::uint64_t count, std::string_view labels) {
+  void sum_and_count(std::string_view sum, std::uint64_t count, std::string_view labels) {
     const auto put = [&](std::string_view what, std::string_view value) {
       (text_ += name_) += what;
       if (!labels.empty()) ((text_ += '{') += labels) += '}';
       ((text_ += ' ') += value) += '\n';
     };
-    put("_sum", seconds(sum_us));
+    put("_sum", sum);
     put("_count", std::to_string(count));
   }
   void sample_seconds(std::uint64_t us, std::string_view labels = {}) {
@@ -147,6 +148,18 @@ void put_churn(Writer& out, const NodeStatistics& now) {
 }
 
 constexpr std::string_view kProtocol = "protocol=\"amqp091\"";
+
+void put_sizes(Writer& out, const broker::MessageSizes& sizes) {
+  out.family("rabbitmq_message_size_bytes", "histogram", "Bodies of messages that were published");
+  std::uint64_t below = 0;
+  for (std::size_t i = 0; i < sizes.kEnds.size(); ++i) {
+    below += sizes.buckets[i];
+    out.bucket(std::to_string(sizes.kEnds[i]), below, kProtocol);
+  }
+  below += sizes.buckets.back();
+  out.bucket("+Inf", below, kProtocol);
+  out.sum_and_count(std::to_string(sizes.bytes), below, kProtocol);
+}
 
 void put_messages(Writer& out, const NodeStatistics& now) {
   const broker::ConnectionCounters& in = now.connection_totals;
@@ -234,7 +247,7 @@ void put_histogram(Writer& out, const broker::LatencyCounts& counts, std::string
     out.bucket(Writer::seconds(end), below, labels);
   }
   out.bucket("+Inf", counts.count, labels);
-  out.sum_and_count(counts.sum_us, counts.count, labels);
+  out.sum_and_count(Writer::seconds(counts.sum_us), counts.count, labels);
 }
 
 struct QueueHistogram {
@@ -302,11 +315,20 @@ void put_latencies(Writer& out, const NodeStatistics& now) {
   out.sample_seconds(oldest_us);
 }
 
+void put_spans(Writer& out, const ApiOptions& options) {
+  const otlp::SpanFigures spans = options.span_figures ? options.span_figures() : otlp::SpanFigures{};
+  out.counter("millrace_otlp_spans_sent_total", "Spans of messages that the collector took", spans.sent);
+  out.counter("millrace_otlp_spans_dropped_total",
+              "Spans that it refused, or that were too many while it was slow", spans.dropped);
+}
+
 void put_common(Writer& out, const Api& api, const NodeStatistics& now, std::string_view endpoint) {
   put_identity(out, api, endpoint);
   put_node(out, api, now);
   put_churn(out, now);
   put_messages(out, now);
+  put_sizes(out, now.sizes);
+  put_spans(out, api.options());
 }
 
 Answer metrics_answer(std::string text) {
@@ -315,20 +337,11 @@ Answer metrics_answer(std::string text) {
   answer.content_type = "text/plain; version=0.0.4; charset=utf-8";
   return answer;
 }
-void put_spans(Writer& out, const ApiOptions& options) {
-  const otlp::SpanFigures spans = options.span_figures ? options.span_figures() : otlp::SpanFigures{};
-  out.counter("millrace_otlp_spans_sent_total", "Spans of messages that the collector took", spans.sent);
-  out.counter("millrace_otlp_spans_dropped_total",
-              "Spans that it refused, or that were too many while it was slow", spans.dropped);
-}
-
 
 void aggregated(Api& api, const CallRef& call) {
   api.with_raw_figures(call, [&api, call](const Figures& figures) {
     Writer out;
     put_common(out, api, *figures.now, "aggregated");
-  put_sizes(out, now.sizes);
-  put_spans(out, api.options());
     put_queue_sums(out, *figures.now);
     put_latencies(out, *figures.now);
     reply(call, metrics_answer(std::move(out.text())));

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/utf8.hpp"
+#include "broker/limits.hpp"
 #include "management/fields.hpp"
 #include "management/items.hpp"
 #include "management/listing.hpp"
@@ -60,9 +61,8 @@ void put_limit(Api& api, const CallRef& call) {
   const std::int64_t value = fields.number("value", -1);
   if (auto bad = fields.error()) return reply(call, refusal(*bad));
   const std::string& limit = call->name("limit");
-  const bool known = limit == "max-connections" || limit == (kOfUser ? "max-channels" : "max-queues") ||
-                     (kOfUser && limit == "max-publish-rate");
-  if (!known) return reply(call, refusal(400, "bad_request", "Unrecognised limit: " + limit));
+  if (!broker::is_limit(kOfUser, limit))
+    return reply(call, refusal(400, "bad_request", "Unrecognised limit: " + limit));
   const std::string& subject = call->name(kOfUser ? "user" : "vhost");
   api.core().change(call->subject, {broker::PutLimit{{kOfUser, subject, limit, value}}},
                     [call](result<void> outcome) { reply_done(call, outcome); });
