@@ -239,3 +239,65 @@ def test_what_happens_to_the_brokers_objects_is_told_by_the_exchange_for_events(
     assert told["user.created"]["name"] == "someone" and "password" not in str(told["user.created"])
     assert told["connection.closed"]["user"] == "guest"
     assert abs(told["queue.created"]["timestamp_in_ms"] / 1000 - time.time()) < 60
+
+
+def test_channels_and_consumers_are_told_as_events(broker):
+    with pika.BlockingConnection(parameters(broker)) as watching:
+        listener = watching.channel()
+        listener.queue_declare("events")
+        for key in ("channel.*", "consumer.*"):
+            listener.queue_bind("events", "amq.rabbitmq.event", key)
+        events = Inbox(listener, "events")
+        with pika.BlockingConnection(parameters(broker)) as connection:
+            channel = connection.channel()
+            for queue in ("a", "b"):  # on both shards
+                channel.queue_declare(queue)
+            tag = channel.basic_consume("a", lambda *_: None)
+            channel.basic_consume("b", lambda *_: None, auto_ack=True, consumer_tag="left")
+            channel.basic_cancel(tag)
+            channel.queue_delete("b")
+            connection.channel()  # ends with its connection
+        told = []
+
+        def all_came():
+            listener.connection.process_data_events(time_limit=0.1)
+            told[:] = [(method.routing_key, props.headers) for method, props, _ in events.deliveries]
+            keys = [key for key, headers in told if headers.get("queue") != "events"]
+            return [keys.count(key) for key in ("channel.created", "channel.closed", "consumer.created", "consumer.deleted")] == [2, 2, 2, 2]
+
+        wait_until(all_came, describe=lambda: told)
+        consumers = {(key, headers["queue"]): headers for key, headers in told if key.startswith("consumer.")}
+        assert consumers["consumer.created", "a"]["consumer_tag"] == tag and consumers["consumer.created", "a"]["ack_required"] is True
+        assert consumers["consumer.deleted", "b"]["consumer_tag"] == "left" and consumers["consumer.deleted", "b"]["ack_required"] is False
+        channels = [headers for key, headers in told if key == "channel.closed"]
+        assert all(headers["user"] == "guest" and headers["vhost"] == "/" and headers["connection"] for headers in channels)
+
+
+def test_an_alarm_is_told_when_it_begins(own_broker):
+    broker = own_broker(options=["--http", "127.0.0.1:0"])
+    with pika.BlockingConnection(parameters(broker)) as connection:
+        channel = connection.channel()
+        channel.queue_declare("alarms", durable=True)
+        channel.queue_bind("alarms", "amq.rabbitmq.event", "alarm.#")
+    for low_water, event in (("1000000GiB", "alarm.set"), ("1MiB", None)):
+        broker.stop()
+        broker.options = ["--http", "127.0.0.1:0", "--disk-low-water", low_water]
+        broker.start()
+        with pika.BlockingConnection(parameters(broker)) as connection:
+            inbox = Inbox(connection.channel(), "alarms")
+            if event is None:
+                time.sleep(0.5)  # nothing ends that has not begun since the start
+                assert inbox.deliveries == []
+                continue
+            inbox.wait(1)
+            method, properties, _ = inbox.deliveries[0]
+            assert (method.routing_key, properties.headers["source"]) == (event, "disk")
+
+
+def test_the_firehose_is_off_after_a_restart_as_rabbitmqs_is(own_broker):
+    broker = own_broker(options=["--http", "127.0.0.1:0"])
+    set_tracing(broker, True)
+    assert Api(broker).get("/vhosts/%2F")["tracing"] is True
+    broker.stop()
+    broker.start()
+    assert Api(broker).get("/vhosts/%2F")["tracing"] is False

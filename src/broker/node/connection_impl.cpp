@@ -55,6 +55,7 @@ void ConnectionImpl::leave() noexcept {
       shared.shards[former.value]->forget_moved(id);
     });
   }
+  for (std::int64_t i = 0; i < channels_; ++i) announce_channel(*shard_, "channel.closed", *this);
   announce(*shard_, "connection.closed", *this);
   shard_->counters().connection_gone(counters_, !info_.is_management);
   if (!info_.is_management) {
@@ -79,6 +80,7 @@ result<void> ConnectionImpl::take_channel() {
   }
   ++channels_;
   ++shard_->counters().channels_opened;
+  announce_channel(*shard_, "channel.created", *this);
   return {};
 }
 
@@ -86,6 +88,7 @@ void ConnectionImpl::give_back_channel() noexcept {
   if (closed_) return;
   --channels_;
   ++shard_->counters().channels_closed;
+  announce_channel(*shard_, "channel.closed", *this);
   shard_->shared().uses.of(UseCounts::Kind::user_channels, subject_.user).give_back();
 }
 

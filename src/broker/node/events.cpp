@@ -180,4 +180,39 @@ void announce(Shard& shard, std::string_view event, const ConnectionImpl& connec
   tell(shard, *outlet, event, std::move(details));
 }
 
+void announce_channel(Shard& shard, std::string_view event, const ConnectionImpl& connection) {
+  const std::optional<Outlet> outlet = outlet_of(shard);
+  if (!outlet || connection.info().is_management) return;
+  Arguments details = of_user_in(connection.subject().user, connection.vhost());
+  details.set("connection", Value::text(connection.info().peer));
+  tell(shard, *outlet, event, std::move(details));
+}
+
+void announce(Shard& shard, std::string_view event, const Queue& queue, const QueueConsumer& consumer) {
+  const std::optional<Outlet> outlet = outlet_of(shard);
+  if (!outlet) return;
+  Arguments details;
+  details.set("consumer_tag", Value::text(consumer.tag));
+  details.set("queue", Value::text(queue.spec().name));
+  details.set("vhost", Value::text(queue.spec().vhost));
+  details.set("exclusive", Value::boolean(consumer.exclusive));
+  details.set("ack_required", Value::boolean(!consumer.no_ack));
+  details.set("priority", Value::integer(consumer.priority));
+  // Whose session lives on another shard is not known here.
+  if (const ConnectionImpl* connection = shard.find_connection(consumer.key.connection)) {
+    details.set("connection", Value::text(connection->info().peer));
+    details.set("user", Value::text(connection->subject().user));
+  }
+  tell(shard, *outlet, event, std::move(details));
+}
+
+void announce_alarm(Shard& shard, std::string_view event, std::string_view source) {
+  const std::optional<Outlet> outlet = outlet_of(shard);
+  if (!outlet) return;
+  Arguments details;
+  details.set("source", Value::text(std::string(source)));
+  details.set("node", Value::text(shard.options().node_name));
+  tell(shard, *outlet, event, std::move(details));
+}
+
 }  // namespace millrace::broker

@@ -11,11 +11,17 @@ namespace millrace::broker {
 
 class Shard;
 class ConnectionImpl;
+class Queue;
+struct QueueConsumer;
 
 inline constexpr std::string_view kEventExchange = "amq.rabbitmq.event";
 
 // On the shard's thread. Persistent messages, as durable as the exchange's queues.
 void announce(Shard& shard, const Change& change);
 void announce(Shard& shard, std::string_view event, const ConnectionImpl& connection);
+void announce_channel(Shard& shard, std::string_view event, const ConnectionImpl& connection);
+void announce(Shard& shard, std::string_view event, const Queue& queue, const QueueConsumer& consumer);
+// `source`: memory or disk.
+void announce_alarm(Shard& shard, std::string_view event, std::string_view source);
 
 }  // namespace millrace::broker

@@ -5,6 +5,7 @@
 #include "broker/exchange/exchange.hpp"
 #include "broker/node.hpp"
 #include "broker/node/coordinator.hpp"
+#include "broker/node/events.hpp"
 #include "broker/node/management_impl.hpp"
 #include "broker/node/shard.hpp"
 
@@ -51,8 +52,8 @@ class NodeImpl final : public Node {
     coordinator_ = std::make_unique<Coordinator>(shared_, std::move(definitions));
     shared_.coordinator = coordinator_.get();
     management_ = std::make_unique<ManagementImpl>(shared_);
-    coordinator_->bring_up_to_date();
     if (shared_.options.spans) management_->tell_spans();
+    coordinator_->bring_up_to_date();
     for (auto& shard : shards_) shard->finish_recovery(recovery_);
     if (coordinator_->is_fresh()) {
       coordinator_->import(coordinator_->first_definitions(), [](result<void>) {});
@@ -167,6 +168,8 @@ class NodeImpl final : public Node {
     on_all([reason = std::string(reason)](Shard& shard) { shard.set_alarm(reason); });
   }
 
+  static std::string_view alarm_event(bool set) noexcept { return set ? "alarm.set" : "alarm.cleared"; }
+
   void tell_alarms() {
     const bool memory = shared_.memory_alarm.load();
     set_alarm(disk_alarm_ ? "low on disk" : memory ? "low on memory" : "");
@@ -185,6 +188,7 @@ class NodeImpl final : public Node {
                                    *low ? "disk space is low: publishers are blocked until there is more"
                                         : "disk space is sufficient again: publishers go on");
                                tell_alarms();
+                               announce_alarm(*shards_[0], alarm_event(*low), "disk");
                              }
                              runtimes_[0].timers.start(kDiskCheckInterval, [this] { watch_disk(); });
                            });
@@ -206,6 +210,7 @@ class NodeImpl final : public Node {
                 "disk have taken some"
               : "memory for messages is sufficient again: publishers go on");
       tell_alarms();
+      announce_alarm(*shards_[0], alarm_event(now), "memory");
     });
   }
 

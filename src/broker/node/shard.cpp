@@ -228,6 +228,14 @@ void Shard::deliver(QueueConsumer& consumer, Delivery&& delivery) {
   send(consumer.shard, std::move(letter));
 }
 
+void Shard::consumer_came(const Queue& queue, const QueueConsumer& consumer) {
+  announce(*this, "consumer.created", queue, consumer);
+}
+
+void Shard::consumer_went(const Queue& queue, const QueueConsumer& consumer) {
+  announce(*this, "consumer.deleted", queue, consumer);
+}
+
 void Shard::consumer_cancelled(const QueueConsumer& consumer) {
   if (consumer.local) return consumer.local->cancelled(consumer.key.consumer);
   if (consumer.shard == id_) return open_letter(CancelledLetter{consumer.key});  // it is arriving

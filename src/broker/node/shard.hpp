@@ -192,6 +192,8 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void set_deadline(Queue& queue, std::int64_t wall_ms) override;
   void deliver(QueueConsumer& consumer, Delivery&& delivery) override;
   void consumer_cancelled(const QueueConsumer& consumer) override;
+  void consumer_came(const Queue& queue, const QueueConsumer& consumer) override;
+  void consumer_went(const Queue& queue, const QueueConsumer& consumer) override;
   void log_settled(Queue& queue, unsigned lane, std::uint64_t seq) override;
   void log_requeued(Queue& queue, const Entry& entry, std::int64_t due_ms) override;
   storage::Lsn log_remembered(Queue& queue, const Remembered& entry) override;

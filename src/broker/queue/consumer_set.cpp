@@ -34,6 +34,12 @@ bool ConsumerSet::remove(const ConsumerKey& key) {
   return true;
 }
 
+const QueueConsumer* ConsumerSet::find(const ConsumerKey& key) const noexcept {
+  if (empty()) return nullptr;
+  const auto found = members_->by_key.find(key);
+  return found == members_->by_key.end() ? nullptr : &found->second->consumer;
+}
+
 void ConsumerSet::clear() noexcept {
   members_.reset();
 }

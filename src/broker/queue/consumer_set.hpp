@@ -48,6 +48,7 @@ class ConsumerSet {
   // Its key must be new. Consumers stay where they are in memory until they are removed.
   void add(QueueConsumer consumer);
   bool remove(const ConsumerKey& key);
+  const QueueConsumer* find(const ConsumerKey& key) const noexcept;  // null: there is none
   void clear() noexcept;
   void grant(const ConsumerKey& key, std::uint64_t credit);
 

@@ -347,7 +347,10 @@ void Queue::shut(bool notify_consumers) {
   closing_ = true;
   ++load_generation_;
   if (notify_consumers) {
-    consumers_.for_each([this](const QueueConsumer& consumer) { host_.consumer_cancelled(consumer); });
+    consumers_.for_each([this](const QueueConsumer& consumer) {
+      host_.consumer_cancelled(consumer);
+      host_.consumer_went(*this, consumer);
+    });
   }
   consumers_.clear();
   for (auto& lane : lanes_) {

@@ -97,6 +97,9 @@ class QueueHost : public MessageLook {
   virtual std::string header_text(const Message& message, std::string_view name) = 0;
   // The message with an id, for queues that stamp: its own, or one made of the queue and the sequence number.
   virtual MessageRef stamped(const MessageRef& message, const Queue& queue, std::uint64_t seq) = 0;
+  // For those who hear of what happens. The queue has it, and has it no longer.
+  virtual void consumer_came(const Queue&, const QueueConsumer&) {}
+  virtual void consumer_went(const Queue&, const QueueConsumer&) {}
   // Whether somebody follows messages; asked once for all that is settled together. If so, it is shown what
   // becomes of them.
   virtual bool tapped() const noexcept { return false; }

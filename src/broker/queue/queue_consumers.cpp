@@ -16,15 +16,21 @@ result<void> Queue::add_consumer(QueueConsumer consumer) {
   if (consumer.exclusive && settings_->single_active_consumer) {
     return fail(Errc::access_refused, describe() + " in exclusive use");
   }
+  const ConsumerKey key = consumer.key;
   consumers_.add(std::move(consumer));
   had_consumer_ = true;
   touch();
   host_.mark_dirty(*this);
+  host_.consumer_came(*this, *consumers_.find(key));
   return {};
 }
 
 bool Queue::remove_consumer(const ConsumerKey& key) {
-  if (!consumers_.remove(key)) return false;
+  const QueueConsumer* there = consumers_.find(key);
+  if (there == nullptr) return false;
+  const QueueConsumer gone = *there;
+  consumers_.remove(key);
+  host_.consumer_went(*this, gone);
   touch();
   host_.mark_dirty(*this);
   if (consumers_.empty() && spec_->auto_delete && had_consumer_ && !closing_) host_.queue_unused(*this);
@@ -94,13 +100,13 @@ void Queue::send(QueueConsumer& consumer, Entry&& entry) {
   times_->waited(waited_us);
   entry.since_us = noted_us();
   Delivery delivery = make_delivery(entry);
+  delivery.waited_us = waited_us;
   if (settings_->stamp) {
     delivery.message = host_.stamped(entry.message, *this, entry.seq);
   }
   if (consumer.no_ack) {
     settled(entry);
     if (!delivery.message) delivery.message = std::move(entry.message);
-  delivery.waited_us = waited_us;
   } else {
     if (!delivery.message) delivery.message = entry.message;
     hold(std::move(entry), consumer.key);
@@ -135,13 +141,13 @@ std::optional<GotMessage> Queue::get(ConnectionId connection, bool no_ack, bool&
     GotMessage got;
     got.queue = spec_->address;
     got.delivery = make_delivery(taken);
+    got.delivery.waited_us = waited_us;
     got.delivery.message = settings_->stamp ? host_.stamped(taken.message, *this, taken.seq) : taken.message;
     got.messages_left = ready_;
     if (no_ack) {
       settled(taken);
     } else {
       hold(std::move(taken), ConsumerKey{connection, ConsumerId{}});
-    got.delivery.waited_us = waited_us;
     }
     host_.mark_dirty(*this);
     return got;
