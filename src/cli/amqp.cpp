@@ -11,6 +11,7 @@ namespace millrace::cli {
 namespace {
 
 constexpr std::uint16_t kAmqpPort = 5672;
+constexpr std::uint16_t kAmqpsPort = 5671;
 constexpr std::chrono::seconds kConnectTimeout{10};
 
 // Users without the tag "monitoring" are not told of listeners.
@@ -19,11 +20,16 @@ HostPort find_amqp(Session& session) {
   if (!settings.amqp.host.empty()) return settings.amqp;
   const boost::json::value overview = session.api().get(api_path({"overview"}));
   const boost::json::value* listeners = find_in(overview, "listeners");
-  if (listeners != nullptr && listeners->is_array()) {
-    for (const auto& listener : listeners->get_array()) {
-      if (text_in(listener, "protocol") != "amqp") continue;
-      return {settings.http.host, static_cast<std::uint16_t>(number_in(listener, "port"))};
-    }
+  const bool is_told = listeners != nullptr && listeners->is_array() && !listeners->get_array().empty();
+  if (!is_told) return {settings.http.host, settings.amqp_secure ? kAmqpsPort : kAmqpPort};
+  for (const auto& listener : listeners->get_array()) {
+    if (text_in(listener, "protocol") != (settings.amqp_secure ? "amqp/ssl" : "amqp")) continue;
+    return {settings.http.host, static_cast<std::uint16_t>(number_in(listener, "port"))};
+  }
+  if (settings.amqp_secure) {
+    throw Stop(
+        kUnreachable,
+        "the broker serves no messages over TLS (amqps)\n--amqp amqp://HOST:PORT sends them in clear.");
   }
   return {settings.http.host, kAmqpPort};
 }
@@ -64,17 +70,22 @@ int status_of(ErrorKind kind) {
 
 }  // namespace
 
-std::string amqp_url(Session& session) {
+AmqpServer amqp_url(Session& session) {
   const HostPort where = find_amqp(session);
   const Settings& settings = session.api().settings();
   const bool is_v6 = where.host.find(':') != std::string::npos;
-  return "amqp://" + percent_encode(settings.user) + ":" + percent_encode(settings.password) + "@" +
-         (is_v6 ? "[" + where.host + "]" : where.host) + ":" + std::to_string(where.port) + "/" +
-         percent_encode(session.vhost());
+  AmqpServer server;
+  server.tls.ca_file = settings.trust.ca_file;
+  server.tls.verify_peer = !settings.trust.insecure;
+  server.url = std::string(settings.amqp_secure ? "amqps://" : "amqp://") + percent_encode(settings.user) +
+               ":" + percent_encode(settings.password) + "@" + (is_v6 ? "[" + where.host + "]" : where.host) +
+               ":" + std::to_string(where.port) + "/" + percent_encode(session.vhost());
+  return server;
 }
 
-std::unique_ptr<Client> connect_client(const std::string& url, const std::string& name) {
-  ClientOptions options(url);
+std::unique_ptr<Client> connect_client(const AmqpServer& server, const std::string& name) {
+  ClientOptions options(server.url);
+  options.tls = server.tls;
   options.name = name;
   options.connect_timeout = kConnectTimeout;
   options.heartbeat = std::chrono::seconds(10);

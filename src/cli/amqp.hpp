@@ -10,11 +10,16 @@
 
 namespace millrace::cli {
 
-// amqp://... for the session's user and vhost: where --amqp says, else where the broker says that it listens.
-std::string amqp_url(Session& session);
+struct AmqpServer {
+  std::string url;  // amqp://… or amqps://…, with the session's user and vhost
+  TlsOptions tls;
+};
+// Where --amqp says, else where the broker says that it listens, over TLS if the API is asked over it. Stops
+// with kUnreachable when the broker serves no messages over TLS then.
+AmqpServer amqp_url(Session& session);
 // Logged in. Stops with kUnreachable when the first attempt does not get there, with kRefused when the broker
 // does not want this user.
-std::unique_ptr<Client> connect_client(const std::string& url, const std::string& name);
+std::unique_ptr<Client> connect_client(const AmqpServer& server, const std::string& name);
 // An error of the client's as the command's end.
 Stop stop_for(const ClientError& error);
 Stop stop_for(const Failure& failure);

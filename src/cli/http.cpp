@@ -2,6 +2,8 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/empty_body.hpp>
@@ -14,6 +16,7 @@
 #include "base/base64.hpp"
 #include "cli/stop.hpp"
 #include "cli/text.hpp"
+#include "cli/tls.hpp"
 
 namespace millrace::cli {
 
@@ -27,9 +30,20 @@ constexpr std::chrono::seconds kConnectTimeout{10};
 constexpr std::chrono::seconds kAnswerTimeout{60};
 constexpr std::uint64_t kMaxAnswerBytes = 1u << 30;
 
+namespace {
+
+std::string host_text(const HostPort& where) {
+  const bool is_v6 = where.host.find(':') != std::string::npos;
+  return (is_v6 ? "[" + where.host + "]" : where.host) + ":" + std::to_string(where.port);
+}
+
+}  // namespace
+
 struct Http::State {
   explicit State(const Settings& settings)
       : where(settings.http),
+        secure(settings.secure),
+        trust(settings.trust),
         authorization("Basic " + encode_base64(settings.user + ":" + settings.password)) {}
 
   // Runs one asynchronous operation to its end: only those have timeouts.
@@ -47,23 +61,47 @@ struct Http::State {
     tcp::resolver resolver(context);
     const auto found = resolver.resolve(where.host, std::to_string(where.port), error);
     if (error) return error;
-    stream.emplace(context);
-    stream->expires_after(kConnectTimeout);
+    stream.emplace(context, tls_context());
+    beast::tcp_stream& plain = stream->next_layer();
+    plain.expires_after(kConnectTimeout);
     error = complete([&](auto done) {
-      stream->async_connect(found, [done](const Error& failed, const tcp::endpoint&) { done(failed); });
+      plain.async_connect(found, [done](const Error& failed, const tcp::endpoint&) { done(failed); });
     });
     if (error) return stream.reset(), error;
-    stream->socket().set_option(tcp::no_delay(true), error);
-    return {};
+    plain.socket().set_option(tcp::no_delay(true), error);
+    return secure ? shake_hands() : Error();
+  }
+
+  Error shake_hands() {
+    ask_for(stream->native_handle(), where.host, trust);
+    const Error error =
+        complete([&](auto done) { stream->async_handshake(asio::ssl::stream_base::client, done); });
+    if (!error) return {};
+    const std::string why = tls_problem(stream->native_handle(), error, where.host);
+    stream.reset();
+    throw Stop(kUnreachable, "cannot reach the broker at https://" + host_text(where) + ": " + why);
+  }
+
+  // Made when it is needed first: its files may not be there.
+  asio::ssl::context& tls_context() {
+    if (!made_tls)
+      made_tls.emplace(secure ? make_tls_context(trust) : asio::ssl::context(asio::ssl::context::tls_client));
+    return *made_tls;
   }
 
   Error exchange(http::request<http::string_body>& request, HttpReply& reply) {
-    stream->expires_after(kAnswerTimeout);
-    if (const Error error = complete([&](auto done) { http::async_write(*stream, request, done); }))
+    return secure ? exchange_over(*stream, request, reply)
+                  : exchange_over(stream->next_layer(), request, reply);
+  }
+
+  template <class Stream>
+  Error exchange_over(Stream& over, http::request<http::string_body>& request, HttpReply& reply) {
+    stream->next_layer().expires_after(kAnswerTimeout);
+    if (const Error error = complete([&](auto done) { http::async_write(over, request, done); }))
       return error;
     http::response_parser<http::string_body> parser;
     parser.body_limit(kMaxAnswerBytes);
-    if (const Error error = complete([&](auto done) { http::async_read(*stream, buffer, parser, done); }))
+    if (const Error error = complete([&](auto done) { http::async_read(over, buffer, parser, done); }))
       return error;
     auto& answer = parser.get();
     reply.status = answer.result_int();
@@ -79,18 +117,16 @@ struct Http::State {
   }
 
   HostPort where;
+  bool secure;
+  Trust trust;
   std::string authorization;
   asio::io_context context{1};
-  std::optional<beast::tcp_stream> stream;
+  std::optional<asio::ssl::context> made_tls;
+  std::optional<asio::ssl::stream<beast::tcp_stream>> stream;  // in clear, the layer below alone is used
   beast::flat_buffer buffer;
 };
 
 namespace {
-
-std::string host_text(const HostPort& where) {
-  const bool is_v6 = where.host.find(':') != std::string::npos;
-  return (is_v6 ? "[" + where.host + "]" : where.host) + ":" + std::to_string(where.port);
-}
 
 std::string one_line(std::string_view text) {
   std::string line(text);
@@ -103,7 +139,8 @@ std::string one_line(std::string_view text) {
 }  // namespace
 
 Http::Http(const Settings& settings)
-    : address_("http://" + host_text(settings.http)), state_(std::make_unique<State>(settings)) {}
+    : address_((settings.secure ? "https://" : "http://") + host_text(settings.http)),
+      state_(std::make_unique<State>(settings)) {}
 
 Http::~Http() = default;
 

@@ -22,11 +22,12 @@ class Http {
 
   // `path` is encoded already and begins with a slash. Connects when there is no connection; a GET that meets
   // one that the broker has closed meanwhile is sent again. Stops with kUnreachable when there is no answer
-  // within a minute. Control characters in `reason` (the header X-Reason) become spaces.
+  // within a minute, or when it cannot be known over TLS who answers. Control characters in `reason` (the
+  // header X-Reason) become spaces.
   HttpReply ask(std::string_view method, std::string_view path, std::string body = {},
                 std::string_view reason = {});
 
-  // http://host:port
+  // http://host:port or https://host:port
   const std::string& address() const noexcept { return address_; }
 
  private:

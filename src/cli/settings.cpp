@@ -1,5 +1,6 @@
 #include "cli/settings.hpp"
 
+#include <cstdio>
 #include <optional>
 
 #include "base/number.hpp"
@@ -10,7 +11,9 @@ namespace millrace::cli {
 namespace {
 
 constexpr std::uint16_t kHttpPort = 15672;
+constexpr std::uint16_t kHttpsPort = 15671;
 constexpr std::uint16_t kAmqpPort = 5672;
+constexpr std::uint16_t kAmqpsPort = 5671;
 
 struct Found {
   std::string value;
@@ -87,13 +90,58 @@ HostPort parse_address(std::string_view text, std::string_view scheme, std::uint
   return address;
 }
 
+namespace {
+
+// --url says more than --http, so it goes first wherever both are.
+void read_http(const Given& given, const Environment& environment, Settings& settings) {
+  settings.http = HostPort{"127.0.0.1", kHttpPort};
+  const auto typed = given.find("http");
+  const auto url =
+      typed && !given.find("url") ? std::nullopt : find(given, environment, "url", "MILLRACE_URL");
+  if (url) {
+    settings.secure = url->value.starts_with("https://");
+    if (!settings.secure && !url->value.starts_with("http://")) {
+      throw Stop(kBadUse, url->source + " '" + url->value + "' is no http:// or https:// address");
+    }
+    const std::uint16_t port = settings.secure ? kHttpsPort : kHttpPort;
+    settings.http = parse_address(url->value, settings.secure ? "https" : "http", port, url->source);
+  } else if (const auto http = find(given, environment, "http", "MILLRACE_HTTP")) {
+    settings.http = parse_address(first_of(http->value), "http", kHttpPort, http->source);
+  }
+}
+
+// Messages go over TLS if requests do, unless something else was typed.
+void read_amqp(const Given& given, Settings& settings) {
+  settings.amqp_secure = settings.secure;
+  const auto typed = given.find("amqp");
+  if (!typed) return;
+  if (typed->find("://") != std::string::npos) settings.amqp_secure = typed->starts_with("amqps://");
+  settings.amqp = settings.amqp_secure ? parse_address(*typed, "amqps", kAmqpsPort, "--amqp")
+                                       : parse_address(*typed, "amqp", kAmqpPort, "--amqp");
+}
+
+void read_trust(const Given& given, const Environment& environment, Settings& settings) {
+  if (const auto file = find(given, environment, "cacert", "MILLRACE_CACERT")) {
+    settings.trust.ca_file = file->value;
+  }
+  settings.trust.insecure = given.has("insecure");
+  const bool is_secure = settings.secure || settings.amqp_secure;
+  if (given.find("cacert") && !is_secure) {
+    throw Stop(kBadUse, "--cacert is of no use without TLS: give --url https://HOST:PORT");
+  }
+  if (!settings.trust.insecure) return;
+  if (!is_secure) throw Stop(kBadUse, "--insecure is of no use without TLS: give --url https://HOST:PORT");
+  std::fputs("millrace: --insecure: whoever answers is believed, and is given the password\n", stderr);
+}
+
+}  // namespace
+
 Settings read_settings(const Given& given, const Environment& environment) {
   Settings settings;
-  const auto http = find(given, environment, "http", "MILLRACE_HTTP");
-  settings.http = http ? parse_address(first_of(http->value), "http", kHttpPort, http->source)
-                       : HostPort{"127.0.0.1", kHttpPort};
+  read_http(given, environment, settings);
   // Unlike --http it has to be typed: the broker's answer knows better than its environment.
-  if (const auto amqp = given.find("amqp")) settings.amqp = parse_address(*amqp, "amqp", kAmqpPort, "--amqp");
+  read_amqp(given, settings);
+  read_trust(given, environment, settings);
   const auto user = find(given, environment, "user", "MILLRACE_USER");
   settings.user = user ? user->value : "guest";
   if (auto password = find_password(given, environment)) {

@@ -1,4 +1,5 @@
 // Where the broker is and who asks it: by option, else by environment, else this machine and guest.
+// What --insecure gives up is said on standard error.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +18,20 @@ struct HostPort {
   std::uint16_t port = 0;
 };
 
+// How a broker is known when it is asked over TLS.
+struct Trust {
+  std::string ca_file;    // PEM: who vouches for it; empty: whom the system believes
+  bool insecure = false;  // whoever answers is believed
+};
+
 struct Settings {
   HostPort http;
+  bool secure = false;  // over TLS
+  Trust trust;
   std::string user;
   std::string password;
   HostPort amqp;  // no host: where the broker says that it listens
+  bool amqp_secure = false;
 };
 
 // [http://]HOST[:PORT][/], as an operator or as the broker's own configuration writes it: a wildcard is this
@@ -29,8 +39,8 @@ struct Settings {
 HostPort parse_address(std::string_view text, std::string_view scheme, std::uint16_t default_port,
                        std::string_view source);
 
-// Options --http, --amqp, --user, --password, --password-file; MILLRACE_HTTP and so on. May ask for a
-// password.
+// Options --url, --http, --cacert, --insecure, --amqp, --user, --password, --password-file; MILLRACE_HTTP and
+// so on. May ask for a password.
 Settings read_settings(const Given& given, const Environment& environment);
 
 }  // namespace millrace::cli

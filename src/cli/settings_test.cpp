@@ -63,6 +63,53 @@ TEST(Settings, are_guest_on_this_machine_unless_said_otherwise) {
   EXPECT_EQ(got.password, "guest");
 }
 
+Given given(std::initializer_list<std::pair<const char*, const char*>> options) {
+  Given given;
+  for (const auto& [name, value] : options) given.add(name, {value});
+  return given;
+}
+
+TEST(Settings, of_a_url_of_https_are_about_tls) {
+  const Settings got = settings(given({{"url", "https://broker:1"}, {"cacert", "ca.pem"}}), {});
+  EXPECT_TRUE(got.secure);
+  EXPECT_TRUE(got.amqp_secure);
+  EXPECT_EQ(got.http.host, "broker");
+  EXPECT_EQ(got.http.port, 1);
+  EXPECT_EQ(got.trust.ca_file, "ca.pem");
+  EXPECT_FALSE(got.trust.insecure);
+  EXPECT_EQ(settings(given({{"url", "https://broker"}}), {}).http.port, 15671);
+  EXPECT_EQ(settings({}, {{"MILLRACE_URL", "https://broker"}, {"MILLRACE_CACERT", "ca.pem"}}).trust.ca_file,
+            "ca.pem");
+  EXPECT_FALSE(settings(given({{"url", "http://broker"}}), {}).secure);
+}
+
+TEST(Settings, what_is_typed_wins_whether_address_or_url) {
+  const std::map<std::string, std::string> url{{"MILLRACE_URL", "https://one"}};
+  EXPECT_EQ(settings(given({{"http", "two"}}), url).http.host, "two");
+  EXPECT_FALSE(settings(given({{"http", "two"}}), url).secure);
+  EXPECT_EQ(settings({}, {{"MILLRACE_URL", "https://one"}, {"MILLRACE_HTTP", "two"}}).http.host, "one");
+  EXPECT_EQ(settings(given({{"url", "https://one"}, {"http", "two"}}), {}).http.host, "one");
+}
+
+TEST(Settings, of_messages_go_over_tls_as_requests_do_unless_said_otherwise) {
+  const auto amqp = [](const char* text) {
+    return settings(given({{"url", "https://x"}, {"amqp", text}}), {});
+  };
+  EXPECT_TRUE(amqp("y").amqp_secure);
+  EXPECT_EQ(amqp("y").amqp.port, 5671);
+  EXPECT_FALSE(amqp("amqp://y").amqp_secure);
+  EXPECT_EQ(amqp("amqp://y").amqp.port, 5672);
+  EXPECT_TRUE(settings(given({{"amqp", "amqps://y"}}), {}).amqp_secure);
+  EXPECT_FALSE(settings(given({{"amqp", "y"}}), {}).amqp_secure);
+}
+
+TEST(Settings, about_trust_without_tls_are_refused) {
+  EXPECT_THROW(settings(given({{"cacert", "ca.pem"}}), {}), Stop);
+  EXPECT_THROW(settings(given({{"insecure", ""}}), {}), Stop);
+  EXPECT_THROW(settings(given({{"url", "broker"}}), {}), Stop);
+  EXPECT_FALSE(settings({}, {{"MILLRACE_CACERT", "ca.pem"}}).secure);  // for when it is needed
+}
+
 TEST(Settings, come_from_options_before_the_environment) {
   Given given;
   given.add("user", {"typed"});

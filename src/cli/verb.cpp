@@ -7,6 +7,10 @@ namespace {
 
 constexpr Option kConnectionOptions[] = {
     {"--http", "HOST:PORT", "The broker's management API (MILLRACE_HTTP; default 127.0.0.1:15672)"},
+    {"--url", "URL", "The same as https://HOST:PORT, for TLS, or http://HOST:PORT (MILLRACE_URL)"},
+    {"--cacert", "FILE",
+     "PEM: who vouches for the broker (MILLRACE_CACERT; default whom the system believes)"},
+    {"--insecure", "", "Believe whoever answers over TLS: for trials alone"},
     {"--amqp", "HOST:PORT", "Where messages flow, if not where the broker says that it listens"},
     {"--user", "NAME", "Who asks (MILLRACE_USER; default guest)"},
     {"--password-file", "FILE", "A file with the password (MILLRACE_PASSWORD_FILE, MILLRACE_PASSWORD)"},

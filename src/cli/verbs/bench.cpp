@@ -62,7 +62,7 @@ struct Tally {
 };
 
 struct Load {
-  std::string url;
+  AmqpServer server;
   std::string queue;
   std::uint64_t size = 0;
   std::uint64_t count = 0;
@@ -94,10 +94,10 @@ void publish_until_end(Client& client, const Load& load, std::optional<Failure>&
   failure = sending.failure();
 }
 
-std::vector<std::unique_ptr<Client>> connect_many(std::uint64_t count, const std::string& url,
+std::vector<std::unique_ptr<Client>> connect_many(std::uint64_t count, const AmqpServer& server,
                                                   const char* name) {
   std::vector<std::unique_ptr<Client>> clients;
-  for (std::uint64_t i = 0; i < count; ++i) clients.push_back(connect_client(url, name));
+  for (std::uint64_t i = 0; i < count; ++i) clients.push_back(connect_client(server, name));
   return clients;
 }
 
@@ -140,7 +140,7 @@ std::string line_of(const char* what, const json::object& it) {
 int bench(Session& session) {
   const Given& given = session.given;
   Load load;
-  load.url = amqp_url(session);
+  load.server = amqp_url(session);
   load.size = given.number("size", 1024, kMostBytes);
   load.count = given.number("count", ~UINT64_C(0), ~UINT64_C(0));
   load.rate = given.number("rate", 0, 1'000'000'000);
@@ -153,8 +153,8 @@ int bench(Session& session) {
   const bool own_queue = !given.has("queue");
   load.queue = own_queue ? "millrace.bench." + std::to_string(getpid()) : given.text("queue");
 
-  auto publishing = connect_many(publishers, load.url, "millrace bench: publisher");
-  auto consuming = connect_many(consumers, load.url, "millrace bench: consumer");
+  auto publishing = connect_many(publishers, load.server, "millrace bench: publisher");
+  auto consuming = connect_many(consumers, load.server, "millrace bench: consumer");
   if (own_queue) {
     (void)publishing[0]->declare_queue(load.queue);
   } else {
