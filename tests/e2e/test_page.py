@@ -10,12 +10,14 @@ import json
 import re
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 import pika
 import pytest
 
 from harness.cli import Cli, CommandWorker
+from harness.http import Api
 from harness.pika_tools import Inbox, depth, parameters, publish, wait_until
 
 pytestmark = [pytest.mark.millrace_only("the page is Millrace's"), pytest.mark.timeout(120)]
@@ -29,6 +31,7 @@ WITH_MORE = [
     "takes_hostile_names_for_names",
     "closes_a_connection_and_tells_it_why",
     "says_what_holds_a_queue_back",
+    "says_that_publishers_are_ahead_of_their_rate",
     "tells_everywhere_that_publishers_are_held_back",
     "shows_tasks",
 ]
@@ -173,6 +176,34 @@ def test_the_page_says_what_holds_a_queue_back(run, connect, name):
     inbox.wait(2)
     run("says_what_holds_a_queue_back", slow=queue)
     channel.queue_delete(queue)
+
+
+def test_the_page_says_that_publishers_are_ahead_of_their_rate(run, broker, name):
+    queue = name()
+    Api(broker).put("/users/throttled", {"password": "throttled", "tags": ""})
+    Api(broker).put("/permissions/%2F/throttled", {"configure": ".*", "write": ".*", "read": ".*"})
+    Api(broker).put("/user-limits/throttled/max-connection-publish-rate", {"value": 50})
+    stop = threading.Event()
+
+    def publish_on_and_on():
+        given = parameters(broker, "throttled", "throttled")
+        given.client_properties = {"connection_name": "page.throttled"}
+        given.blocked_connection_timeout = None
+        channel = pika.BlockingConnection(given).channel()
+        channel.queue_declare(queue)
+        channel.basic_consume(queue, lambda *_: None, auto_ack=True)
+        while not stop.is_set():
+            for _ in range(25):
+                channel.basic_publish("", queue, b"m")
+            channel.connection.process_data_events(0)
+        channel.connection.close()
+
+    publisher = threading.Thread(target=publish_on_and_on, daemon=True)
+    publisher.start()
+    try:
+        run("says_that_publishers_are_ahead_of_their_rate", queue=queue, connection="page.throttled")
+    finally:
+        stop.set()
 
 
 def test_the_page_tells_everywhere_that_publishers_are_held_back(run_at, own_broker):

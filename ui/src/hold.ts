@@ -9,7 +9,12 @@ export interface QueueFigures {
   ackRate: number;
   // How many messages its consumers may have unacknowledged, together; null: not known, or one of them has no limit.
   prefetch: number | null;
+  // The share of the time in which a consumer could have taken a message at once, measured; null: not known.
+  capacity: number | null;
 }
+
+// Below it consumers are what is slow, whatever they have at this moment.
+const kLittleCapacity = 0.1;
 
 export type Tone = "good" | "quiet" | "warn" | "bad";
 
@@ -19,8 +24,8 @@ export interface Hold {
   why: string; // what to do about it
 }
 
-// `alarm`: the broker holds publishers back.
-export function holdOf(queue: QueueFigures, alarm: string | null): Hold {
+// `alarm`: the broker holds publishers back. `flow`: so many connections are ahead of a limit's rate.
+export function holdOf(queue: QueueFigures, alarm: string | null, flow: number): Hold {
   if (queue.ready > 0 && queue.consumers === 0) {
     return { tone: "bad", word: "no consumer", why: "Messages wait and nobody consumes them. Start a consumer." };
   }
@@ -33,6 +38,14 @@ export function holdOf(queue: QueueFigures, alarm: string | null): Hold {
         "Add consumers, raise the prefetch, or look at what they wait for.",
     };
   }
+  if (queue.ready > 0 && queue.unacked > 0 && queue.capacity !== null && queue.capacity < kLittleCapacity && queue.outRate > 0) {
+    const busy = Math.round(100 * (1 - queue.capacity));
+    return {
+      tone: "warn",
+      word: "slow consumer",
+      why: `For ${busy} % of the time none of its consumers could take a message: they are what is slow. Add consumers, or look at what they wait for.`,
+    };
+  }
   if (queue.unacked > 0 && queue.ackRate === 0 && queue.outRate === 0) {
     return {
       tone: "warn",
@@ -42,6 +55,14 @@ export function holdOf(queue: QueueFigures, alarm: string | null): Hold {
   }
   if (alarm !== null) {
     return { tone: "bad", word: "alarm", why: `Publishers are held back: ${alarm}.` };
+  }
+  if (queue.ready === 0 && queue.inRate > 0 && flow > 0) {
+    const who = flow === 1 ? "One connection is" : `${flow} connections are`;
+    return {
+      tone: "warn",
+      word: "flow control",
+      why: `Consumers take what comes in. ${who} held back by the rate that a limit of the user or the vhost allows.`,
+    };
   }
   if (queue.ready > 0 && queue.inRate > queue.outRate * 1.05) {
     return { tone: "warn", word: "growing", why: "More comes in than its consumers take. Add consumers." };

@@ -3,6 +3,7 @@
 import { get, path, remove } from "../api.js";
 import { confirm } from "../dialog.js";
 import { add, h, replace } from "../dom.js";
+import { stateOf } from "../flow.js";
 import { button, field, text } from "../form.js";
 import { bytes, time, visible } from "../format.js";
 import { nameOf, way } from "../names.js";
@@ -39,7 +40,7 @@ export function connection(view: View, [name = ""]: string[]): void {
     if (view.signal.aborted || now === shown) return;
     shown = now;
     const facts: [string, HTMLElement | string][] = [
-      ["State", told.state === "blocked" ? "held back: it has published, and memory or disk space is low" : told.state],
+      ["State", told.state === "blocked" ? "held back: it has published, and memory or disk space is low" : stateOf(told.state)],
       ["User", nameOf(told.user)],
       ["Vhost", nameOf(told.vhost)],
       ["Its own name", visible(told.user_provided_name) || "none"],

@@ -1,6 +1,7 @@
 // Who is connected.
 
 import { add } from "../dom.js";
+import { stateOf } from "../flow.js";
 import { bytes, count, time, visible } from "../format.js";
 import { list } from "../list.js";
 import { link, nameOf } from "../names.js";
@@ -23,8 +24,8 @@ export function connections(view: View): void {
       {
         title: "State",
         sort: "state",
-        text: (connection) => (connection.state === "blocked" ? "held back" : connection.state),
-        tone: (connection) => `badge ${connection.state === "blocked" ? "bad" : "good"}`,
+        text: (connection) => stateOf(connection.state),
+        tone: (connection) => `badge ${connection.state === "blocked" ? "bad" : connection.state === "flow" ? "warn" : "good"}`,
       },
       { title: "Channels", sort: "channels", numeric: true, text: (connection) => count(connection.channels) },
       {

@@ -5,6 +5,7 @@ import { Chart } from "../chart.js";
 import { confirm } from "../dialog.js";
 import { add, h, replace, setClass, setText } from "../dom.js";
 import { Figure } from "../figure.js";
+import { lookForFlow } from "../flow.js";
 import { button } from "../form.js";
 import { bytes, count, json, rate, visible } from "../format.js";
 import { record } from "../history.js";
@@ -138,6 +139,7 @@ export function queue(view: View, [vhost = "", name = ""]: string[]): void {
   );
 
   every(view, 1000, async () => {
+    await lookForFlow(view.signal);
     const told = await get<Queue>(address, view.signal);
     if (view.signal.aborted) return;
     const stats = told.message_stats;

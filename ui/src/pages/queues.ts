@@ -4,6 +4,7 @@ import { alarm } from "../alarm.js";
 import { get, path, put } from "../api.js";
 import { add } from "../dom.js";
 import { check, choice, area, field, folded, form, jsonOf, text } from "../form.js";
+import { flow, lookForFlow } from "../flow.js";
 import { bytes, count, rate, visible } from "../format.js";
 import { Hold, holdOf } from "../hold.js";
 import { latency } from "../latency.js";
@@ -36,8 +37,11 @@ export function holdOfQueue(queue: Queue, prefetch: number | null): Hold {
       outRate: stats.deliver_get_details.rate,
       ackRate: stats.ack_details.rate,
       prefetch,
+      // Nobody took anything while it was measured: then it says nothing about consumers.
+      capacity: queue.consumers > 0 && stats.deliver_get_details.rate > 0 ? (queue.consumer_capacity ?? null) : null,
     },
     alarm(),
+    flow().throttled,
   );
 }
 
@@ -50,6 +54,7 @@ export function queues(view: View): void {
 
   // Whether consumers are at their prefetch is worth a look only where messages wait for them.
   const lookAtConsumers = async (rows: Queue[]) => {
+    await lookForFlow(view.signal);
     const waiting = rows.some((queue) => queue.messages_ready > 0 && queue.consumers > 0);
     if (!waiting || performance.now() - askedAt < 5000) return;
     askedAt = performance.now();
@@ -77,6 +82,7 @@ export function queues(view: View): void {
       "message_bytes_ready",
       "consumers",
       "message_stats",
+      "consumer_capacity",
       "millrace",
     ],
     key: keyOf,

@@ -1,4 +1,4 @@
-// Users, what they may do, and virtual hosts.
+// Users, what they may do and how much of it, and virtual hosts.
 
 import { get, path, put, remove } from "../api.js";
 import { confirm } from "../dialog.js";
@@ -10,6 +10,8 @@ import { user as me } from "../session.js";
 import { Table } from "../table.js";
 import { Permission, UserItem } from "../types.js";
 import { every, heading, section, View } from "../view.js";
+import { userLimitSection, vhostLimitSection } from "./limits.js";
+import { topicSection } from "./topics.js";
 import { vhostChoice, vhostSection } from "./vhosts.js";
 
 function userSection(view: View): HTMLElement {
@@ -116,5 +118,13 @@ function permissionSection(view: View): HTMLElement {
 
 export function users(view: View): void {
   heading(view, "Users, permissions, virtual hosts");
-  add(view.root, userSection(view), permissionSection(view), vhostSection(view));
+  add(
+    view.root,
+    userSection(view),
+    permissionSection(view),
+    topicSection(view),
+    userLimitSection(view),
+    vhostSection(view),
+    vhostLimitSection(view),
+  );
 }

@@ -420,6 +420,89 @@ export async function says_what_holds_a_queue_back(site, { slow }) {
   await page.getByRole("heading", { name: /Connection/ }).waitFor();
 }
 
+export async function says_that_publishers_are_ahead_of_their_rate(site, { queue, connection }) {
+  const page = await site.logIn();
+  await site.go(page, "queues", kVhost, queue);
+  await expectText(page.locator(".hold .badge"), "flow control", 30);
+  await expectText(page.locator(".hold"), /held back by the rate/);
+  await site.go(page, "connections");
+  await page.getByText(connection).first().waitFor();
+  await expectText(page.locator("tr", { hasText: connection }).locator(".badge"), "held back: ahead of its rate", 30);
+}
+
+export async function sets_and_lifts_limits_and_topic_permissions(site) {
+  await site.api("PUT", "users/page.limits", { password: "p", tags: "" });
+  await site.api("PUT", "vhosts/page.limits", {});
+  const page = await site.logIn();
+  await site.go(page, "users");
+  const section = (title) => page.locator("section", { has: page.getByRole("heading", { name: title, exact: true }) });
+  const users = section("Limits of users");
+  await users.getByText("Set a limit of a user").click();
+  await users.getByLabel("Limited user").fill("page.limits");
+  await users.getByLabel("What of the user").selectOption("max-connection-publish-byte-rate");
+  await users.getByLabel("At most, of the user").fill("1000000");
+  await users.getByRole("button", { name: "Set the limit of the user" }).click();
+  await expectText(users.locator("tr", { hasText: "page.limits" }), /1,000,000.*bytes a second, of each connection/);
+  const told = await site.api("GET", "user-limits/page.limits");
+  assert.deepEqual(told, [{ user: "page.limits", value: { "max-connection-publish-byte-rate": 1000000 } }]);
+  const vhosts = section("Limits of virtual hosts");
+  await vhosts.getByText("Set a limit of a vhost").click();
+  await vhosts.getByLabel("Limited vhost").fill("page.limits");
+  await vhosts.getByLabel("What of the vhost").selectOption("max-queues");
+  await vhosts.getByLabel("At most, of the vhost").fill("3");
+  await vhosts.getByRole("button", { name: "Set the limit of the vhost" }).click();
+  await expectText(vhosts.locator("tr", { hasText: "page.limits" }), /3.*queues/);
+  await vhosts.getByRole("button", { name: "Lift" }).click();
+  await page.getByRole("button", { name: "Lift the limit" }).click();
+  await vhosts.getByText("There is none.").waitFor();
+  assert.deepEqual(await site.api("GET", "vhost-limits/page.limits"), []);
+  const topics = section("Topic permissions");
+  await topics.getByText("Add or change a topic permission").click();
+  await topics.getByLabel("User of topics").fill("page.limits");
+  await topics.getByLabel("Vhost of topics").selectOption("page.limits");
+  await topics.getByLabel("Keys to publish with").fill("^orders");
+  await topics.getByRole("button", { name: "Save the topic permission" }).click();
+  await expectText(topics.locator("tr", { hasText: "page.limits" }), /amq\.topic.*\^orders/);
+  const permission = (await site.api("GET", "topic-permissions/page.limits/page.limits"))[0];
+  assert.equal(permission.write, "^orders");
+  await topics.getByRole("button", { name: "Take away" }).click();
+  await page.getByRole("button", { name: "Take it away" }).last().click();
+  await topics.getByText("There is none").waitFor();
+}
+
+// What is typed as a password, and what the broker has of one, is nowhere to be read in the page or what it keeps.
+export async function keeps_passwords_and_hashes_to_itself(site) {
+  const planted = "planted-S3CRET-of-a-user";
+  await site.api("PUT", "users/page.planted", { password: planted, tags: "administrator" });
+  await site.api("PUT", "permissions/%2F/page.planted", { configure: ".*", write: ".*", read: ".*" });
+  const page = await site.open();
+  const answers = [];
+  page.on("response", (response) => answers.push(response.text().catch(() => "")));
+  await page.getByLabel("User").fill("page.planted");
+  await page.getByLabel("Password").fill(planted);
+  await page.getByRole("button", { name: "Log in" }).click();
+  await page.getByRole("heading", { name: "Overview" }).waitFor();
+  for (const place of ["overview", "queues", "connections", "users", "definitions"]) {
+    await site.go(page, place);
+    await page.waitForTimeout(1200);
+    const kept = await page.evaluate(() =>
+      JSON.stringify([
+        document.documentElement.outerHTML,
+        [...document.querySelectorAll("input")].map((input) => input.value),
+        { ...localStorage },
+        { ...sessionStorage },
+        document.cookie,
+        location.href,
+      ]),
+    );
+    for (const secret of [planted, btoa(`page.planted:${planted}`), "password_hash"]) {
+      assert.ok(!kept.includes(secret), `${secret} is in the page ${place}`);
+    }
+  }
+  const told = (await Promise.all(answers)).join("\n");
+  assert.ok(told.includes("page.planted") && !told.includes(planted), "an answer has the password");
+}
+
 export async function tells_everywhere_that_publishers_are_held_back(site) {
   site.expectedStatus.add(503); // so does a health check answer that fails
   const page = await site.logIn();
