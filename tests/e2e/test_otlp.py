@@ -1,12 +1,15 @@
 """Spans of messages, sent to a collector by OTLP over HTTP."""
 
+import subprocess
 import time
 
 import pika
 import pytest
 
+from harness.certificates import Authority
 from harness.collector import Collector, attributes, milliseconds
 from harness.http import Api
+from harness.millrace import binary_path
 from harness.pika_tools import Inbox, parameters, wait_until
 
 pytestmark = pytest.mark.millrace_only("spans are Millrace's")
@@ -131,6 +134,31 @@ def test_a_refused_batch_is_dropped_and_counted(broker, channel, collector):
     channel.queue_declare("work")
     channel.basic_publish("", "work", b"x", pika.BasicProperties(headers=SAMPLED))
     wait_until(lambda: figures(broker) == {"sent": 0, "dropped": 1}, describe=lambda: figures(broker))
+
+
+def test_over_tls_the_collector_must_be_vouched_for(own_broker, tmp_path):
+    authority = Authority(tmp_path)
+    collector = Collector(authority.vouch("localhost", "DNS:localhost"))
+    try:
+        for trust in (["--otlp-ca", str(authority.file)], []):
+            broker = own_broker(options=["--http", "127.0.0.1:0", "--otlp-endpoint", collector.url, *trust])
+            with pika.BlockingConnection(parameters(broker)) as connection:
+                channel = connection.channel()
+                channel.queue_declare("work")
+                channel.basic_publish("", "work", b"x", pika.BasicProperties(headers=SAMPLED))
+                if trust:
+                    wait_for(collector, "publish amq.default")
+                else:
+                    wait_until(lambda: "spans cannot be sent" in broker.log_tail(), describe=broker.log_tail)
+        assert len(collector.spans) == 1
+    finally:
+        collector.close()
+
+
+@pytest.mark.parametrize("options", [["--otlp-endpoint", "collector:4318"], ["--otlp-endpoint", "http://x/?a"], ["--otlp-ca", "ca.pem"]])
+def test_a_configuration_that_cannot_be_meant_is_refused(options):
+    ended = subprocess.run([str(binary_path()), "serve", *options], capture_output=True, text=True, timeout=20, check=False)
+    assert ended.returncode == 2 and "otlp" in ended.stderr
 
 
 def test_a_broker_without_a_collector_makes_no_spans(own_broker, collector):

@@ -1,12 +1,13 @@
 """A collector of OpenTelemetry's spans on the loopback: OTLP over HTTP, in JSON."""
 
 import json
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Collector:
-    def __init__(self):
+    def __init__(self, certificate=None):
         self.spans = []
         self.resources = []
         self.requests = []  # (path, content type)
@@ -31,6 +32,12 @@ class Collector:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate.chain, certificate.key)
+            # The handshake is its thread's, so that a client who does not like it stops nobody.
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+            self.url = f"https://localhost:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def take(self, path, content_type, request):
