@@ -188,13 +188,12 @@ def test_the_page_says_that_publishers_are_ahead_of_their_rate(run, broker, name
     def publish_on_and_on():
         given = parameters(broker, "throttled", "throttled")
         given.client_properties = {"connection_name": "page.throttled"}
-        given.blocked_connection_timeout = None
         channel = pika.BlockingConnection(given).channel()
         channel.queue_declare(queue)
         channel.basic_consume(queue, lambda *_: None, auto_ack=True)
+        channel.confirm_delivery()  # one by one, so that it comes evenly rather than a read at a time
         while not stop.is_set():
-            for _ in range(25):
-                channel.basic_publish("", queue, b"m")
+            channel.basic_publish("", queue, b"m")
             channel.connection.process_data_events(0)
         channel.connection.close()
 
@@ -204,6 +203,7 @@ def test_the_page_says_that_publishers_are_ahead_of_their_rate(run, broker, name
         run("says_that_publishers_are_ahead_of_their_rate", queue=queue, connection="page.throttled")
     finally:
         stop.set()
+        publisher.join(10)
 
 
 def test_the_page_tells_everywhere_that_publishers_are_held_back(run_at, own_broker):
