@@ -1,7 +1,12 @@
 // Consumers, and requests with their replies.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
 #include <future>
+#include <random>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "client/scripted_peer_test.hpp"
@@ -87,6 +92,63 @@ TEST_F(Consuming, settles_once_only) {
   }
   peer.expect<amqp::basic::Ack>();
   EXPECT_TRUE(peer.is_silent_for(40));
+}
+
+// Whatever travels together: the broker learns of all that were acknowledged, and of none that is kept.
+TEST_F(Consuming, acknowledges_several_at_once_but_none_that_is_still_worked_on) {
+  constexpr std::uint64_t kMessages = 64;
+  const auto seed = static_cast<unsigned>(std::chrono::steady_clock::now().time_since_epoch().count());
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  Client client(options);
+  peer.accept_client();
+  ConsumeOptions how;
+  how.prefetch = kMessages;
+  Consumer consumer = consume(client, how);
+  for (std::uint64_t i = 1; i <= kMessages; ++i) peer.deliver(channel, tag, i, "x");
+  std::vector<Delivery> deliveries;
+  for (std::uint64_t i = 0; i < kMessages; ++i) deliveries.push_back(consumer.next());
+  const std::uint64_t kept = 20 + random() % 40;
+  std::vector<std::uint64_t> order;
+  for (std::uint64_t i = 1; i <= kMessages; ++i)
+    if (i != kept) order.push_back(i);
+  // Almost in order, as workers are.
+  for (std::size_t i = 0; i + 4 < order.size(); i += 4)
+    std::shuffle(order.begin() + static_cast<std::ptrdiff_t>(i),
+                 order.begin() + static_cast<std::ptrdiff_t>(i) + 4, random);
+  for (const std::uint64_t i : order) deliveries[i - 1].ack();
+  std::set<std::uint64_t> open;
+  for (std::uint64_t i = 1; i <= kMessages; ++i) open.insert(i);
+  while (open.size() > 1) {
+    const auto ack = peer.expect<amqp::basic::Ack>();
+    ASSERT_TRUE(open.contains(ack.delivery_tag)) << ack.delivery_tag;
+    if (ack.multiple)
+      open.erase(open.begin(), open.upper_bound(ack.delivery_tag));
+    else
+      open.erase(ack.delivery_tag);
+    ASSERT_TRUE(open.contains(kept));
+  }
+  EXPECT_EQ(*open.begin(), kept);
+  deliveries[kept - 1].ack();
+  EXPECT_EQ(peer.expect<amqp::basic::Ack>().delivery_tag, kept);
+}
+
+TEST_F(Consuming, shows_the_body_and_where_it_came_from_without_reading_the_properties) {
+  Client client(options);
+  peer.accept_client();
+  Consumer consumer = consume(client);
+  amqp::Properties properties;
+  properties.app_id = "a";
+  peer.deliver(channel, tag, 1, "body", properties);
+  Delivery delivery = consumer.next();
+  EXPECT_EQ(delivery.body(), "body");
+  EXPECT_EQ(delivery.routing_key(), "queue");
+  delivery.message().body += " changed";
+  EXPECT_EQ(delivery.message().app_id, "a");
+  const Delivery moved = std::move(delivery);
+  EXPECT_EQ(moved.body(), "body changed");
+  EXPECT_FALSE(delivery);
+  EXPECT_TRUE(Delivery().message().body.empty());
 }
 
 TEST_F(Consuming, calls_a_callback_for_each_in_order_and_gives_back_what_it_throws_at) {

@@ -41,6 +41,8 @@ class Channel {
   void link_lost(const std::exception_ptr& why);
 
   virtual void settle(const Settlement&) {}
+  // After all of the settle() calls that came together.
+  virtual void settled() {}
 
  protected:
   virtual void on_open() = 0;

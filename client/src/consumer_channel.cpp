@@ -1,5 +1,7 @@
 #include "client/src/consumer_channel.hpp"
 
+#include <algorithm>
+
 #include "client/src/core.hpp"
 #include "client/src/fields.hpp"
 #include "millrace/error.hpp"
@@ -10,6 +12,8 @@ namespace {
 
 // Enough to hide a round trip at a hundred thousand messages a second.
 constexpr std::uint16_t kPlainPrefetch = 256;
+// The mailbox gets what one read brought in pieces of so many, so that the program begins early.
+constexpr std::size_t kHandOver = 64;
 
 }  // namespace
 
@@ -31,9 +35,17 @@ std::uint16_t ConsumerChannel::prefetch() const {
   return ordered ? options_.parallel : std::max(kPlainPrefetch, options_.parallel);
 }
 
+void ConsumerChannel::forget_unsettled() {
+  arrived_.clear();
+  unsettled_.clear();
+  acked_.clear();
+}
+
 void ConsumerChannel::on_open() {
-  unsettled_ = 0;
-  if (!options_.no_ack) send(amqp::basic::Qos{0, prefetch(), false});
+  forget_unsettled();
+  const std::uint16_t credit = prefetch();
+  together_ = static_cast<std::uint16_t>(std::clamp(credit / 4, 1, 64));
+  if (!options_.no_ack) send(amqp::basic::Qos{0, credit, false});
   Buffer arguments;
   write_table(arguments, options_.arguments);
   amqp::basic::Consume consume;
@@ -55,7 +67,7 @@ void ConsumerChannel::on_method(std::uint32_t id, const amqp::Frame&) {
       if (started_) std::exchange(started_, nullptr)(nullptr);
       return;
     case amqp::basic::CancelOk::id:
-      if (unsettled_ == 0) core_.remove_channel(number());
+      if (unsettled_.empty()) core_.remove_channel(number());
       return;
     // RabbitMQ's extension: the queue is gone.
     case amqp::basic::Cancel::id:
@@ -63,7 +75,7 @@ void ConsumerChannel::on_method(std::uint32_t id, const amqp::Frame&) {
                        "the broker ended the consumer of queue '" + queue_ +
                            "': the queue was deleted, or moved to another node"));
       stopping_ = true;
-      if (unsettled_ == 0) core_.remove_channel(number());
+      if (unsettled_.empty()) core_.remove_channel(number());
       return;
     default:
       throw ClientError(ErrorKind::protocol, "the broker sent " + std::string(amqp::method_name(id)) +
@@ -77,19 +89,32 @@ void ConsumerChannel::on_content(std::uint32_t id, Content content) {
   Reader in(content.method.subspan(4));
   amqp::basic::Deliver deliver;
   if (!amqp::basic::Deliver::parse(in, deliver)) throw_malformed(amqp::basic::Deliver::name);
+  const std::uint64_t tag = deliver.delivery_tag;
   Delivery delivery = core_.make_delivery(*this, deliver.exchange, deliver.routing_key, deliver.redelivered,
-                                          deliver.delivery_tag, !options_.no_ack, std::move(content));
-  if (!options_.no_ack) ++unsettled_;
+                                          tag, options_.no_ack ? 0 : together_, std::move(content));
+  if (!options_.no_ack) {
+    if (!unsettled_.empty() && tag <= unsettled_.back())
+      throw ClientError(ErrorKind::protocol, "the broker's delivery tags do not ascend");
+    unsettled_.push_back(tag);
+  }
   if (stopping_ && !options_.no_ack) return;  // goes back as `delivery` ends
-  mailbox_->put(std::move(delivery));
+  if (arrived_.empty()) core_.hands_over(number());
+  arrived_.push_back(std::move(delivery));
+  if (arrived_.size() >= kHandOver) hand_over();
+}
+
+void ConsumerChannel::hand_over() {
+  mailbox_->put(arrived_);
+  arrived_.clear();
 }
 
 void ConsumerChannel::settle(const Settlement& settlement) {
-  --unsettled_;
+  const auto at = std::lower_bound(unsettled_.begin(), unsettled_.end(), settlement.tag);
+  if (at == unsettled_.end() || *at != settlement.tag) return;
   switch (settlement.how) {
     case Settlement::How::ack:
-      send(amqp::basic::Ack{settlement.tag, false});
-      break;
+      acked_.push_back(settlement.tag);
+      return;
     case Settlement::How::requeue:
       send(amqp::basic::Reject{settlement.tag, true});
       break;
@@ -97,7 +122,25 @@ void ConsumerChannel::settle(const Settlement& settlement) {
       send(amqp::basic::Reject{settlement.tag, false});
       break;
   }
-  if (stopping_ && unsettled_ == 0) core_.remove_channel(number());
+  unsettled_.erase(at);
+}
+
+// One basic.ack with `multiple` (AMQP 0-9-1 §1.8.3.13) for all that come before the first message that is
+// still worked on; one each for those behind it.
+void ConsumerChannel::settled() {
+  std::sort(acked_.begin(), acked_.end());
+  std::size_t first = 0;
+  while (first < acked_.size() && acked_[first] == unsettled_[first]) ++first;
+  if (first != 0) {
+    send(amqp::basic::Ack{acked_[first - 1], first > 1});
+    unsettled_.erase(unsettled_.begin(), unsettled_.begin() + static_cast<std::ptrdiff_t>(first));
+  }
+  for (std::size_t i = first; i < acked_.size(); ++i) {
+    send(amqp::basic::Ack{acked_[i], false});
+    unsettled_.erase(std::lower_bound(unsettled_.begin(), unsettled_.end(), acked_[i]));
+  }
+  acked_.clear();
+  if (stopping_ && unsettled_.empty()) core_.remove_channel(number());
 }
 
 bool ConsumerChannel::stop() {
@@ -106,6 +149,7 @@ bool ConsumerChannel::stop() {
   end(make_failure(ErrorKind::closed,
                    "the consumer of queue '" + queue_ + "' was cancelled by this program"));
   if (!is_open()) return true;
+  arrived_.clear();
   mailbox_->forget();  // gives back what nobody took
   send(amqp::basic::Cancel{tag_, false});
   link().flush();
@@ -114,6 +158,7 @@ bool ConsumerChannel::stop() {
 
 void ConsumerChannel::end(const std::exception_ptr& why) {
   if (started_) std::exchange(started_, nullptr)(why);
+  hand_over();
   mailbox_->close(why);
 }
 
@@ -128,6 +173,7 @@ void ConsumerChannel::expire(Clock::time_point now, const std::string& connectio
 }
 
 void ConsumerChannel::on_closed(const std::exception_ptr& why, bool link_lost) {
+  forget_unsettled();
   mailbox_->forget();
   if (link_lost && !stopping_) return;  // consumes again on the next one
   end(why);

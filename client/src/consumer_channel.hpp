@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <exception>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/task.hpp"
 #include "client/src/call_channel.hpp"
@@ -23,6 +25,9 @@ class ConsumerChannel final : public Channel {
                   std::shared_ptr<Mailbox> mailbox, Clock::time_point deadline, Started started);
 
   void settle(const Settlement& settlement) override;
+  void settled() override;
+  // Gives the program what on_content has gathered.
+  void hand_over();
   // No more deliveries; the channel goes when the last one is settled. True: it can be removed now.
   bool stop();
   // Ends it for the program.
@@ -37,6 +42,7 @@ class ConsumerChannel final : public Channel {
   void on_content(std::uint32_t id, Content content) override;
   void on_closed(const std::exception_ptr& why, bool link_lost) override;
   std::uint16_t prefetch() const;
+  void forget_unsettled();
 
   const std::string queue_;
   const ConsumeOptions options_;
@@ -44,7 +50,11 @@ class ConsumerChannel final : public Channel {
   const std::shared_ptr<Mailbox> mailbox_;
   const Clock::time_point deadline_;  // to start
   Started started_;
-  std::uint64_t unsettled_ = 0;  // deliveries of this epoch
+  std::uint16_t together_ = 1;     // see Settlement
+  std::vector<Delivery> arrived_;  // of this read, for the mailbox
+  std::deque<std::uint64_t>
+      unsettled_;                     // tags of this epoch's deliveries, ascending; as many as the prefetch
+  std::vector<std::uint64_t> acked_;  // of those, still to be told to the broker
   bool stopping_ = false;
 };
 

@@ -10,6 +10,7 @@
 
 #include "client/src/definition_calls.hpp"
 #include "client/src/fields.hpp"
+#include "client/src/received.hpp"
 #include "client/src/reply_error.hpp"
 #include "millrace/error.hpp"
 
@@ -20,6 +21,13 @@ using boost::system::error_code;
 
 namespace {
 
+// Threads that publish or acknowledge without a pause would wake the I/O thread for each message. When it was
+// awake that recently, it comes back by itself after a moment instead, and does what has gathered.
+constexpr auto kDrainedRecently = std::chrono::microseconds(500);
+constexpr auto kHoldDrain = std::chrono::microseconds(150);
+// A publish is held only while so many others are under way: nobody waits for a single one then.
+constexpr std::size_t kHoldBehind = 16;
+constexpr std::size_t kHeldPublishes = 64;
 constexpr auto kDeadlineTick = std::chrono::milliseconds(100);
 // For connection.close-ok, once all else is done.
 constexpr auto kGoodbyeTimeout = std::chrono::milliseconds(1000);
@@ -83,7 +91,8 @@ Core::Core(ClientOptions options, Executor callbacks)
       close_timer_(context_),
       listeners_(callbacks_),
       random_(draw_seed()),
-      name_prefix_(hexadecimal(random_.next())) {}
+      name_prefix_(hexadecimal(random_.next())),
+      drain_timer_(context_) {}
 
 Core::~Core() = default;
 
@@ -299,7 +308,13 @@ void Core::on_connection_close(const amqp::connection::Close& close) {
 }
 
 void Core::on_batch_read() {
+  for (const std::uint16_t number : handing_over_) {
+    const auto at = consumers_.find(number);
+    if (at != consumers_.end()) at->second->hand_over();
+  }
+  handing_over_.clear();
   publisher_.pump();  // confirms have made room
+  drain_if_asked();
   if (closing_down_) finish_close();
   flush_finished();
 }
@@ -429,20 +444,23 @@ void Core::remove_channel(std::uint16_t number) {
 }
 
 Delivery Core::make_delivery(const Channel& channel, std::string_view exchange, std::string_view routing_key,
-                             bool redelivered, std::uint64_t tag, bool settle, Content content) {
-  Delivery delivery;
-  if (!read_message_properties(content.properties, delivery.message_)) throw_malformed("content header");
-  delivery.message_.body = std::move(content.body);
-  delivery.exchange_ = exchange;
-  delivery.routing_key_ = routing_key;
-  delivery.redelivered_ = redelivered;
-  delivery.has_message_ = true;
-  if (!settle) return delivery;
-  delivery.core_ = weak_from_this();
-  delivery.channel_ = channel.number();
-  delivery.epoch_ = channel.epoch();
-  delivery.tag_ = tag;
-  return delivery;
+                             bool redelivered, std::uint64_t tag, std::uint16_t together, Content content) {
+  amqp::Properties properties;
+  if (!amqp::parse_properties(content.properties, properties)) throw_malformed("content header");
+  auto received = std::make_unique<Received>();
+  received->properties.append(content.properties);
+  received->message.body = std::move(content.body);
+  received->exchange = exchange;
+  received->routing_key = routing_key;
+  received->redelivered = redelivered;
+  if (together != 0) {
+    received->core = weak_from_this();
+    received->settlement.channel = channel.number();
+    received->settlement.epoch = channel.epoch();
+    received->settlement.tag = tag;
+    received->settlement.together = together;
+  }
+  return Received::delivery(std::move(received));
 }
 
 // -- Closing
@@ -497,6 +515,7 @@ void Core::shut_down(const std::exception_ptr& why) {
   reconnect_timer_.cancel();
   deadline_timer_.cancel();
   close_timer_.cancel();
+  drain_timer_.cancel();
   for (auto& waiter : std::exchange(connect_waiters_, {})) waiter(why, this);
   for (auto& waiter : std::exchange(close_waiters_, {})) waiter(nullptr, this);
   flush_finished();
@@ -571,11 +590,17 @@ ServerInfo Core::server_info() const {
   return server_info_;
 }
 
+bool Core::asks_to_wake(bool can_wait) {
+  if (drain_ == Drain::posted || (drain_ == Drain::held && can_wait)) return false;
+  drain_ = Drain::posted;
+  return true;
+}
+
 void Core::submit(Task task) {
   {
     const std::lock_guard lock(inbox_mutex_);
     tasks_.push_back(std::move(task));
-    if (std::exchange(drain_posted_, true)) return;
+    if (!asks_to_wake(false)) return;
   }
   wake();
 }
@@ -584,7 +609,7 @@ void Core::submit(std::unique_ptr<Publish> publish) {
   {
     const std::lock_guard lock(inbox_mutex_);
     publishes_.push_back(std::move(publish));
-    if (std::exchange(drain_posted_, true)) return;
+    if (!asks_to_wake(holds_publishes_ && publishes_.size() < kHeldPublishes)) return;
   }
   wake();
 }
@@ -594,7 +619,7 @@ void Core::submit(Settlement settlement) noexcept {
   {
     const std::lock_guard lock(inbox_mutex_);
     settlements_.push_back(settlement);
-    if (std::exchange(drain_posted_, true)) return;
+    if (!asks_to_wake(settlements_.size() < settlement.together)) return;
   }
   wake();
 }
@@ -613,22 +638,40 @@ void Core::end() {
   drain();
 }
 
+void Core::drain_if_asked() {
+  {
+    const std::lock_guard lock(inbox_mutex_);
+    if (drain_ == Drain::none) return;
+  }
+  drain();
+}
+
+void Core::settle_all(const std::vector<Settlement>& settlements) {
+  for (const Settlement& settlement : settlements) {
+    Channel* const to = channel(settlement.channel);
+    if (!link_ || !to || !to->is_open() || to->epoch() != settlement.epoch) continue;
+    to->settle(settlement);
+    if (settled_channels_.empty() || settled_channels_.back() != to) settled_channels_.push_back(to);
+  }
+  for (Channel* const to : settled_channels_) to->settled();
+  settled_channels_.clear();
+}
+
 void Core::drain() {
   {
     const std::lock_guard lock(inbox_mutex_);
-    drain_posted_ = false;
+    drain_ = Drain::none;
     draining_tasks_.swap(tasks_);
     draining_publishes_.swap(publishes_);
     draining_settlements_.swap(settlements_);
   }
-  for (const Settlement& settlement : draining_settlements_) {
-    Channel* const to = channel(settlement.channel);
-    if (link_ && to && to->is_open() && to->epoch() == settlement.epoch) to->settle(settlement);
-  }
+  const bool settled = !draining_settlements_.empty();
+  const bool published = !draining_publishes_.empty();
+  settle_all(draining_settlements_);
   draining_settlements_.clear();
   for (Task& task : draining_tasks_) task();
   draining_tasks_.clear();
-  if (!draining_publishes_.empty()) {
+  if (published) {
     for (auto& publish : draining_publishes_) {
       if (!over_) {
         publisher_.start(std::move(publish));
@@ -647,6 +690,29 @@ void Core::drain() {
   if (link_) link_->flush();
   if (closing_down_) finish_close();
   flush_finished();
+  if (is_worth_holding(settled, published)) hold_drain();
+}
+
+bool Core::is_worth_holding(bool settled, bool published) {
+  if (!settled && !published) return false;
+  const auto now = Clock::now();
+  const bool recently = now - std::exchange(last_drain_, now) < kDrainedRecently;
+  return recently && !over_ && !ended_ && link_ && (settled || publisher_.under_way() >= kHoldBehind);
+}
+
+void Core::hold_drain() {
+  {
+    const std::lock_guard lock(inbox_mutex_);
+    if (drain_ != Drain::none) return;
+    drain_ = Drain::held;
+    holds_publishes_ = publisher_.under_way() >= kHoldBehind;
+  }
+  if (std::exchange(drain_timer_runs_, true)) return;
+  drain_timer_.expires_after(kHoldDrain);
+  drain_timer_.async_wait([this](error_code) {
+    drain_timer_runs_ = false;
+    drain_if_asked();
+  });
 }
 
 void Core::flush_finished() {

@@ -98,7 +98,9 @@ class Core final : public std::enable_shared_from_this<Core>,
   void add(std::unique_ptr<detail::Finished> finished) override { finished_.push_back(std::move(finished)); }
   void remove_channel(std::uint16_t number);
   Delivery make_delivery(const Channel& channel, std::string_view exchange, std::string_view routing_key,
-                         bool redelivered, std::uint64_t tag, bool settle, Content content);
+                         bool redelivered, std::uint64_t tag, std::uint16_t together, Content content);
+  // A consumer's channel has deliveries to hand over once this read is through.
+  void hands_over(std::uint16_t channel) { handing_over_.push_back(channel); }
   std::chrono::milliseconds jittered(std::chrono::milliseconds pause);
 
  private:
@@ -121,8 +123,19 @@ class Core final : public std::enable_shared_from_this<Core>,
   std::vector<std::uint16_t> consumer_numbers() const;
   std::uint16_t free_channel() const;
 
+  // How what other threads ask for gets to the I/O thread.
+  enum class Drain : std::uint8_t {
+    none,
+    held,    // soon, by a timer: what can wait that long joins it
+    posted,  // at once
+  };
   void drain();
-  void wake();  // any thread
+  void drain_if_asked();
+  void hold_drain();
+  bool is_worth_holding(bool settled, bool published);
+  void settle_all(const std::vector<Settlement>& settlements);
+  bool asks_to_wake(bool can_wait);  // with the inbox's mutex
+  void wake();                       // any thread
   void flush_finished();
   void watch_deadlines();
   void expire();
@@ -176,7 +189,8 @@ class Core final : public std::enable_shared_from_this<Core>,
   std::vector<Task> tasks_;
   std::vector<std::unique_ptr<Publish>> publishes_;
   std::vector<Settlement> settlements_;
-  bool drain_posted_ = false;
+  Drain drain_ = Drain::none;
+  bool holds_publishes_ = false;  // while it is held
   ServerInfo server_info_;
   std::atomic<bool> ended_{false};
   std::recursive_mutex ended_mutex_;  // stands in for the I/O thread
@@ -185,6 +199,11 @@ class Core final : public std::enable_shared_from_this<Core>,
   std::vector<Task> draining_tasks_;
   std::vector<std::unique_ptr<Publish>> draining_publishes_;
   std::vector<Settlement> draining_settlements_;
+  std::vector<Channel*> settled_channels_;
+  std::vector<std::uint16_t> handing_over_;
+  boost::asio::steady_timer drain_timer_;
+  bool drain_timer_runs_ = false;
+  Clock::time_point last_drain_;
 };
 
 }  // namespace millrace::client

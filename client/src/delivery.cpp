@@ -2,37 +2,53 @@
 
 #include <utility>
 
+#include "base/assert.hpp"
 #include "client/src/core.hpp"
-#include "client/src/settlement.hpp"
+#include "client/src/fields.hpp"
+#include "client/src/received.hpp"
 
 namespace millrace {
 
-Delivery::Delivery(Delivery&& other) noexcept
-    : message_(std::move(other.message_)),
-      exchange_(std::move(other.exchange_)),
-      routing_key_(std::move(other.routing_key_)),
-      has_message_(std::exchange(other.has_message_, false)),
-      redelivered_(other.redelivered_),
-      core_(std::move(other.core_)),
-      channel_(other.channel_),
-      epoch_(other.epoch_),
-      tag_(other.tag_) {
-  other.core_.reset();
+namespace client {
+
+Message& Received::whole_message() {
+  if (decoded) return message;
+  const bool well_formed = read_message_properties(properties.view(), message);
+  MILLRACE_ASSERT(well_formed, "properties that were checked when they came cannot be read");
+  decoded = true;
+  return message;
 }
+
+void Received::settle(Settlement::How how) noexcept {
+  const auto alive = core.lock();
+  if (!alive) return;
+  core.reset();
+  settlement.how = how;
+  alive->submit(settlement);
+}
+
+}  // namespace client
+
+namespace {
+
+// What a delivery of nothing shows.
+Message& no_message() {
+  thread_local Message none;
+  return none = Message();
+}
+
+const std::string kNoText;
+
+}  // namespace
+
+Delivery::Delivery() noexcept = default;
+Delivery::Delivery(std::unique_ptr<client::Received> received) noexcept : received_(std::move(received)) {}
+Delivery::Delivery(Delivery&& other) noexcept = default;
 
 Delivery& Delivery::operator=(Delivery&& other) noexcept {
   if (this == &other) return *this;
   requeue();
-  message_ = std::move(other.message_);
-  exchange_ = std::move(other.exchange_);
-  routing_key_ = std::move(other.routing_key_);
-  has_message_ = std::exchange(other.has_message_, false);
-  redelivered_ = other.redelivered_;
-  core_ = std::move(other.core_);
-  other.core_.reset();
-  channel_ = other.channel_;
-  epoch_ = other.epoch_;
-  tag_ = other.tag_;
+  received_ = std::move(other.received_);
   return *this;
 }
 
@@ -40,36 +56,33 @@ Delivery::~Delivery() {
   requeue();
 }
 
-void Delivery::ack() noexcept {
-  settle(Settle::ack);
+const Message& Delivery::message() const noexcept {
+  return received_ ? received_->whole_message() : no_message();
 }
-void Delivery::requeue() noexcept {
-  settle(Settle::requeue);
+Message& Delivery::message() noexcept {
+  return received_ ? received_->whole_message() : no_message();
 }
-void Delivery::reject() noexcept {
-  settle(Settle::reject);
+const std::string& Delivery::body() const noexcept {
+  return received_ ? received_->message.body : kNoText;
+}
+const std::string& Delivery::exchange() const noexcept {
+  return received_ ? received_->exchange : kNoText;
+}
+const std::string& Delivery::routing_key() const noexcept {
+  return received_ ? received_->routing_key : kNoText;
+}
+bool Delivery::redelivered() const noexcept {
+  return received_ && received_->redelivered;
 }
 
-void Delivery::settle(Settle how) noexcept {
-  const auto core = core_.lock();
-  if (!core) return;
-  core_.reset();
-  client::Settlement settlement;
-  settlement.channel = channel_;
-  settlement.epoch = epoch_;
-  settlement.tag = tag_;
-  switch (how) {
-    case Settle::ack:
-      settlement.how = client::Settlement::How::ack;
-      break;
-    case Settle::requeue:
-      settlement.how = client::Settlement::How::requeue;
-      break;
-    case Settle::reject:
-      settlement.how = client::Settlement::How::reject;
-      break;
-  }
-  core->submit(settlement);
+void Delivery::ack() noexcept {
+  if (received_) received_->settle(client::Settlement::How::ack);
+}
+void Delivery::requeue() noexcept {
+  if (received_) received_->settle(client::Settlement::How::requeue);
+}
+void Delivery::reject() noexcept {
+  if (received_) received_->settle(client::Settlement::How::reject);
 }
 
 }  // namespace millrace

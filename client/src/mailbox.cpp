@@ -1,5 +1,6 @@
 #include "client/src/mailbox.hpp"
 
+#include <array>
 #include <boost/asio/post.hpp>
 #include <utility>
 
@@ -24,39 +25,66 @@ void Mailbox::call(Delivery delivery) const noexcept {
   }
 }
 
-void Mailbox::put(Delivery delivery) {
-  detail::Completion<Delivery> waiting;
-  bool run = false;
+void Mailbox::put(std::vector<Delivery>& deliveries) {
+  if (deliveries.empty()) return;
+  std::vector<std::pair<detail::Completion<Delivery>, Delivery>> taken;
+  std::size_t runs = 0;
   {
     const std::lock_guard lock(mutex_);
-    if (closed_) return;  // gives it back
-    if (!waiting_.empty()) {
-      waiting = std::move(waiting_.front().done);
-      waiting_.pop_front();
-    } else {
+    if (closed_) return;  // they go back as the caller lets go of them
+    for (Delivery& delivery : deliveries) {
+      if (!waiting_.empty()) {
+        taken.emplace_back(std::move(waiting_.front().done), std::move(delivery));
+        waiting_.pop_front();
+        continue;
+      }
       ready_.push_back(std::move(delivery));
-      run = handler_ && (parallel_ || !std::exchange(running_, true));
+      ++runs;
     }
+    if (!handler_)
+      runs = 0;
+    else if (!parallel_ && runs != 0)
+      runs = std::exchange(running_, true) ? 0 : 1;
   }
-  if (waiting) waiting.later(nullptr, std::move(delivery));
-  if (run) asio::post(executor_, [self = shared_from_this()] { self->run_handler(); });
+  for (auto& [done, delivery] : taken) done.later(nullptr, std::move(delivery));
+  for (; runs != 0; --runs) {
+    if (parallel_)
+      asio::post(executor_, [self = shared_from_this()] { self->run_handler_once(); });
+    else
+      asio::post(executor_, [self = shared_from_this()] { self->run_handler(); });
+  }
+}
+
+void Mailbox::run_handler_once() {
+  Delivery delivery;
+  {
+    const std::lock_guard lock(mutex_);
+    if (ready_.empty()) return;
+    delivery = std::move(ready_.front());
+    ready_.pop_front();
+  }
+  call(std::move(delivery));
 }
 
 void Mailbox::run_handler() {
-  // All that is there, but no more than that: other work of the executor waits its turn.
-  for (std::size_t left = 64; left != 0; --left) {
-    Delivery delivery;
-    {
-      const std::lock_guard lock(mutex_);
-      if (ready_.empty()) {
-        running_ = false;
-        return;
-      }
-      delivery = std::move(ready_.front());
+  // Many at a time, for one locking; not more than that: other work of the executor waits its turn.
+  std::array<Delivery, 64> batch;
+  std::size_t count = 0;
+  const std::uint64_t forgotten = forgotten_.load(std::memory_order_acquire);
+  {
+    const std::lock_guard lock(mutex_);
+    for (; count < batch.size() && !ready_.empty(); ++count) {
+      batch[count] = std::move(ready_.front());
       ready_.pop_front();
     }
-    call(std::move(delivery));
-    if (parallel_) return;
+    if (count == 0) {
+      running_ = false;
+      return;
+    }
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    if (forgotten_.load(std::memory_order_acquire) != forgotten) break;
+    call(std::move(batch[i]));
   }
   asio::post(executor_, [self = shared_from_this()] { self->run_handler(); });
 }
@@ -100,6 +128,7 @@ void Mailbox::cancel(std::uint64_t id) {
 }
 
 void Mailbox::forget() {
+  forgotten_.fetch_add(1, std::memory_order_acq_rel);
   std::deque<Delivery> dropped;
   const std::lock_guard lock(mutex_);
   dropped.swap(ready_);

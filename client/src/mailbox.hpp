@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "millrace/completion.hpp"
 #include "millrace/delivery.hpp"
@@ -26,7 +27,7 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   // many at once as the executor has threads.
   Mailbox(Handler handler, Executor executor, bool parallel, HandlerFailed failed);
 
-  void put(Delivery delivery);
+  void put(std::vector<Delivery>& deliveries);
   // The next delivery; fails once the consumer has ended and nothing is left.
   void next(detail::Completion<Delivery> done);
   // Deliveries of a lost channel come again: those that nobody has seen are dropped.
@@ -42,6 +43,7 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   };
 
   void run_handler();
+  void run_handler_once();
   void call(Delivery delivery) const noexcept;
 
   const Handler handler_;
@@ -54,7 +56,8 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   std::deque<Waiting> waiting_;
   std::exception_ptr closed_;
   std::atomic<std::uint64_t> last_id_{0};
-  bool running_ = false;  // run_handler is under way or posted
+  bool running_ = false;                     // run_handler is under way or posted
+  std::atomic<std::uint64_t> forgotten_{0};  // calls of forget(): what was taken out before is dropped too
 };
 
 }  // namespace millrace::client

@@ -3,7 +3,9 @@
 #include "client/src/call_channel.hpp"
 #include "client/src/core.hpp"
 #include "client/src/definition_calls.hpp"
+#include "client/src/encoded.hpp"
 #include "client/src/fields.hpp"
+#include "client/src/received.hpp"
 #include "millrace/client.hpp"
 
 namespace millrace::detail {
@@ -106,18 +108,39 @@ void start_close(Core& core, Completion<> done) {
   core.submit([&core, done = std::move(done)]() mutable { core.close(std::move(done)); });
 }
 
-void start_publish(Core& core, Address to, Message message, Completion<Receipt> done) {
+namespace {
+
+void submit_publish(Core& core, std::unique_ptr<Publish> publish, Completion<Receipt> done) {
+  if (!core.reserve_pending(publish->bytes()))
+    throw ClientError(
+        ErrorKind::overloaded,
+        "too many messages wait to be confirmed; wait for completions before publishing more, or "
+        "raise pending_messages_max and pending_bytes_max");
+  publish->id = with_id(core, done, &client::Core::cancel_publish);
+  publish->done = std::move(done);
+  core.submit(std::move(publish));
+}
+
+void start_publish_encoded(Core& core, client::Encoded message, Completion<Receipt> done) {
   checked(core, done, [&] {
-    auto publish = make_publish(core, to, message);
-    if (!core.reserve_pending(publish->bytes()))
-      throw ClientError(
-          ErrorKind::overloaded,
-          "too many messages wait to be confirmed; wait for completions before publishing more, or "
-          "raise pending_messages_max and pending_bytes_max");
-    publish->id = with_id(core, done, &client::Core::cancel_publish);
-    publish->done = std::move(done);
-    core.submit(std::move(publish));
+    client::check_short_text("the exchange name", message.exchange);
+    client::check_short_text("the routing key", message.routing_key);
+    auto publish = std::make_unique<Publish>();
+    publish->exchange = std::move(message.exchange);
+    publish->routing_key = std::move(message.routing_key);
+    publish->properties = std::move(message.properties);
+    publish->body = std::move(message.body);
+    publish->message_id = std::move(message.message_id);
+    publish->mandatory = message.mandatory;
+    publish->deadline = core.deadline({});
+    submit_publish(core, std::move(publish), std::move(done));
   });
+}
+
+}  // namespace
+
+void start_publish(Core& core, Address to, Message message, Completion<Receipt> done) {
+  checked(core, done, [&] { submit_publish(core, make_publish(core, to, message), std::move(done)); });
 }
 
 void start_request(Core& core, Address to, Message message, Completion<Message> done) {
@@ -154,7 +177,7 @@ void start_get(Core& core, std::string queue, Completion<Delivery> done) {
       amqp::basic::GetOk got;
       if (!amqp::basic::GetOk::parse(in, got)) client::throw_malformed(amqp::basic::GetOk::name);
       Delivery delivery = core.make_delivery(core.gets(), got.exchange, got.routing_key, got.redelivered,
-                                             got.delivery_tag, true, std::move(*answer.content));
+                                             got.delivery_tag, 1, std::move(*answer.content));
       done(nullptr, std::move(delivery), &core);
     };
     core.submit([&core, call = std::move(call)]() mutable { core.get(std::move(call)); });
@@ -268,3 +291,19 @@ void start_unbind(Core& core, BindingSpec binding, Completion<> done) {
 }
 
 }  // namespace millrace::detail
+
+namespace millrace::client {
+
+void publish(Client& client, Encoded message, detail::Completion<Receipt> done) {
+  detail::start_publish_encoded(Internals::core(client), std::move(message), std::move(done));
+}
+
+std::string make_message_id(Client& client) {
+  return Internals::core(client).make_name("m");
+}
+
+ByteView raw_properties(const Delivery& delivery) noexcept {
+  return Received::of(delivery).properties.view();
+}
+
+}  // namespace millrace::client

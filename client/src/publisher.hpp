@@ -54,6 +54,7 @@ class Publisher final : public Channel {
   void cancel(std::uint64_t id);
   void expire(Clock::time_point now, const std::string& connection_state);
   void fail_all(const std::exception_ptr& why);
+  std::size_t under_way() const noexcept { return unsettled_; }
   bool idle() const noexcept { return waiting_.empty() && window_.empty() && retrying_.empty(); }
   // connection.blocked (RabbitMQ's extension): the broker reads nothing more from those who publish.
   void set_blocked(bool blocked);

@@ -29,6 +29,10 @@
 
 namespace millrace {
 
+namespace client {
+struct Internals;
+}
+
 namespace detail {
 
 using client::Core;
@@ -209,6 +213,8 @@ class Client {
   const Executor& executor() const noexcept { return executor_; }
 
  private:
+  friend struct client::Internals;
+
   template <auto kStart, class... Results, class Token, class... Args>
   auto start(Token& token, Args&&... args) {
     return boost::asio::async_initiate<Token, void(std::exception_ptr, Results...)>(

@@ -12,8 +12,9 @@ namespace millrace {
 
 class Client;
 namespace client {
+class Core;
 class Mailbox;
-}
+}  // namespace client
 
 // Not an aggregate, for the reason that Message is none.
 class ConsumeOptions {

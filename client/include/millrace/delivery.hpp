@@ -1,17 +1,15 @@
 // A message that a consumer received and has to settle.
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
 
 #include "millrace/message.hpp"
 
 namespace millrace {
 
 namespace client {
-class Core;
+struct Received;
 }
 
 // Moved, never copied; used by one thread at a time, any thread. Unless it was settled, its destruction gives
@@ -21,43 +19,36 @@ class Core;
 // message comes again, marked redelivered: see processed_ids.hpp for consumption without a second effect.
 class Delivery {
  public:
-  Delivery() = default;  // of nothing
+  Delivery() noexcept;  // of nothing
   Delivery(Delivery&& other) noexcept;
   Delivery& operator=(Delivery&& other) noexcept;
   ~Delivery();
 
   // False when there was no message to get.
-  explicit operator bool() const noexcept { return has_message_; }
+  explicit operator bool() const noexcept { return received_ != nullptr; }
 
-  const Message& message() const noexcept { return message_; }
-  Message& message() noexcept { return message_; }
-  const std::string& body() const noexcept { return message_.body; }
-  const std::string& exchange() const noexcept { return exchange_; }
-  const std::string& routing_key() const noexcept { return routing_key_; }
+  // Its properties and headers are taken apart when this is first called: who needs the body alone asks for
+  // that.
+  const Message& message() const noexcept;
+  Message& message() noexcept;
+  const std::string& body() const noexcept;
+  const std::string& exchange() const noexcept;
+  const std::string& routing_key() const noexcept;
   // Delivered before, and perhaps processed.
-  bool redelivered() const noexcept { return redelivered_; }
+  bool redelivered() const noexcept;
 
   // Each settles the message at once and for all; a second call does nothing.
   void ack() noexcept;      // done with it
   void requeue() noexcept;  // somebody is to try again
-  void
-  reject() noexcept;  // nobody can do it: dropped, or dead-lettered where the queue has an exchange for these
+  // Nobody can do it: dropped, or dead-lettered where the queue has an exchange for these.
+  void reject() noexcept;
 
  private:
-  friend class client::Core;
+  friend struct client::Received;
 
-  enum class Settle : std::uint8_t { ack, requeue, reject };
-  void settle(Settle how) noexcept;
+  explicit Delivery(std::unique_ptr<client::Received> received) noexcept;
 
-  Message message_;
-  std::string exchange_;
-  std::string routing_key_;
-  bool has_message_ = false;
-  bool redelivered_ = false;
-  std::weak_ptr<client::Core> core_;  // null once settled, and for consumers that need not settle
-  std::uint16_t channel_ = 0;
-  std::uint64_t epoch_ = 0;
-  std::uint64_t tag_ = 0;
+  std::unique_ptr<client::Received> received_;  // null: of nothing
 };
 
 }  // namespace millrace

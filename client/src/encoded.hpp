@@ -1,0 +1,33 @@
+// For the libraries built on this one: messages as the bytes of AMQP 0-9-1, past the tables of Message.
+#pragma once
+
+#include <string>
+
+#include "base/buffer.hpp"
+#include "millrace/client.hpp"
+
+namespace millrace::client {
+
+// A message that is ready to be sent. Persistent or not, that is in `properties`.
+struct Encoded {
+  std::string exchange;
+  std::string routing_key;
+  Buffer properties;  // raw (codec/amqp091/properties.hpp)
+  std::string body;
+  std::string message_id;  // as in the properties, where a basic.return is recognised by it
+  bool mandatory = true;
+};
+
+// How such a library gets at what a Client and a Delivery hide.
+struct Internals {
+  static Core& core(Client& client) noexcept { return *client.core_; }
+};
+
+// As Client::async_publish. Any thread.
+void publish(Client& client, Encoded message, detail::Completion<Receipt> done);
+// An id for a message, as the client gives them.
+std::string make_message_id(Client& client);
+// Valid until the delivery is destroyed. Of a delivery that is one.
+ByteView raw_properties(const Delivery& delivery) noexcept;
+
+}  // namespace millrace::client
