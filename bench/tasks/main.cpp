@@ -1,16 +1,27 @@
-// How many tasks a second: submitted durably with confirms, carried out (they do nothing), acknowledged.
-//   bench_tasks URL [count=N] [threads=N] [prefetch=N] [window=N] [results=0|1]
-// First all are submitted, then a worker carries them out; then both at once.
+// How many tasks a second: submitted durably with confirms, carried out (they do nothing), acknowledged; and
+// how long a task waits between its submission and its start.
+//   bench_tasks URL [count=N] [threads=N] [prefetch=N] [window=N] [results=0|1] [slots=N] [rate=N]
+//   [seconds=N]
+//               [broker_pid=N]
+// First all are submitted, then a worker carries them out, then both at once; then a queue that serves by
+// rank, with as much credit as the worker has slots; then `rate` a second. 0 for count, slots or rate leaves
+// that part out.
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <boost/json/src.hpp>
 #include <chrono>
 #include <cstdio>
+#include <fstream>
+#include <functional>
 #include <map>
 #include <millrace/tasks.hpp>
+#include <sstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace {
 
@@ -19,20 +30,22 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 const Task<void(int)> nothing{"bench.nothing"};
+const Task<void(int, std::int64_t)> timed{"bench.timed"};
 
 struct Settings {
   std::string url;
-  std::map<std::string, int> numbers{
-      {"count", 200'000}, {"threads", 1}, {"prefetch", 500}, {"window", 4000}, {"results", 0}};
+  std::map<std::string, int> numbers{{"count", 200'000}, {"threads", 1}, {"prefetch", 500},
+                                     {"window", 4000},   {"results", 0}, {"slots", 8},
+                                     {"rate", 5000},     {"seconds", 5}, {"broker_pid", 0}};
   int number(const std::string& name) const { return numbers.at(name); }
 };
 
-void fail(const std::string& why) {
+[[noreturn]] void fail(const std::string& why) {
   std::fprintf(stderr, "%s\n", why.c_str());
   std::_Exit(1);
 }
 
-double cpu_seconds() {
+double own_cpu_seconds() {
   rusage used{};
   getrusage(RUSAGE_SELF, &used);
   const auto seconds = [](const timeval& time) {
@@ -41,38 +54,85 @@ double cpu_seconds() {
   return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
+// User and system time are the 14th and 15th field of its stat, behind a name that may hold anything but ')'.
+double cpu_seconds_of(int pid) {
+  if (pid == 0) return 0;
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string stat((std::istreambuf_iterator<char>(file)), {});
+  const auto name_end = stat.rfind(')');
+  if (name_end == std::string::npos) fail("there is no process " + std::to_string(pid));
+  std::istringstream fields(stat.substr(name_end + 1));
+  std::string skipped;
+  for (int i = 3; i < 14; ++i) fields >> skipped;
+  long user = 0;
+  long system = 0;
+  fields >> user >> system;
+  return static_cast<double>(user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
 // Runs `work` and says how fast it was.
 template <class Work>
-void measure(const char* what, int count, Work work) {
-  const double cpu = cpu_seconds();
+void measure(const char* what, const Settings& settings, int count, Work work) {
+  const int broker = settings.number("broker_pid");
+  const double own = own_cpu_seconds();
+  const double brokers = cpu_seconds_of(broker);
   const auto began = Clock::now();
   work();
   const double took = std::chrono::duration<double>(Clock::now() - began).count();
-  std::printf("%-20s %8.0f tasks/s  %5.2f us of this process' processor time a task\n", what, count / took,
-              (cpu_seconds() - cpu) / count * 1e6);
+  std::printf("%-20s %8.0f tasks/s  %5.2f us of this process' processor time a task", what, count / took,
+              (own_cpu_seconds() - own) / count * 1e6);
+  if (broker != 0)
+    std::printf("  %5.2f us of the broker's", (cpu_seconds_of(broker) - brokers) / count * 1e6);
+  std::printf("\n");
   std::fflush(stdout);
 }
 
-void submit_all(Producer& producer, const Settings& settings) {
-  const int count = settings.number("count");
-  const int window = settings.number("window");
-  std::atomic<int> confirmed{0};
-  for (int i = 0; i < count; ++i) {
-    while (i - confirmed.load(std::memory_order_relaxed) >= window) std::this_thread::sleep_for(50us);
-    Call<void> call = nothing(i);
-    if (settings.number("results") == 0) call.ignore_result();
-    producer.async_submit(std::move(call), [&confirmed](millrace::Failure failure, const Result<void>&) {
+class Submitting {
+ public:
+  Submitting(Producer& producer, const Settings& settings)
+      : producer_(producer), wants_results_(settings.number("results") != 0) {}
+
+  void submit(Call<void> call) {
+    if (!wants_results_) call.ignore_result();
+    ++submitted_;
+    producer_.async_submit(std::move(call), [this](millrace::Failure failure, const Result<void>&) {
       if (failure) fail(failure.text());
-      confirmed.fetch_add(1, std::memory_order_relaxed);
+      confirmed_.fetch_add(1, std::memory_order_relaxed);
     });
   }
-  while (confirmed < count) std::this_thread::sleep_for(50us);
+  void wait_for_room(int window) const {
+    while (submitted_ - confirmed_.load(std::memory_order_relaxed) >= window)
+      std::this_thread::sleep_for(50us);
+  }
+  void wait_for_all() const { wait_for_room(1); }
+
+ private:
+  Producer& producer_;
+  const bool wants_results_;
+  int submitted_ = 0;
+  std::atomic<int> confirmed_{0};
+};
+
+void submit_all(Producer& producer, const Settings& settings, const std::function<Call<void>(int)>& call_of) {
+  Submitting submitting(producer, settings);
+  for (int i = 0; i < settings.number("count"); ++i) {
+    submitting.wait_for_room(settings.number("window"));
+    submitting.submit(call_of(i));
+  }
+  submitting.wait_for_all();
+}
+
+WorkerOptions options_of(const std::string& queue, int threads, int prefetch) {
+  WorkerOptions options;
+  options.queues = {queue};
+  options.threads = static_cast<unsigned>(threads);
+  options.prefetch = static_cast<std::uint16_t>(prefetch);
+  return options;
 }
 
 class BusyWorker {
  public:
-  BusyWorker(const Settings& settings, const std::string& queue)
-      : worker_(settings.url, options(settings, queue)) {
+  BusyWorker(const Settings& settings, const WorkerOptions& options) : worker_(settings.url, options) {
     worker_.on(nothing, [this](int) { done_.fetch_add(1, std::memory_order_relaxed); });
     worker_.start();
   }
@@ -81,16 +141,81 @@ class BusyWorker {
   }
 
  private:
-  static WorkerOptions options(const Settings& settings, const std::string& queue) {
-    WorkerOptions options;
-    options.queues = {queue};
-    options.threads = static_cast<unsigned>(settings.number("threads"));
-    options.prefetch = static_cast<std::uint16_t>(settings.number("prefetch"));
-    return options;
-  }
   std::atomic<int> done_{0};
   Worker worker_;
 };
+
+void run_in_order(const Settings& settings) {
+  const int count = settings.number("count");
+  ProducerOptions options;
+  options.queue = "bench.tasks";
+  const WorkerOptions worker_options =
+      options_of(options.queue, settings.number("threads"), settings.number("prefetch"));
+  Producer producer(settings.url, options);
+  const auto call_of = [](int i) { return nothing(i); };
+  measure("submit", settings, count, [&] { submit_all(producer, settings, call_of); });
+  measure("carry out", settings, count, [&] { BusyWorker(settings, worker_options).wait_for(count); });
+  BusyWorker worker(settings, worker_options);
+  measure("both at once", settings, count, [&] {
+    submit_all(producer, settings, call_of);
+    worker.wait_for(count);
+  });
+}
+
+void run_ranked(const Settings& settings) {
+  const int count = settings.number("count");
+  const int slots = settings.number("slots");
+  ProducerOptions options;
+  options.queue = "bench.ranked";
+  options.queue_arguments = {{"x-scheduling", "priority"}};
+  WorkerOptions worker_options = options_of(options.queue, slots, slots);
+  worker_options.queue_arguments = options.queue_arguments;
+  Producer producer(settings.url, options);
+  const auto call_of = [](int i) { return nothing(i).priority(static_cast<std::uint8_t>(i * 7 % 100)); };
+  measure("submit, ranked", settings, count, [&] { submit_all(producer, settings, call_of); });
+  measure("carry out, ranked", settings, count,
+          [&] { BusyWorker(settings, worker_options).wait_for(count); });
+}
+
+std::int64_t nanoseconds(Clock::time_point time) {
+  return time.time_since_epoch() / 1ns;
+}
+
+// From when each was due, so that a stall is not excused from what it delays.
+void run_paced(const Settings& settings) {
+  const int rate = settings.number("rate");
+  const int count = rate * settings.number("seconds");
+  const int warm = count / 10;
+  std::vector<std::int64_t> waited(static_cast<std::size_t>(count), 0);
+  std::atomic<int> done{0};
+  ProducerOptions options;
+  options.queue = "bench.paced";
+  Producer producer(settings.url, options);
+  Worker worker(settings.url,
+                options_of(options.queue, settings.number("threads"), settings.number("prefetch")));
+  worker.on(timed, [&](int number, std::int64_t due) {
+    waited[static_cast<std::size_t>(number)] = nanoseconds(Clock::now()) - due;
+    done.fetch_add(1, std::memory_order_release);
+  });
+  worker.start();
+  measure("at a fixed rate", settings, count, [&] {
+    Submitting submitting(producer, settings);
+    const auto began = Clock::now();
+    for (int i = 0; i < count; ++i) {
+      const auto due = began + std::chrono::nanoseconds(1s) * i / rate;
+      std::this_thread::sleep_until(due);
+      submitting.submit(timed(i, nanoseconds(due)));
+    }
+    submitting.wait_for_all();
+    while (done.load(std::memory_order_acquire) < count) std::this_thread::sleep_for(50us);
+  });
+  std::sort(waited.begin() + warm, waited.end());
+  const auto at = [&](double part) {
+    const auto index = warm + static_cast<int>(part * (count - warm - 1));
+    return static_cast<double>(waited[static_cast<std::size_t>(index)]) / 1e3;
+  };
+  std::printf("from due to begun    p50 %.0f us  p99 %.0f us  most %.0f us\n", at(0.5), at(0.99), at(1));
+}
 
 }  // namespace
 
@@ -103,20 +228,9 @@ int main(int argc, char** argv) try {
       fail("what is " + word + "?");
     settings.numbers[word.substr(0, equals)] = std::stoi(word.substr(equals + 1));
   }
-  const int count = settings.number("count");
-  ProducerOptions options;
-  options.queue = "bench.tasks";
-  Producer producer(settings.url, options);
-  measure("submit", count, [&] { submit_all(producer, settings); });
-  measure("carry out", count, [&] {
-    BusyWorker worker(settings, options.queue);
-    worker.wait_for(count);
-  });
-  BusyWorker worker(settings, options.queue);
-  measure("both at once", count, [&] {
-    submit_all(producer, settings);
-    worker.wait_for(count);
-  });
+  if (settings.number("count") != 0) run_in_order(settings);
+  if (settings.number("count") != 0 && settings.number("slots") != 0) run_ranked(settings);
+  if (settings.number("rate") != 0) run_paced(settings);
 } catch (const std::exception& error) {
   fail(error.what());
 }

@@ -7,12 +7,16 @@
 namespace millrace::tasks {
 
 Job::Job(std::weak_ptr<detail::WorkerCore> worker, const detail::Registration& task, std::string from_queue,
-         Request asked, Delivery given)
-    : queue(std::move(from_queue)), request(std::move(asked)), worker_(std::move(worker)), task_(task) {
+         std::string key, Request&& asked, Delivery given)
+    : queue(std::move(from_queue)),
+      request(std::move(asked)),
+      worker_(std::move(worker)),
+      task_(task),
+      key_(std::move(key)),
+      delivery_(std::move(given)) {
   call_ = &request.call;
   retries_ = request.retries;
-  redelivered_ = given.redelivered();
-  deliveries_.push_back(std::move(given));
+  redelivered_ = delivery_.redelivered();
 }
 
 std::shared_ptr<PoolOwner> Job::owner() const {
@@ -41,18 +45,20 @@ bool Job::begin() {
 
 void Job::adopt(Delivery delivery) {
   const std::lock_guard lock(mutex_);
-  deliveries_.push_back(std::move(delivery));
+  adopted_.push_back(std::move(delivery));
 }
 
 void Job::acknowledge() {
   const std::lock_guard lock(mutex_);
-  for (Delivery& delivery : deliveries_) delivery.ack();
-  deliveries_.clear();
+  delivery_.ack();
+  for (Delivery& delivery : adopted_) delivery.ack();
+  adopted_.clear();
 }
 
 void Job::give_back() {
   const std::lock_guard lock(mutex_);
-  deliveries_.clear();
+  delivery_ = Delivery();
+  adopted_.clear();
 }
 
 void Job::on_stop(std::function<void(StopReason)> action) {

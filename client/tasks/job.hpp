@@ -27,8 +27,9 @@ enum class StopReason : std::uint8_t { none, soft_limit, cancelled, worker_stops
 
 class Job final : public Context, public std::enable_shared_from_this<Job> {
  public:
+  // `key` is key_of(asked).
   Job(std::weak_ptr<detail::WorkerCore> worker, const detail::Registration& task, std::string from_queue,
-      Request asked, Delivery given);
+      std::string key, Request&& asked, Delivery given);
 
   // -- any thread
   const detail::Registration& task() const noexcept { return task_; }
@@ -39,6 +40,7 @@ class Job final : public Context, public std::enable_shared_from_this<Job> {
   static std::string key_of(const Request& request) {
     return request.call.id + ':' + std::to_string(request.retries) + ':' + request.message_id;
   }
+  const std::string& key() const noexcept { return key_; }
 
   // Asks the task to end, for the first reason given; a soft limit gives way to the others.
   void request_stop(StopReason reason);
@@ -69,20 +71,23 @@ class Job final : public Context, public std::enable_shared_from_this<Job> {
 
   const std::string queue;
   const Request request;
-  std::optional<TimerId> soft_timer;  // WorkerCore's
+  std::atomic<bool> is_timed{false};  // WorkerCore's: one of these is there
+  std::optional<TimerId> soft_timer;
   std::optional<TimerId> hard_timer;
   std::function<void()> yielded;  // of the thread pool
 
  private:
   const std::weak_ptr<detail::WorkerCore> worker_;
   const detail::Registration& task_;
+  const std::string key_;
   std::atomic<StopReason> stop_{StopReason::none};
   std::atomic<bool> over_{false};
   std::atomic<bool> begun_{false};
   bool soft_limit_thrown_ = false;
   std::chrono::steady_clock::time_point started_;
   std::mutex mutex_;
-  std::vector<Delivery> deliveries_;
+  Delivery delivery_;
+  std::vector<Delivery> adopted_;
   std::function<void(StopReason)> on_stop_;
 };
 

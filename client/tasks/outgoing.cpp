@@ -38,6 +38,18 @@ Outgoing outgoing(const CallData& call, const std::string& reply_to, const std::
   return out;
 }
 
+std::optional<client::Encoded> outgoing_now(const CallData& call, const std::string& reply_to,
+                                            const std::string& origin, bool durable_result,
+                                            std::string message_id) {
+  if (!call.unique_key.empty()) return std::nullopt;
+  if (call.eta && *call.eta > std::chrono::system_clock::now()) return std::nullopt;
+  client::Encoded message;
+  message.body = encode_call(call, reply_to, origin, message_id, durable_result, message.properties);
+  message.routing_key = call.queue;
+  message.message_id = std::move(message_id);
+  return message;
+}
+
 Outgoing outgoing_later(const std::string& queue, Message message, Milliseconds pause) {
   message.headers.erase("x-deduplication-header");
   message.headers.erase("x-cache-ttl");

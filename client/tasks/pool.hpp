@@ -2,6 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <utility>
+#include <vector>
 
 #include "client/tasks/job.hpp"
 #include "client/tasks/outcome.hpp"
@@ -26,6 +28,10 @@ class JobPool {
 
   // Takes a job, now or when there is room. Any thread.
   virtual void run(JobPtr job) = 0;
+  // The same for many.
+  virtual void run_all(std::vector<JobPtr> jobs) {
+    for (JobPtr& job : jobs) run(std::move(job));
+  }
   // The job is over although it runs: its place is free.
   virtual void abandon(const JobPtr& job) = 0;
   // Drops the jobs that have not begun: they go back to the broker.

@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "client/src/blocking.hpp"
 #include "client/tasks/barrier.hpp"
 #include "client/tasks/events.hpp"
 #include "client/tasks/identity.hpp"
@@ -49,11 +50,11 @@ UntypedResult ProducerCore::prepare(CallData& call) {
   // The caller wants what the last one of a chain returns.
   const std::string& awaited = call.next.empty() ? call.id : call.next.back().id;
   if (!call.ignore_result) return expect(awaited);
-  return std::make_shared<ResultState>(awaited, weak_from_this(), client_.executor());
+  return std::make_shared<ResultState>(awaited, weak_from_this(), client_.executor(), false);
 }
 
 UntypedResult ProducerCore::expect(const std::string& id) {
-  auto result = std::make_shared<ResultState>(id, weak_from_this(), client_.executor());
+  auto result = std::make_shared<ResultState>(id, weak_from_this(), client_.executor(), true);
   const std::lock_guard lock(mutex_);
   results_[id] = result;
   return result;
@@ -61,6 +62,11 @@ UntypedResult ProducerCore::expect(const std::string& id) {
 
 void ProducerCore::submit(CallData call, millrace::detail::Completion<UntypedResult> done) {
   UntypedResult result = prepare(call);
+  if (auto now = encoded_now(call)) {
+    auto submitted = [result = std::move(result)](const Receipt&) { return result; };
+    return client::publish(client_, std::move(*now),
+                           millrace::detail::forward_to<Receipt>(std::move(done), std::move(submitted)));
+  }
   auto shared = std::make_shared<CallData>(std::move(call));
   auto held = std::make_shared<millrace::detail::Completion<UntypedResult>>(std::move(done));
   auto publish = [self = shared_from_this(), shared, result, held](std::exception_ptr error) {
@@ -83,6 +89,17 @@ void ProducerCore::submit(CallData call, millrace::detail::Completion<UntypedRes
     listen(std::move(publish));
 }
 
+std::optional<client::Encoded> ProducerCore::encoded_now(const CallData& call) {
+  if (options_.events || !(call.ignore_result || listening_)) return std::nullopt;
+  if (!places_.is_there(Places::Need::queue, call.queue)) return std::nullopt;
+  try {
+    return outgoing_now(call, call.ignore_result ? std::string() : reply_queue_, origin_,
+                        options_.durable_results, client::make_message_id(client_));
+  } catch (const ClientError&) {
+    return std::nullopt;  // the longer way says what is wrong with it
+  }
+}
+
 Outgoing ProducerCore::outgoing_of(const CallData& call) const {
   Outgoing out = outgoing(call, call.ignore_result ? std::string() : reply_queue_, origin_);
   if (options_.durable_results) out.message.headers[kDurableResult] = true;
@@ -92,6 +109,12 @@ Outgoing ProducerCore::outgoing_of(const CallData& call) const {
 UntypedResult ProducerCore::submit(CallData call) {
   UntypedResult result = prepare(call);
   if (!call.ignore_result) listen_now();
+  if (auto now = encoded_now(call)) {
+    client::wait_for<Receipt>([&](millrace::detail::Completion<Receipt> done) {
+      client::publish(client_, std::move(*now), std::move(done));
+    });
+    return result;
+  }
   Outgoing out = outgoing_of(call);
   places_.ensure(out.need, out.queue);
   client_.publish(out.to, std::move(out.message));

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -39,6 +40,8 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
   UntypedResult prepare(CallData& call);
   UntypedResult expect(const std::string& id);
   Outgoing outgoing_of(const CallData& call) const;
+  // Ready to be published, when all that it needs is there already.
+  std::optional<client::Encoded> encoded_now(const CallData& call);
   void listen_now();
   // The reply queue, and a consumer for it.
   void listen(Then then);
@@ -56,7 +59,7 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
   Places places_;
 
   std::mutex mutex_;
-  bool listening_ = false;
+  std::atomic<bool> listening_{false};
   std::vector<Then> waiting_to_listen_;
   Consumer replies_;
   std::unordered_map<std::string, std::weak_ptr<ResultState>> results_;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <deque>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <utility>
 
@@ -15,19 +16,20 @@ class RememberedIds {
   explicit RememberedIds(std::size_t most) : most_(most) {}
 
   void add(std::string id) {
-    if (!known_.insert(id).second) return;
+    if (known_.contains(id)) return;
     order_.push_back(std::move(id));
+    known_.insert(order_.back());
     if (order_.size() <= most_) return;
     known_.erase(order_.front());
     order_.pop_front();
   }
-  bool contains(const std::string& id) const { return known_.contains(id); }
+  bool contains(std::string_view id) const { return known_.contains(id); }
   const std::deque<std::string>& in_order() const noexcept { return order_; }
 
  private:
   const std::size_t most_;
-  std::unordered_set<std::string> known_;
   std::deque<std::string> order_;
+  std::unordered_set<std::string_view> known_;  // those of order_, which stay where they are
 };
 
 }  // namespace millrace::tasks

@@ -6,10 +6,15 @@
 
 namespace millrace::tasks::detail {
 
-ResultState::ResultState(std::string id, std::weak_ptr<ProducerCore> producer, Executor executor)
-    : id_(std::move(id)), producer_(std::move(producer)), executor_(std::move(executor)) {}
+ResultState::ResultState(std::string id, std::weak_ptr<ProducerCore> producer, Executor executor,
+                         bool expected)
+    : id_(std::move(id)),
+      producer_(std::move(producer)),
+      executor_(std::move(executor)),
+      expected_(expected) {}
 
 ResultState::~ResultState() {
+  if (!expected_) return;
   if (const auto producer = producer_.lock()) producer->forget(id_);
 }
 

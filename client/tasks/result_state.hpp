@@ -18,7 +18,8 @@ class ProducerCore;
 
 class ResultState : public std::enable_shared_from_this<ResultState> {
  public:
-  ResultState(std::string id, std::weak_ptr<ProducerCore> producer, Executor executor);
+  // `expected`: the producer knows it by its id, and is told when it goes.
+  ResultState(std::string id, std::weak_ptr<ProducerCore> producer, Executor executor, bool expected);
   ~ResultState();
 
   void update(const Status& status);
@@ -41,6 +42,7 @@ class ResultState : public std::enable_shared_from_this<ResultState> {
   const std::string id_;
   const std::weak_ptr<ProducerCore> producer_;
   const Executor executor_;
+  const bool expected_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   Status status_;

@@ -1,5 +1,6 @@
 #include "client/tasks/settling.hpp"
 
+#include <atomic>
 #include <mutex>
 #include <utility>
 
@@ -7,7 +8,6 @@ namespace millrace::tasks {
 
 struct Settling::State {
   Client& client;
-  Places& places;
   std::function<void(std::exception_ptr)> settle;
   std::atomic<std::size_t> open{1};  // messages, and the Settling itself
   std::mutex mutex;
@@ -15,10 +15,19 @@ struct Settling::State {
 };
 
 Settling::Settling(Client& client, Places& places, std::function<void(std::exception_ptr)> settle)
-    : state_(new State{client, places, std::move(settle), {1}, {}, nullptr}) {}
+    : client_(client), places_(places), settle_(std::move(settle)) {}
 
 Settling::~Settling() {
-  one_less(state_, nullptr);
+  if (state_)
+    one_less(state_, nullptr);
+  else
+    settle_(nullptr);
+}
+
+const std::shared_ptr<Settling::State>& Settling::one_more() {
+  if (!state_) state_.reset(new State{client_, std::move(settle_), {1}, {}, nullptr});
+  ++state_->open;
+  return state_;
 }
 
 void Settling::one_less(const std::shared_ptr<State>& state, const std::exception_ptr& error) {
@@ -30,21 +39,18 @@ void Settling::one_less(const std::shared_ptr<State>& state, const std::exceptio
 }
 
 std::function<void(std::exception_ptr)> Settling::wait_for_more() {
-  ++state_->open;
-  return [state = state_](std::exception_ptr error) { one_less(state, error); };
+  return [state = one_more()](std::exception_ptr error) { one_less(state, error); };
 }
 
 void Settling::send(Address to, Message message) {
-  ++state_->open;
-  state_->client.async_publish(
+  client_.async_publish(
       std::move(to), std::move(message),
-      [state = state_](std::exception_ptr error, const Receipt&) { one_less(state, error); });
+      [state = one_more()](std::exception_ptr error, const Receipt&) { one_less(state, error); });
 }
 
 void Settling::send(Outgoing message) {
-  ++state_->open;
   auto held = std::make_shared<Outgoing>(std::move(message));
-  state_->places.ensure(held->need, held->queue, [state = state_, held](std::exception_ptr error) {
+  places_.ensure(held->need, held->queue, [state = one_more(), held](std::exception_ptr error) {
     if (error) return one_less(state, error);
     state->client.async_publish(
         std::move(held->to), std::move(held->message),

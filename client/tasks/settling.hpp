@@ -2,7 +2,6 @@
 // is acknowledged. If any of it cannot be confirmed the delivery is given back, and the call comes again.
 #pragma once
 
-#include <atomic>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -33,7 +32,11 @@ class Settling {
  private:
   struct State;
   static void one_less(const std::shared_ptr<State>& state, const std::exception_ptr& error);
-  const std::shared_ptr<State> state_;
+  const std::shared_ptr<State>& one_more();
+  Client& client_;
+  Places& places_;
+  std::function<void(std::exception_ptr)> settle_;
+  std::shared_ptr<State> state_;  // once there is something to wait for
 };
 
 }  // namespace millrace::tasks

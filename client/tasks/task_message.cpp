@@ -1,17 +1,23 @@
 #include "client/tasks/task_message.hpp"
 
+#include <array>
 #include <stdexcept>
 
+#include "client/src/fields.hpp"
 #include "client/tasks/dead_letter.hpp"
 #include "client/tasks/identity.hpp"
+#include "client/tasks/received_task.hpp"
 #include "client/tasks/time_text.hpp"
+#include "codec/amqp091/table_builder.hpp"
 
 namespace millrace::tasks {
 namespace {
 
 namespace json = boost::json;
+namespace amqp = millrace::amqp091;
 
 constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kUtf8 = "utf-8";
 
 double seconds(Milliseconds time) {
   return static_cast<double>(time.count()) / 1000;
@@ -29,10 +35,9 @@ std::optional<double> number_of(const json::value& value) {
   return std::nullopt;
 }
 
-std::optional<double> number_of(const Field& field) {
-  if (const auto* whole = field.as<std::int64_t>()) return static_cast<double>(*whole);
-  if (const auto* broken = field.as<double>()) return *broken;
-  return std::nullopt;
+std::optional<double> number_of(const amqp::ValueView& field) {
+  if (const auto whole = field.as_integer()) return static_cast<double>(*whole);
+  return field.as_double();
 }
 
 json::array signatures_of(const std::vector<CallData>& calls, const std::string& reply_to) {
@@ -41,26 +46,23 @@ json::array signatures_of(const std::vector<CallData>& calls, const std::string&
   return list;
 }
 
-std::string text_header(const Message& message, std::string_view name) {
-  const Field* field = message.header(name);
-  const auto* text = field == nullptr ? nullptr : field->as<std::string>();
-  return text == nullptr ? std::string() : *text;
+std::string text_header(const ReceivedTask& message, std::string_view name) {
+  const auto field = message.header(name);
+  return std::string(field ? field->as_text().value_or("") : std::string_view());
 }
 
-std::int64_t whole_header(const Message& message, std::string_view name, std::int64_t otherwise) {
-  const Field* field = message.header(name);
-  const auto* whole = field == nullptr ? nullptr : field->as<std::int64_t>();
-  return whole == nullptr ? otherwise : *whole;
+std::int64_t whole_header(const ReceivedTask& message, std::string_view name, std::int64_t otherwise) {
+  const auto field = message.header(name);
+  return field ? field->as_integer().value_or(otherwise) : otherwise;
 }
 
-bool flag_header(const Message& message, std::string_view name) {
-  const Field* field = message.header(name);
-  const auto* flag = field == nullptr ? nullptr : field->as<bool>();
-  return flag != nullptr && *flag;
+bool flag_header(const ReceivedTask& message, std::string_view name) {
+  const auto field = message.header(name);
+  return field && field->as_bool().value_or(false);
 }
 
 // A time that is there has to be one: a task must not run early because its eta was not understood.
-std::optional<WallTime> time_header(const Message& message, std::string_view name) {
+std::optional<WallTime> time_header(const ReceivedTask& message, std::string_view name) {
   const std::string text = text_header(message, name);
   if (text.empty()) return std::nullopt;
   const auto time = time_from(text);
@@ -81,16 +83,23 @@ std::vector<CallData> calls_in(const json::object& embedded, std::string_view na
   return calls;
 }
 
-void read_limits(const Message& message, CallData& call) {
-  const Field* field = message.header("timelimit");
-  const auto* list = field == nullptr ? nullptr : field->as<FieldList>();
-  if (list == nullptr || list->size() != 2) return;
+void read_limits(const ReceivedTask& message, CallData& call) {
+  const auto field = message.header("timelimit");
+  const auto list = field ? field->as_array() : std::nullopt;
+  if (!list) return;
+  std::array<std::optional<double>, 2> limits;
+  std::size_t count = 0;
+  for (const amqp::ValueView& one : *list) {
+    if (count < limits.size()) limits[count] = number_of(one);
+    ++count;
+  }
+  if (count != limits.size()) return;
   // Celery's document says (soft, hard); its code writes and reads (hard, soft).
-  if (const auto hard = number_of((*list)[0])) call.hard_limit = milliseconds(*hard);
-  if (const auto soft = number_of((*list)[1])) call.soft_limit = milliseconds(*soft);
+  if (limits[0]) call.hard_limit = milliseconds(*limits[0]);
+  if (limits[1]) call.soft_limit = milliseconds(*limits[1]);
 }
 
-void read_headers(const Message& message, Request& request) {
+void read_headers(const ReceivedTask& message, Request& request) {
   CallData& call = request.call;
   call.task = text_header(message, "task");
   call.id = text_header(message, "id");
@@ -110,7 +119,7 @@ void read_headers(const Message& message, Request& request) {
   read_limits(message, call);
   request.message_id = message.message_id;
   request.reply_to = message.reply_to;
-  request.correlation_id = message.correlation_id.empty() ? call.id : message.correlation_id;
+  request.correlation_id = message.correlation_id.empty() ? call.id : std::string(message.correlation_id);
   request.retries = whole_header(message, "retries", 0);
   request.deaths = whole_header(message, kDeaths, 0);
   request.durable_result = flag_header(message, kDurableResult);
@@ -129,11 +138,10 @@ void read_headers(const Message& message, Request& request) {
   request.kwargs_text = text_header(message, "kwargsrepr");
 }
 
-void read_body(const Message& message, CallData& call) {
-  if (message.content_type != kJson)
-    throw std::invalid_argument("its body is '" + message.content_type +
-                                "', and only application/json is read");
-  json::value body = json::parse({message.body.data(), message.body.size()});
+// Larger ones are moved out of the parser's memory rather than copied.
+constexpr std::size_t kSmallBody = 4096;
+
+void take_parts(json::value body, CallData& call) {
   json::array& parts = body.as_array();
   if (parts.size() != 3) throw std::invalid_argument("its body is no list of three");
   call.args = std::move(parts[0].as_array());
@@ -146,6 +154,17 @@ void read_body(const Message& message, CallData& call) {
   const std::vector<CallData> chain = calls_in(embedded, "chain");
   call.next.assign(chain.rbegin(), chain.rend());
   if (json::value* chord = embedded.if_contains("chord")) call.chord = std::move(*chord);
+}
+
+void read_body(const ReceivedTask& message, CallData& call) {
+  if (message.content_type != kJson)
+    throw std::invalid_argument("its body is '" + std::string(message.content_type) +
+                                "', and only application/json is read");
+  const json::string_view text(message.body.data(), message.body.size());
+  if (text.size() > kSmallBody) return take_parts(json::parse(text), call);
+  std::array<unsigned char, 2 * kSmallBody> memory;
+  json::monotonic_resource resource(memory.data(), memory.size());
+  take_parts(json::parse(text, &resource), call);
 }
 
 void append_python(std::string& out, const json::value& value, std::size_t longest) {
@@ -188,7 +207,11 @@ void append_python(std::string& out, const json::value& value, std::size_t longe
       break;
     }
     case json::kind::int64:
+      out += std::to_string(value.get_int64());
+      break;
     case json::kind::uint64:
+      out += std::to_string(value.get_uint64());
+      break;
     case json::kind::double_:
       out += json::serialize(value);
       break;
@@ -205,63 +228,160 @@ std::string python_text(const json::value& value, std::size_t longest) {
   return text + "...";
 }
 
-Message encode_call(const CallData& call, const std::string& reply_to, const std::string& origin) {
-  json::array body;
-  body.reserve(3);
-  body.push_back(call.args);
-  body.push_back(call.kwargs);
-  json::object embedded;
-  const auto or_null = [](json::array list) {
-    return list.empty() ? json::value(nullptr) : json::value(std::move(list));
-  };
-  embedded["callbacks"] = or_null(signatures_of(call.on_success, reply_to));
-  embedded["errbacks"] = or_null(signatures_of(call.on_failure, reply_to));
-  const std::vector<CallData> backwards(call.next.rbegin(), call.next.rend());
-  embedded["chain"] = or_null(signatures_of(backwards, reply_to));
-  embedded["chord"] = call.chord;
-  body.push_back(std::move(embedded));
+namespace {
 
-  Message message(json::serialize(body));
-  message.content_type = kJson;
-  message.content_encoding = "utf-8";
-  message.correlation_id = call.id;
-  message.reply_to = reply_to;
-  message.priority = call.priority;
-  FieldTable& headers = message.headers;
-  headers["lang"] = "cpp";
-  headers["task"] = call.task;
-  headers["id"] = call.id;
-  headers["root_id"] = call.root_id.empty() ? call.id : call.root_id;
-  if (!call.parent_id.empty()) headers["parent_id"] = call.parent_id;
-  if (!call.group.empty()) headers["group"] = call.group;
-  if (call.group_index >= 0) headers["group_index"] = call.group_index;
-  headers["retries"] = 0;
-  if (call.eta) headers["eta"] = to_text(*call.eta);
-  if (call.expires) headers["expires"] = to_text(*call.expires);
-  if (call.hard_limit.count() > 0 || call.soft_limit.count() > 0) {
+// Where headers go: into the table of a Message, or straight to the wire.
+struct TableHeaders {
+  FieldTable& table;
+  void text(const char* name, std::string_view value) const { table[name] = value; }
+  void whole(const char* name, std::int64_t value) const { table[name] = value; }
+  void flag(const char* name, bool value) const { table[name] = value; }
+  void limits(const char* name, Milliseconds first, Milliseconds second) const {
     const auto limit = [](Milliseconds time) { return time.count() > 0 ? Field(seconds(time)) : Field(); };
-    headers["timelimit"] = FieldList{limit(call.hard_limit), limit(call.soft_limit)};
+    table[name] = FieldList{limit(first), limit(second)};
   }
+};
+
+struct WireHeaders {
+  amqp::TableBuilder& table;
+  void text(const char* name, std::string_view value) const { table.put_text(name, value); }
+  void whole(const char* name, std::int64_t value) const {
+    if (value == static_cast<std::int32_t>(value))
+      table.put_int(name, static_cast<std::int32_t>(value));
+    else
+      table.put_long(name, value);
+  }
+  void flag(const char* name, bool value) const { table.put_bool(name, value); }
+  void limits(const char* name, Milliseconds first, Milliseconds second) const {
+    table.begin_array(name);
+    for (const Milliseconds time : {first, second}) {
+      if (time.count() > 0)
+        table.put_double(seconds(time));
+      else
+        table.put_raw('V', {});
+    }
+    table.end_array();
+  }
+};
+
+template <class Headers>
+void write_headers(const CallData& call, const std::string& origin, Headers headers) {
+  headers.text("lang", "cpp");
+  headers.text("task", call.task);
+  headers.text("id", call.id);
+  headers.text("root_id", call.root_id.empty() ? call.id : call.root_id);
+  if (!call.parent_id.empty()) headers.text("parent_id", call.parent_id);
+  if (!call.group.empty()) headers.text("group", call.group);
+  if (call.group_index >= 0) headers.whole("group_index", call.group_index);
+  headers.whole("retries", 0);
+  if (call.eta) headers.text("eta", to_text(*call.eta));
+  if (call.expires) headers.text("expires", to_text(*call.expires));
+  if (call.hard_limit.count() > 0 || call.soft_limit.count() > 0)
+    headers.limits("timelimit", call.hard_limit, call.soft_limit);
   std::string args = python_text(call.args);
   args.front() = '(';
   if (args.back() == ']') args.back() = ')';
-  headers["argsrepr"] = std::move(args);
-  headers["kwargsrepr"] = python_text(call.kwargs);
-  headers["origin"] = origin;
-  if (call.ignore_result) headers["ignore_result"] = true;
-  if (!call.barrier.is_null()) headers[kBarrier] = json::serialize(call.barrier);
+  headers.text("argsrepr", args);
+  headers.text("kwargsrepr", python_text(call.kwargs));
+  headers.text("origin", origin);
+  if (call.ignore_result) headers.flag("ignore_result", true);
+  if (!call.barrier.is_null()) headers.text(kBarrier, json::serialize(call.barrier));
+}
+
+template <class Value>
+void append_json(std::string& out, const Value& value) {
+  thread_local json::serializer serializer;  // kept for its memory
+  serializer.reset(&value);
+  std::array<char, 1024> part;
+  while (!serializer.done()) {
+    const json::string_view text = serializer.read(part.data(), part.size());
+    out.append(text.data(), text.size());
+  }
+}
+
+void append_calls(std::string& out, const std::vector<CallData>& calls, const std::string& reply_to) {
+  if (calls.empty())
+    out += "null";
+  else
+    append_json(out, signatures_of(calls, reply_to));
+}
+
+std::string body_of(const CallData& call, const std::string& reply_to) {
+  std::string body;
+  body.reserve(128);
+  body += '[';
+  append_json(body, call.args);
+  body += ',';
+  append_json(body, call.kwargs);
+  body += R"(,{"callbacks":)";
+  append_calls(body, call.on_success, reply_to);
+  body += R"(,"errbacks":)";
+  append_calls(body, call.on_failure, reply_to);
+  body += R"(,"chain":)";
+  append_calls(body, std::vector<CallData>(call.next.rbegin(), call.next.rend()), reply_to);
+  body += R"(,"chord":)";
+  append_json(body, call.chord);
+  body += "}]";
+  return body;
+}
+
+}  // namespace
+
+Message encode_call(const CallData& call, const std::string& reply_to, const std::string& origin) {
+  Message message(body_of(call, reply_to));
+  message.content_type = kJson;
+  message.content_encoding = kUtf8;
+  message.correlation_id = call.id;
+  message.reply_to = reply_to;
+  message.priority = call.priority;
+  write_headers(call, origin, TableHeaders{message.headers});
   return message;
 }
 
-std::variant<Request, std::string> decode_call(const Message& message) {
+std::string encode_call(const CallData& call, const std::string& reply_to, const std::string& origin,
+                        const std::string& message_id, bool durable_result, Buffer& properties) {
+  thread_local Buffer table;  // kept for its memory
+  table.clear();
+  amqp::TableBuilder builder(table);
+  write_headers(call, origin, WireHeaders{builder});
+  if (durable_result) builder.put_bool(kDurableResult, true);
+  amqp::Properties fields;
+  fields.content_type = kJson;
+  fields.content_encoding = kUtf8;
+  fields.headers = builder.view();
+  fields.delivery_mode = 2;
+  if (call.priority != 0) fields.priority = call.priority;
+  // Texts longer than AMQP's short ones are refused as those of a Message are.
+  const auto set = [](std::optional<std::string_view>& field, std::string_view what,
+                      const std::string& text) {
+    if (text.empty()) return;
+    client::check_short_text(what, text);
+    field = text;
+  };
+  set(fields.correlation_id, "correlation_id", call.id);
+  set(fields.reply_to, "reply_to", reply_to);
+  set(fields.message_id, "message_id", message_id);
+  amqp::write_properties(properties, fields);
+  return body_of(call, reply_to);
+}
+
+std::variant<Request, std::string> decode_call(ByteView properties, std::string_view body) {
+  std::variant<Request, std::string> decoded;
   try {
-    Request request;
+    const ReceivedTask message(properties, body);
+    Request& request = std::get<Request>(decoded);
     read_headers(message, request);
     read_body(message, request.call);
-    return request;
   } catch (const std::exception& error) {
-    return std::string(error.what());
+    decoded = std::string(error.what());
   }
+  return decoded;
+}
+
+std::variant<Request, std::string> decode_call(const Message& message) {
+  Buffer properties;
+  client::write_message_properties(properties, message);
+  return decode_call(properties.view(), message.body);
 }
 
 json::object signature_of(const CallData& call, const std::string& reply_to) {

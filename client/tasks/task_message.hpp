@@ -5,8 +5,10 @@
 #include <boost/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
+#include "base/buffer.hpp"
 #include "millrace/message.hpp"
 #include "millrace/tasks/call.hpp"
 
@@ -37,8 +39,12 @@ struct Request {
 
 // The call as a message, without x-delay and the like. The id has been made.
 Message encode_call(const CallData& call, const std::string& reply_to, const std::string& origin);
+// The same as what is sent: its properties go to `properties`, its body is returned.
+std::string encode_call(const CallData& call, const std::string& reply_to, const std::string& origin,
+                        const std::string& message_id, bool durable_result, Buffer& properties);
 
-// Or why it cannot be read, in a sentence.
+// Or why it cannot be read, in a sentence. `properties` as they came, and well formed.
+std::variant<Request, std::string> decode_call(ByteView properties, std::string_view body);
 std::variant<Request, std::string> decode_call(const Message& message);
 
 // Celery's dictionary of a call inside another one's body, and back. Throws for what is none.

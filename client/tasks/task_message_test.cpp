@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "client/src/fields.hpp"
 #include "client/tasks/time_text.hpp"
+#include "millrace/error.hpp"
 
 namespace millrace::tasks {
 namespace {
@@ -81,6 +83,61 @@ TEST(TaskMessage, comes_back_as_it_was) {
   EXPECT_EQ(request.call.next[1].queue, "elsewhere");
   ASSERT_EQ(request.call.on_failure.size(), 1U);
   EXPECT_EQ(request.reply_to, "replies");
+}
+
+TEST(TaskMessage, is_the_same_on_the_wire_as_by_way_of_a_message) {
+  CallData plain = a_call();
+  CallData full = a_call();
+  full.priority = 7;
+  full.eta = time_from("2026-11-20T13:02:35.564104+00:00");
+  full.expires = time_from("2027-01-01T00:00:00Z");
+  full.soft_limit = 1500ms;
+  full.parent_id = "parent";
+  full.group = "g";
+  full.group_index = 1LL << 40;
+  full.ignore_result = true;
+  full.barrier = json::object{{"id", "b"}};
+  full.chord = json::object{{"task", "sum"}};
+  full.next = {plain, plain};
+  full.on_success = {plain};
+  full.on_failure = {plain};
+  for (const CallData& call : {plain, full}) {
+    Message expected = encode_call(call, "replies", "gen1@host");
+    expected.message_id = "m1";
+    expected.headers[kDurableResult] = true;
+    Buffer properties;
+    Message sent(encode_call(call, "replies", "gen1@host", "m1", true, properties));
+    ASSERT_TRUE(client::read_message_properties(properties.view(), sent));
+    EXPECT_EQ(sent.headers, expected.headers);
+    EXPECT_EQ(sent.body, expected.body);
+    EXPECT_EQ(sent.content_type, expected.content_type);
+    EXPECT_EQ(sent.content_encoding, expected.content_encoding);
+    EXPECT_EQ(sent.correlation_id, expected.correlation_id);
+    EXPECT_EQ(sent.reply_to, expected.reply_to);
+    EXPECT_EQ(sent.message_id, expected.message_id);
+    EXPECT_EQ(sent.priority, expected.priority);
+    EXPECT_TRUE(sent.persistent);
+  }
+}
+
+TEST(TaskMessage, refuses_an_id_that_no_message_can_carry) {
+  CallData call = a_call();
+  call.id = std::string(300, 'x');
+  Buffer properties;
+  EXPECT_THROW(encode_call(call, "replies", "me", "m1", false, properties), ClientError);
+}
+
+TEST(TaskMessage, is_read_behind_more_headers_than_anybody_sends) {
+  Message message = encode_call(a_call(), "replies", "me");
+  for (int i = 0; i < 100; ++i) message.headers["a" + std::to_string(i)] = i;
+  message.headers["zlast"] = 1;
+  EXPECT_EQ(read(message).call.task, "tasks.add");
+}
+
+TEST(TaskMessage, reads_large_arguments) {
+  CallData call = a_call();
+  call.args = {std::string(100'000, 'x')};
+  EXPECT_EQ(read(encode_call(call, "", "me")).call.args, call.args);
 }
 
 // As Celery 5.6 sent it; the chain is taken off its end.

@@ -54,6 +54,8 @@ struct ThreadPool::State {
   std::condition_variable work;   // something waits, or stopping
   std::condition_variable turns;  // a turn is free, or stopping
   bool stopping = false;
+  unsigned idle = 0;    // threads that wait for work
+  bool waking = false;  // one of them has been called and is not here yet
   WaitingJobs waiting;
   std::vector<std::shared_ptr<Worker>> workers;
   unsigned running = 0;                 // turns that are taken
@@ -62,11 +64,29 @@ struct ThreadPool::State {
   unsigned running_max() const { return options.running_max == 0 ? ~0U : options.running_max; }
   bool has_turn() const { return running < running_max(); }
 
+  void wait_for_work(std::unique_lock<std::mutex>& lock) {
+    while (!stopping && waiting.empty()) {
+      ++idle;
+      work.wait(lock);
+      --idle;
+      waking = false;
+    }
+  }
+  // One thread is called at a time, and calls the next one if there is still work when it comes: short tasks
+  // are done by then, and waking a thread costs more than they do.
+  void call_a_thread() {
+    if (waking || idle == 0 || waiting.empty()) return;
+    waking = true;
+    work.notify_one();
+  }
+
   // One that has begun and yielded waits in the same line as those that have not: whoever asked first.
   void wait_for_turn(std::unique_lock<std::mutex>& lock, Worker& worker) {
-    suspended.push_back(&worker);
-    turns.wait(lock, [&] { return stopping || (has_turn() && suspended.front() == &worker); });
-    std::erase(suspended, &worker);
+    if (!suspended.empty() || !has_turn()) {
+      suspended.push_back(&worker);
+      turns.wait(lock, [&] { return stopping || (has_turn() && suspended.front() == &worker); });
+      std::erase(suspended, &worker);
+    }
     ++running;
     worker.has_turn = true;
     if (!suspended.empty()) turns.notify_all();
@@ -75,6 +95,22 @@ struct ThreadPool::State {
     if (!std::exchange(worker.has_turn, false)) return;  // taken away when it was abandoned
     --running;
     if (!suspended.empty()) turns.notify_all();
+  }
+};
+
+// A task's time, from when it began or was last let on.
+struct ThreadPool::Turn {
+  State& state;
+  Worker& worker;
+  std::chrono::steady_clock::time_point began;
+
+  void yield() {
+    if (std::chrono::steady_clock::now() - began < state.options.time_slice) return;
+    std::unique_lock lock(state.mutex);
+    if (state.suspended.empty() || state.stopping || worker.abandoned) return;
+    state.give_up_turn(worker);
+    state.wait_for_turn(lock, worker);
+    began = std::chrono::steady_clock::now();
   }
 };
 
@@ -99,21 +135,15 @@ void ThreadPool::serve(const std::shared_ptr<State>& state, const std::shared_pt
   block_signals();
   std::unique_lock lock(state->mutex);
   for (;;) {
-    state->work.wait(lock, [&] { return state->stopping || !state->waiting.empty(); });
+    state->wait_for_work(lock);
     if (state->stopping) break;
     JobPtr job = state->waiting.take();
+    state->call_a_thread();
     worker->job = job;
     state->wait_for_turn(lock, *worker);
-    auto turn_began = std::chrono::steady_clock::now();
-    job->yielded = [&] {
-      if (std::chrono::steady_clock::now() - turn_began < state->options.time_slice) return;
-      std::unique_lock again(state->mutex);
-      if (state->suspended.empty() || state->stopping || worker->abandoned) return;
-      state->give_up_turn(*worker);
-      state->wait_for_turn(again, *worker);
-      turn_began = std::chrono::steady_clock::now();
-    };
     lock.unlock();
+    Turn turn{*state, *worker, std::chrono::steady_clock::now()};
+    job->yielded = [&turn] { turn.yield(); };
     run_job(job);
     job->yielded = nullptr;
     job.reset();
@@ -126,12 +156,17 @@ void ThreadPool::serve(const std::shared_ptr<State>& state, const std::shared_pt
 }
 
 void ThreadPool::run(JobPtr job) {
-  {
-    const std::lock_guard lock(state_->mutex);
-    if (state_->stopping) return;  // dropped: it goes back to the broker
-    state_->waiting.put(std::move(job));
-  }
-  state_->work.notify_one();
+  const std::lock_guard lock(state_->mutex);
+  if (state_->stopping) return;  // dropped: it goes back to the broker
+  state_->waiting.put(std::move(job));
+  state_->call_a_thread();
+}
+
+void ThreadPool::run_all(std::vector<JobPtr> jobs) {
+  const std::lock_guard lock(state_->mutex);
+  if (state_->stopping) return;
+  for (JobPtr& job : jobs) state_->waiting.put(std::move(job));
+  state_->call_a_thread();
 }
 
 void ThreadPool::abandon(const JobPtr& job) {

@@ -23,6 +23,7 @@ class ThreadPool final : public JobPool {
   ~ThreadPool() override;
 
   void run(JobPtr job) override;
+  void run_all(std::vector<JobPtr> jobs) override;
   void abandon(const JobPtr& job) override;
   void drop_waiting() override;
   void stop() override;
@@ -32,6 +33,7 @@ class ThreadPool final : public JobPool {
  private:
   struct State;
   struct Worker;
+  struct Turn;
   static void serve(const std::shared_ptr<State>& state, const std::shared_ptr<Worker>& worker);
   void add_thread();
 

@@ -119,6 +119,7 @@ json::value WorkerCore::revoke(const json::object& arguments) {
   {
     const std::lock_guard lock(mutex_);
     for (const std::string& id : ids) revoked_.add(id);
+    any_revoked_ = true;
     for (const auto& [key, job] : jobs_) {
       const bool meant = std::find(ids.begin(), ids.end(), job->id()) != ids.end();
       if (meant && job->has_begun() && running_too) running.push_back(job);

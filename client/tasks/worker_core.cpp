@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "client/src/encoded.hpp"
 #include "client/tasks/barrier.hpp"
 #include "client/tasks/child_process.hpp"
 #include "client/tasks/coroutine_pool.hpp"
@@ -172,46 +173,56 @@ void WorkerCore::consume() {
 }
 
 Settling WorkerCore::settle(Delivery delivery) {
-  {
-    const std::lock_guard lock(mutex_);
-    ++settling_;
-  }
+  ++settling_;
   auto held = std::make_shared<Delivery>(std::move(delivery));
   return Settling(*client_, *places_, [self = shared_from_this(), held](const std::exception_ptr& error) {
     if (!error) held->ack();
     held->requeue();  // nothing, if it was acknowledged
-    const std::lock_guard lock(self->mutex_);
-    --self->settling_;
-    self->changed_.notify_all();
+    self->settled_one();
+  });
+}
+
+Settling WorkerCore::settle(const JobPtr& job) {
+  return Settling(*client_, *places_, [self = shared_from_this(), job](const std::exception_ptr& error) {
+    self->settled(job, error);
   });
 }
 
 // Until then a redelivery is adopted: what was published for this one stands for both.
-Settling WorkerCore::settle(const JobPtr& job) {
-  return Settling(*client_, *places_, [self = shared_from_this(), job](const std::exception_ptr& error) {
-    {
-      const std::lock_guard lock(self->mutex_);
-      self->forget(job);
-      if (!error) self->done_.add(Job::key_of(job->request));
-    }
-    if (!error) job->acknowledge();
-    job->give_back();
-    const std::lock_guard lock(self->mutex_);
-    --self->settling_;
-    self->changed_.notify_all();
-  });
+void WorkerCore::settled(const JobPtr& job, const std::exception_ptr& error) {
+  {
+    const std::lock_guard lock(mutex_);
+    forget(job);
+    if (!error) done_.add(job->key());
+  }
+  if (!error) job->acknowledge();
+  job->give_back();
+  settled_one();
+}
+
+void WorkerCore::settled_one() {
+  --settling_;
+  if (!stopping_) return;
+  const std::lock_guard lock(mutex_);  // who is about to wait sees it
+  changed_.notify_all();
 }
 
 // With the lock.
 void WorkerCore::forget(const JobPtr& job) {
-  const auto known = jobs_.find(Job::key_of(job->request));
+  const auto known = jobs_.find(job->key());
   if (known != jobs_.end() && known->second == job) jobs_.erase(known);
+}
+
+bool WorkerCore::is_revoked(const std::string& id) const {
+  if (!any_revoked_) return false;
+  const std::lock_guard lock(mutex_);
+  return revoked_.contains(id);
 }
 
 // -- calls coming in
 
 void WorkerCore::on_delivery(const std::string& queue, Delivery delivery) {
-  auto decoded = decode_call(delivery.message());
+  auto decoded = decode_call(client::raw_properties(delivery), delivery.body());
   if (const auto* why = std::get_if<std::string>(&decoded))
     return bury(queue, std::move(delivery), "undecodable", *why, nullptr);
   Request& request = std::get<Request>(decoded);
@@ -220,12 +231,7 @@ void WorkerCore::on_delivery(const std::string& queue, Delivery delivery) {
   const bool too_late =
       request.call.expires && *request.call.expires <= std::max(now, request.call.eta.value_or(now));
   if (too_late) return drop(std::move(request), std::move(delivery), true);
-  bool is_revoked = false;
-  {
-    const std::lock_guard lock(mutex_);
-    is_revoked = revoked_.contains(request.call.id);
-  }
-  if (is_revoked) return drop(std::move(request), std::move(delivery), false);
+  if (is_revoked(request.call.id)) return drop(std::move(request), std::move(delivery), false);
   // A clock that is behind by less than this is not worth another round through the broker.
   if (request.call.eta && *request.call.eta > now + std::chrono::milliseconds(20))
     return hold_until_due(queue, request, std::move(delivery));
@@ -248,8 +254,12 @@ bool WorkerCore::has_to_be_paced(const Registration& task, const Request& reques
 }
 
 void WorkerCore::on_paced(Pacer::Call call, Milliseconds pause) {
-  if (pause.count() <= 0)
-    return accept(*call.task, call.queue, std::move(call.request), std::move(call.delivery));
+  if (pause.count() <= 0) {
+    // Those that are accepted are gathered on the loop's thread.
+    return loop_->post([this, now = std::make_shared<Pacer::Call>(std::move(call))] {
+      accept(*now->task, now->queue, std::move(now->request), std::move(now->delivery));
+    });
+  }
   Message message = call.delivery.message();
   message.expiration = std::chrono::milliseconds(-1);
   message.headers[kPaced] = true;
@@ -272,20 +282,30 @@ bool WorkerCore::adopt(const std::string& key, const Request& request, Delivery&
   return true;
 }
 
-void WorkerCore::accept(const Registration& task, const std::string& queue, Request request,
+void WorkerCore::accept(const Registration& task, const std::string& queue, Request&& request,
                         Delivery delivery) {
-  const std::string key = Job::key_of(request);
+  std::string key = Job::key_of(request);
   JobPtr job;
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return;  // the delivery goes back
     if (adopt(key, request, delivery)) return;
-    job = std::make_shared<Job>(weak_from_this(), task, queue, std::move(request), std::move(delivery));
-    jobs_.insert_or_assign(key, job);
+    job = std::make_shared<Job>(weak_from_this(), task, queue, std::move(key), std::move(request),
+                                std::move(delivery));
+    jobs_.emplace(job->key(), job);
     ++totals_[task.name];
   }
   events_->received(job->request);
-  pool_of(task).run(std::move(job));
+  // Deliveries come many at a time: the pools are woken once for them.
+  if (accepted_.empty()) loop_->post([this] { hand_to_pools(); });
+  accepted_.push_back(std::move(job));
+}
+
+void WorkerCore::hand_to_pools() {
+  std::map<JobPool*, std::vector<JobPtr>> jobs;
+  for (JobPtr& job : accepted_) jobs[&pool_of(job->task())].push_back(std::move(job));
+  accepted_.clear();
+  for (auto& [pool, its] : jobs) pool->run_all(std::move(its));
 }
 
 void WorkerCore::hold_until_due(const std::string& queue, const Request& request, Delivery delivery) {
@@ -331,20 +351,14 @@ void WorkerCore::bury(const std::string& queue, Delivery delivery, const std::st
 // -- running
 
 bool WorkerCore::on_begin(const JobPtr& job) {
-  bool stops = false;
-  bool is_revoked = false;
-  {
-    const std::lock_guard lock(mutex_);
-    stops = stopping_;
-    is_revoked = revoked_.contains(job->request.call.id);
-  }
-  if (stops || is_revoked) {
+  const bool stops = stopping_;
+  if (stops || is_revoked(job->request.call.id)) {
     job->request_stop(stops ? StopReason::worker_stops : StopReason::cancelled);
     on_end(job, outcome_of(std::make_exception_ptr(Cancelled("revoked"))));
     return false;
   }
-  const auto now = std::chrono::system_clock::now();
-  if (job->request.call.expires && *job->request.call.expires <= now) {
+  const auto& expires = job->request.call.expires;
+  if (expires && *expires <= std::chrono::system_clock::now()) {
     job->request_stop(StopReason::cancelled);
     on_end(job, outcome_of(std::make_exception_ptr(Cancelled("expired"))));
     return false;
@@ -362,13 +376,16 @@ void WorkerCore::watch_limits(const JobPtr& job) {
   const TaskOptions& options = job->task().options;
   const Milliseconds soft = call.soft_limit.count() > 0 ? call.soft_limit : options.soft_limit;
   const Milliseconds hard = call.hard_limit.count() > 0 ? call.hard_limit : options.hard_limit;
+  if (soft.count() <= 0 && hard.count() <= 0) return;
   const std::lock_guard lock(mutex_);
+  job->is_timed = true;
   if (soft.count() > 0)
     job->soft_timer = loop_->after(soft, [job] { job->request_stop(StopReason::soft_limit); });
   if (hard.count() > 0) job->hard_timer = loop_->after(hard, [this, job] { on_hard_limit(job); });
 }
 
 void WorkerCore::unwatch(Job& job) {
+  if (!job.is_timed) return;
   const std::lock_guard lock(mutex_);
   if (job.soft_timer) loop_->cancel(*job.soft_timer);
   if (job.hard_timer) loop_->cancel(*job.hard_timer);
@@ -394,10 +411,7 @@ void WorkerCore::on_end(const JobPtr& job, Outcome outcome) {
     changed_.notify_all();
     return;
   }
-  {
-    const std::lock_guard lock(mutex_);
-    ++settling_;
-  }
+  ++settling_;
   ++processed_;
   finish(job, outcome);
 }
@@ -426,7 +440,7 @@ void WorkerCore::stop(const std::function<bool()>& hurry) {
   std::vector<Consumer> consumers;
   {
     const std::lock_guard lock(mutex_);
-    if (std::exchange(stopping_, true)) return;
+    if (stopping_.exchange(true)) return;
     consumers.swap(consumers_);
   }
   for (Consumer& consumer : consumers) consumer.cancel();

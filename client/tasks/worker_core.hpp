@@ -13,6 +13,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -59,7 +60,7 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
   JobPool& pool_of(const Registration& task);
 
   void on_delivery(const std::string& queue, Delivery delivery);
-  void accept(const Registration& task, const std::string& queue, Request request, Delivery delivery);
+  void accept(const Registration& task, const std::string& queue, Request&& request, Delivery delivery);
   bool has_to_be_paced(const Registration& task, const Request& request) const;
   void on_paced(Pacer::Call call, Milliseconds pause);
   bool adopt(const std::string& key, const Request& request, Delivery& delivery);
@@ -76,6 +77,11 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
   Settling settle(Delivery delivery);
   Settling settle(const JobPtr& job);
   void forget(const JobPtr& job);
+  void settled(const JobPtr& job, const std::exception_ptr& error);
+  void settled_one();
+  bool is_revoked(const std::string& id) const;
+  // Gives the pools what was accepted since, each all of its at once.
+  void hand_to_pools();
   void finish(const JobPtr& job, const Outcome& outcome);
   void succeed(const JobPtr& job, const Outcome& outcome, Settling& settling);
   void try_again(const JobPtr& job, const Outcome& outcome, Settling& settling);
@@ -115,16 +121,18 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
   std::unique_ptr<RemoteControl> control_;
   std::map<Pool, std::unique_ptr<JobPool>> pools_;
   std::vector<Consumer> consumers_;
+  std::vector<JobPtr> accepted_;  // on the loop: not with a pool yet
   std::exception_ptr cannot_delay_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::unordered_map<std::string, JobPtr> jobs_;  // by key: accepted, and not settled
-  RememberedIds done_{10'000};                    // keys whose acknowledgement may have been lost
+  std::unordered_map<std::string_view, JobPtr> jobs_;  // by their keys: accepted, and not settled
+  RememberedIds done_{10'000};                         // keys whose acknowledgement may have been lost
   RememberedIds revoked_{50'000};
+  std::atomic<bool> any_revoked_{false};
   Prng random_;
-  std::size_t settling_ = 0;
-  bool stopping_ = false;
+  std::atomic<std::size_t> settling_{0};
+  std::atomic<bool> stopping_{false};  // set with the mutex
   bool shutdown_asked_ = false;
   std::atomic<std::uint64_t> processed_{0};
   std::map<std::string, std::uint64_t> totals_;  // by task

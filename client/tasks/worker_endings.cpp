@@ -24,6 +24,10 @@ Status status_of(State state, const Outcome& outcome) {
   return status;
 }
 
+bool is_answered(const Request& request, State state) {
+  return !request.reply_to.empty() && !(request.call.ignore_result && state == State::success);
+}
+
 }  // namespace
 
 void WorkerCore::finish(const JobPtr& job, const Outcome& outcome) {
@@ -45,7 +49,7 @@ void WorkerCore::finish(const JobPtr& job, const Outcome& outcome) {
 
 void WorkerCore::send_result(const Request& request, const Status& status, Settling& settling,
                              const boost::json::array& children) {
-  if (request.reply_to.empty() || (request.call.ignore_result && status.state == State::success)) return;
+  if (!is_answered(request, status.state)) return;
   settling.send(Address(request.reply_to), encode_result(request, status, children));
 }
 
@@ -80,11 +84,13 @@ void WorkerCore::succeed(const JobPtr& job, const Outcome& outcome, Settling& se
     send_call(std::move(next), job->request, job->queue, settling);
   }
   if (!call.barrier.is_null()) arrive(job, outcome.value, settling);
-  Status status;
-  status.state = State::success;
-  status.name = to_string(State::success);
-  status.value = outcome.value;
-  send_result(job->request, status, settling, children);
+  if (is_answered(job->request, State::success)) {
+    Status status;
+    status.state = State::success;
+    status.name = to_string(State::success);
+    status.value = outcome.value;
+    send_result(job->request, status, settling, children);
+  }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - job->started();
   events_->succeeded(job->request, outcome.value, took.count());
 }

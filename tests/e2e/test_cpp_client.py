@@ -113,6 +113,29 @@ def test_an_exclusive_queue_its_binding_and_its_consumer_come_back_after_a_resta
         driver.wait(10)
 
 
+def test_a_thousand_clients_are_back_soon_after_a_kill_and_hinder_nobody(tmp_path):
+    broker = Millrace(tmp_path).start()
+    driver = subprocess.Popen(
+        [str(DRIVER), "storm", url(broker), "cpp-storm", "1000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    watchdog = threading.Timer(85, driver.kill)
+    watchdog.start()
+    try:
+        assert driver.stdout.readline() == b"connected\n"
+        broker.kill()
+        broker.start()
+        out, err = driver.communicate(timeout=85)
+        assert driver.returncode == 0, err.decode()
+        all_back, slowest_trip = (float(figure) for figure in out.split())
+        print(f"all back {all_back:.2f} s after the first, slowest round trip {slowest_trip:.0f} ms")
+        assert slowest_trip < 10_000
+    finally:
+        watchdog.cancel()
+        driver.kill()
+        driver.wait(10)
+        broker.end()
+
+
 def publish(process, exchange, *bodies):
     connection = pika.BlockingConnection(parameters(process))
     channel = connection.channel()

@@ -1,4 +1,6 @@
 // What test_cpp_client.py has libmillrace do with a real broker: driver VERB BROKER QUEUE [COUNT].
+#include <sys/resource.h>
+
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/json/src.hpp>
@@ -300,13 +302,75 @@ void speed(const Arguments& arguments) {
   client.delete_queue(arguments.queue);
 }
 
+// So many clients that lose their broker at one moment; another one measures meanwhile how long a round trip
+// takes once it is back itself. Prints from when they came back: the seconds from the first to the last, and
+// the slowest round trip in milliseconds.
+void storm(const Arguments& arguments) {
+  using Clock = std::chrono::steady_clock;
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);  // a client has a socket and what its thread waits by
+  std::mutex mutex;
+  std::condition_variable changed;
+  int connections = 0;
+  Clock::time_point first_back;
+  Clock::time_point last_back;
+  EventLoop loop(1);
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < arguments.count; ++i) {
+    ClientOptions options(arguments.url);
+    options.name = "storm " + std::to_string(i);
+    clients.push_back(std::make_unique<Client>(std::move(options), loop));
+    clients.back()->on_event([&](const Event& event) {
+      if (event.kind != EventKind::connected) return;
+      const std::lock_guard lock(mutex);
+      if (connections++ == arguments.count) first_back = Clock::now();
+      last_back = Clock::now();
+      changed.notify_all();
+    });
+    clients.back()->async_declare_queue(arguments.queue, [](std::exception_ptr, const QueueInfo&) {});
+  }
+  const auto wait_for = [&](int count) {
+    std::unique_lock lock(mutex);
+    const bool all = changed.wait_for(lock, std::chrono::seconds(60), [&] { return connections >= count; });
+    check(all, "all are connected, not only " + std::to_string(connections));
+  };
+  wait_for(arguments.count);
+  Client witness(options_for(arguments));
+  std::atomic<int> witness_connections{0};
+  witness.on_event([&](const Event& event) { witness_connections += event.kind == EventKind::connected; });
+  witness.declare_queue(arguments.queue + "-witness");
+  std::atomic<bool> ended{false};
+  std::chrono::duration<double, std::milli> slowest{0};
+  int trips = 0;
+  std::thread trips_of_witness([&] {
+    while (!ended) {
+      const int connection = witness_connections;
+      const auto began = Clock::now();
+      witness.publish(arguments.queue + "-witness", "x");
+      witness.get(arguments.queue + "-witness").ack();
+      if (connection < 2 || connection != witness_connections) continue;
+      slowest = std::max<decltype(slowest)>(slowest, Clock::now() - began);
+      ++trips;
+    }
+  });
+  std::cout << "connected" << std::endl;
+  wait_for(2 * arguments.count);
+  ended = true;
+  trips_of_witness.join();
+  check(trips > 0, "the witness came round");
+  std::cout << std::chrono::duration<double>(last_back - first_back).count() << ' ' << slowest.count()
+            << std::endl;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
   const std::map<std::string, std::function<void(const Arguments&)>> verbs{
       {"publish", publish}, {"round_trip", round_trip}, {"errors", errors},   {"requests", requests},
       {"follow", follow},   {"speed", speed},           {"confirm", confirm}, {"drain", drain},
-      {"idle", idle},       {"events", events}};
+      {"idle", idle},       {"events", events},         {"storm", storm}};
   if (argc < 4 || !verbs.contains(argv[1])) {
     std::cerr << "usage: driver VERB BROKER QUEUE [COUNT]\n";
     return 2;

@@ -44,12 +44,8 @@ const Executor& executor(const ProducerCore& core);
 
 template <class R>
 void start_submit_typed(ProducerCore& core, CallData call, millrace::detail::Completion<Result<R>> done) {
-  auto held = std::make_shared<millrace::detail::Completion<Result<R>>>(std::move(done));
-  auto submitted = [held](std::exception_ptr error, UntypedResult state) {
-    held->later(std::move(error), Result<R>(std::move(state)));
-  };
-  start_submit(core, std::move(call),
-               millrace::detail::Completion<UntypedResult>(std::move(submitted), executor(core)));
+  const auto typed = [](UntypedResult state) { return Result<R>(std::move(state)); };
+  start_submit(core, std::move(call), millrace::detail::forward_to<UntypedResult>(std::move(done), typed));
 }
 
 }  // namespace detail
