@@ -102,7 +102,7 @@ class Submitting {
   }
   void wait_for_room(int window) const {
     while (submitted_ - confirmed_.load(std::memory_order_relaxed) >= window)
-      std::this_thread::sleep_for(50us);
+      std::this_thread::sleep_for(500us);
   }
   void wait_for_all() const { wait_for_room(1); }
 
@@ -137,7 +137,7 @@ class BusyWorker {
     worker_.start();
   }
   void wait_for(int count) {
-    while (done_ < count) std::this_thread::sleep_for(50us);
+    while (done_ < count) std::this_thread::sleep_for(500us);
   }
 
  private:
@@ -207,7 +207,7 @@ void run_paced(const Settings& settings) {
       submitting.submit(timed(i, nanoseconds(due)));
     }
     submitting.wait_for_all();
-    while (done.load(std::memory_order_acquire) < count) std::this_thread::sleep_for(50us);
+    while (done.load(std::memory_order_acquire) < count) std::this_thread::sleep_for(500us);
   });
   std::sort(waited.begin() + warm, waited.end());
   const auto at = [&](double part) {

@@ -473,7 +473,7 @@ void WorkerCore::stop(const std::function<bool()>& hurry) {
     events_->worker("worker-offline", 0, processed_);
   }
   client_->close();
-  if (loop_) loop_->stop();
+  if (loop_) loop_->finish();  // nothing of it runs when this object goes
 }
 
 bool WorkerCore::wait_for_shutdown(std::chrono::milliseconds time) {
