@@ -44,7 +44,7 @@ void ConsumerChannel::forget_unsettled() {
 void ConsumerChannel::on_open() {
   forget_unsettled();
   const std::uint16_t credit = prefetch();
-  together_ = static_cast<std::uint16_t>(std::clamp(credit / 4, 1, 64));
+  together_ = static_cast<std::uint16_t>(std::clamp(credit / 2, 1, 64));
   if (!options_.no_ack) send(amqp::basic::Qos{0, credit, false});
   Buffer arguments;
   write_table(arguments, options_.arguments);

@@ -110,7 +110,8 @@ void start_close(Core& core, Completion<> done) {
 
 namespace {
 
-void submit_publish(Core& core, std::unique_ptr<Publish> publish, Completion<Receipt> done) {
+// `done` is left with the caller when this throws.
+void submit_publish(Core& core, std::unique_ptr<Publish> publish, Completion<Receipt>& done) {
   if (!core.reserve_pending(publish->bytes()))
     throw ClientError(
         ErrorKind::overloaded,
@@ -133,14 +134,14 @@ void start_publish_encoded(Core& core, client::Encoded message, Completion<Recei
     publish->message_id = std::move(message.message_id);
     publish->mandatory = message.mandatory;
     publish->deadline = core.deadline({});
-    submit_publish(core, std::move(publish), std::move(done));
+    submit_publish(core, std::move(publish), done);
   });
 }
 
 }  // namespace
 
 void start_publish(Core& core, Address to, Message message, Completion<Receipt> done) {
-  checked(core, done, [&] { submit_publish(core, make_publish(core, to, message), std::move(done)); });
+  checked(core, done, [&] { submit_publish(core, make_publish(core, to, message), done); });
 }
 
 void start_request(Core& core, Address to, Message message, Completion<Message> done) {

@@ -313,30 +313,39 @@ void storm(const Arguments& arguments) {
   setrlimit(RLIMIT_NOFILE, &files);  // a client has a socket and what its thread waits by
   std::mutex mutex;
   std::condition_variable changed;
-  int connections = 0;
+  int connected = 0;
+  int back = 0;
   Clock::time_point first_back;
   Clock::time_point last_back;
+  const auto came_back = [&] {
+    const std::lock_guard lock(mutex);
+    last_back = Clock::now();
+    if (back++ == 0) first_back = last_back;
+    changed.notify_all();
+  };
   EventLoop loop(1);
   std::vector<std::unique_ptr<Client>> clients;
   for (int i = 0; i < arguments.count; ++i) {
     ClientOptions options(arguments.url);
     options.name = "storm " + std::to_string(i);
     clients.push_back(std::make_unique<Client>(std::move(options), loop));
-    clients.back()->on_event([&](const Event& event) {
-      if (event.kind != EventKind::connected) return;
+    clients.back()->on_event([&came_back, lost = false](const Event& event) mutable {
+      if (event.kind == EventKind::connected && std::exchange(lost, false)) came_back();
+      if (event.kind == EventKind::disconnected) lost = true;
+    });
+    clients.back()->async_declare_queue(arguments.queue, [&](Failure failure, const QueueInfo&) {
       const std::lock_guard lock(mutex);
-      if (connections++ == arguments.count) first_back = Clock::now();
-      last_back = Clock::now();
+      connected += !failure;
       changed.notify_all();
     });
-    clients.back()->async_declare_queue(arguments.queue, [](std::exception_ptr, const QueueInfo&) {});
   }
-  const auto wait_for = [&](int count) {
+  const auto wait_for = [&](const int& number, const std::string& what) {
     std::unique_lock lock(mutex);
-    const bool all = changed.wait_for(lock, std::chrono::seconds(60), [&] { return connections >= count; });
-    check(all, "all are connected, not only " + std::to_string(connections));
+    const bool all =
+        changed.wait_for(lock, std::chrono::seconds(60), [&] { return number >= arguments.count; });
+    check(all, "all " + what + ", not only " + std::to_string(number));
   };
-  wait_for(arguments.count);
+  wait_for(connected, "are connected");
   Client witness(options_for(arguments));
   std::atomic<int> witness_connections{0};
   witness.on_event([&](const Event& event) { witness_connections += event.kind == EventKind::connected; });
@@ -356,7 +365,7 @@ void storm(const Arguments& arguments) {
     }
   });
   std::cout << "connected" << std::endl;
-  wait_for(2 * arguments.count);
+  wait_for(back, "are back");
   ended = true;
   trips_of_witness.join();
   check(trips > 0, "the witness came round");
