@@ -109,25 +109,24 @@ void ConsumerChannel::hand_over() {
 }
 
 void ConsumerChannel::settle(const Settlement& settlement) {
-  const auto at = std::lower_bound(unsettled_.begin(), unsettled_.end(), settlement.tag);
-  if (at == unsettled_.end() || *at != settlement.tag) return;
-  switch (settlement.how) {
-    case Settlement::How::ack:
-      acked_.push_back(settlement.tag);
-      return;
-    case Settlement::How::requeue:
-      send(amqp::basic::Reject{settlement.tag, true});
-      break;
-    case Settlement::How::reject:
-      send(amqp::basic::Reject{settlement.tag, false});
-      break;
+  if (!std::binary_search(unsettled_.begin(), unsettled_.end(), settlement.tag)) return;
+  if (settlement.how == Settlement::How::ack) {
+    acked_.push_back(settlement.tag);
+    return;
   }
-  unsettled_.erase(at);
+  send_acks();  // they came first
+  send(amqp::basic::Reject{settlement.tag, settlement.how == Settlement::How::requeue});
+  unsettled_.erase(std::lower_bound(unsettled_.begin(), unsettled_.end(), settlement.tag));
+}
+
+void ConsumerChannel::settled() {
+  send_acks();
+  if (stopping_ && unsettled_.empty()) core_.remove_channel(number());
 }
 
 // One basic.ack with `multiple` (AMQP 0-9-1 §1.8.3.13) for all that come before the first message that is
 // still worked on; one each for those behind it.
-void ConsumerChannel::settled() {
+void ConsumerChannel::send_acks() {
   std::sort(acked_.begin(), acked_.end());
   std::size_t first = 0;
   while (first < acked_.size() && acked_[first] == unsettled_[first]) ++first;
@@ -140,7 +139,6 @@ void ConsumerChannel::settled() {
     unsettled_.erase(std::lower_bound(unsettled_.begin(), unsettled_.end(), acked_[i]));
   }
   acked_.clear();
-  if (stopping_ && unsettled_.empty()) core_.remove_channel(number());
 }
 
 bool ConsumerChannel::stop() {

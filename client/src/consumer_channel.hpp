@@ -43,6 +43,7 @@ class ConsumerChannel final : public Channel {
   void on_closed(const std::exception_ptr& why, bool link_lost) override;
   std::uint16_t prefetch() const;
   void forget_unsettled();
+  void send_acks();
 
   const std::string queue_;
   const ConsumeOptions options_;
