@@ -83,9 +83,14 @@ AmqpServer amqp_url(Session& session) {
   return server;
 }
 
+ClientOptions AmqpServer::client_options() const {
+  ClientOptions options(url);
+  options.tls = tls;
+  return options;
+}
+
 std::unique_ptr<Client> connect_client(const AmqpServer& server, const std::string& name) {
-  ClientOptions options(server.url);
-  options.tls = server.tls;
+  ClientOptions options = server.client_options();
   options.name = name;
   options.connect_timeout = kConnectTimeout;
   options.heartbeat = std::chrono::seconds(10);

@@ -13,6 +13,8 @@ namespace millrace::cli {
 struct AmqpServer {
   std::string url;  // amqp://… or amqps://…, with the session's user and vhost
   TlsOptions tls;
+
+  ClientOptions client_options() const;
 };
 // Where --amqp says, else where the broker says that it listens, over TLS if the API is asked over it. Stops
 // with kUnreachable when the broker serves no messages over TLS then.

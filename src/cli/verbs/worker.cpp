@@ -102,9 +102,9 @@ int work(Session& session) {
   const Given& given = session.given;
   Commands commands = commands_of(given);
   const tasks::WorkerOptions options = options_of(given);
-  const std::string url = amqp_url(session);
-  connect_client(url, "millrace worker")->close();  // it gets there, else with the other commands' errors
-  tasks::Worker worker(url, options);
+  const AmqpServer server = amqp_url(session);
+  connect_client(server, "millrace worker")->close();  // it gets there, else with the other commands' errors
+  tasks::Worker worker(server.client_options(), options);
   add_tasks(worker, std::move(commands), given);
   worker.run([&] {
     session.say(printable(worker.name()) + " takes tasks",
