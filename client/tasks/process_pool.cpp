@@ -31,6 +31,8 @@ using Clock = std::chrono::steady_clock;
 
 // A thread with at most one child.
 struct ProcessPool::Slot {
+  explicit Slot(std::size_t number) : place(number) {}
+  const std::size_t place;  // in the line
   std::thread thread;
   // With the mutex:
   pid_t pid = -1;
@@ -43,7 +45,10 @@ struct ProcessPool::Slot {
 };
 
 struct ProcessPool::State {
-  ProcessPoolOptions options;
+  explicit State(const ProcessPoolOptions& given)
+      : options(given), waiting(given.dispatch, given.processes) {}
+
+  const ProcessPoolOptions options;
   mutable std::mutex mutex;
   std::condition_variable work;
   std::condition_variable minding;  // something to mind, or stopping
@@ -88,11 +93,11 @@ struct ProcessPool::State {
   }
 };
 
-ProcessPool::ProcessPool(ProcessPoolOptions options) : options_(options), state_(std::make_shared<State>()) {
-  state_->options = options;
+ProcessPool::ProcessPool(ProcessPoolOptions options)
+    : options_(options), state_(std::make_shared<State>(options)) {
   const std::lock_guard lock(state_->mutex);
   for (unsigned i = 0; i < options.processes; ++i) {
-    state_->slots.push_back(std::make_unique<Slot>());
+    state_->slots.push_back(std::make_unique<Slot>(i));
     Slot& slot = *state_->slots.back();
     slot.thread = std::thread([state = state_, &slot] { state->serve(slot); });
   }
@@ -109,7 +114,8 @@ void ProcessPool::run(JobPtr job) {
     if (state_->stopping) return;
     state_->waiting.put(std::move(job));
   }
-  state_->work.notify_one();
+  if (options_.dispatch == Dispatch::idle_first) return state_->work.notify_one();
+  state_->work.notify_all();  // the one that is meant knows it
 }
 
 void ProcessPool::abandon(const JobPtr& job) {
@@ -120,9 +126,9 @@ void ProcessPool::abandon(const JobPtr& job) {
 }
 
 void ProcessPool::drop_waiting() {
-  WaitingJobs dropped;  // let go of without the mutex
+  std::vector<JobPtr> dropped;  // let go of without the mutex
   const std::lock_guard lock(state_->mutex);
-  std::swap(dropped, state_->waiting);
+  dropped = state_->waiting.take_all();
 }
 
 void ProcessPool::stop() {
@@ -144,9 +150,9 @@ void ProcessPool::stop() {
 
 bool ProcessPool::State::take_job(Slot& slot) {
   std::unique_lock lock(mutex);
-  work.wait(lock, [this] { return stopping || !waiting.empty(); });
+  work.wait(lock, [&] { return stopping || waiting.any_for(slot.place); });
   if (stopping) return false;
-  slot.job = waiting.take();
+  slot.job = waiting.take(slot.place);
   return true;
 }
 

@@ -16,6 +16,7 @@ struct ProcessPoolOptions {
   unsigned running_max = 0;  // 0: as many as there are
   Milliseconds time_slice{100};
   ProcessLimits limits;
+  Dispatch dispatch = Dispatch::idle_first;
 };
 
 class ProcessPool final : public JobPool {

@@ -40,6 +40,7 @@ void run_job(const JobPtr& job) {
 }  // namespace
 
 struct ThreadPool::Worker {
+  std::size_t place = 0;  // in the line; of who comes in the place of one that was abandoned as well
   std::thread thread;
   JobPtr job;  // what it runs
   bool has_turn = false;
@@ -49,7 +50,9 @@ struct ThreadPool::Worker {
 
 // Outlives the pool as long as an abandoned thread does.
 struct ThreadPool::State {
-  ThreadPoolOptions options;
+  explicit State(const ThreadPoolOptions& given) : options(given), waiting(given.dispatch, given.threads) {}
+
+  const ThreadPoolOptions options;
   std::mutex mutex;
   std::condition_variable work;   // something waits, or stopping
   std::condition_variable turns;  // a turn is free, or stopping
@@ -64,8 +67,8 @@ struct ThreadPool::State {
   unsigned running_max() const { return options.running_max == 0 ? ~0U : options.running_max; }
   bool has_turn() const { return running < running_max(); }
 
-  void wait_for_work(std::unique_lock<std::mutex>& lock) {
-    while (!stopping && waiting.empty()) {
+  void wait_for_work(std::unique_lock<std::mutex>& lock, const Worker& worker) {
+    while (!stopping && !waiting.any_for(worker.place)) {
       ++idle;
       work.wait(lock);
       --idle;
@@ -75,7 +78,9 @@ struct ThreadPool::State {
   // One thread is called at a time, and calls the next one if there is still work when it comes: short tasks
   // are done by then, and waking a thread costs more than they do.
   void call_a_thread() {
-    if (waking || idle == 0 || waiting.empty()) return;
+    if (idle == 0 || waiting.empty()) return;
+    if (waiting.has_lines()) return work.notify_all();  // those that are meant know it
+    if (waking) return;
     waking = true;
     work.notify_one();
   }
@@ -114,10 +119,10 @@ struct ThreadPool::Turn {
   }
 };
 
-ThreadPool::ThreadPool(ThreadPoolOptions options) : options_(options), state_(std::make_shared<State>()) {
-  state_->options = options;
+ThreadPool::ThreadPool(ThreadPoolOptions options)
+    : options_(options), state_(std::make_shared<State>(options)) {
   const std::lock_guard lock(state_->mutex);
-  for (unsigned i = 0; i < options.threads; ++i) add_thread();
+  for (unsigned i = 0; i < options.threads; ++i) add_thread(i);
 }
 
 ThreadPool::~ThreadPool() {
@@ -125,8 +130,9 @@ ThreadPool::~ThreadPool() {
 }
 
 // With the mutex.
-void ThreadPool::add_thread() {
+void ThreadPool::add_thread(std::size_t place) {
   auto worker = std::make_shared<Worker>();
+  worker->place = place;
   state_->workers.push_back(worker);
   worker->thread = std::thread([state = state_, worker] { serve(state, worker); });
 }
@@ -135,10 +141,10 @@ void ThreadPool::serve(const std::shared_ptr<State>& state, const std::shared_pt
   block_signals();
   std::unique_lock lock(state->mutex);
   for (;;) {
-    state->wait_for_work(lock);
+    state->wait_for_work(lock, *worker);
     if (state->stopping) break;
-    JobPtr job = state->waiting.take();
-    state->call_a_thread();
+    JobPtr job = state->waiting.take(worker->place);
+    if (!state->waiting.has_lines()) state->call_a_thread();
     worker->job = job;
     state->wait_for_turn(lock, *worker);
     lock.unlock();
@@ -175,15 +181,15 @@ void ThreadPool::abandon(const JobPtr& job) {
     if (worker->job != job || worker->abandoned) continue;
     worker->abandoned = true;
     state_->give_up_turn(*worker);
-    if (!state_->stopping) add_thread();
+    if (!state_->stopping) add_thread(worker->place);
     return;
   }
 }
 
 void ThreadPool::drop_waiting() {
-  WaitingJobs dropped;  // let go of without the mutex
+  std::vector<JobPtr> dropped;  // let go of without the mutex
   const std::lock_guard lock(state_->mutex);
-  std::swap(dropped, state_->waiting);
+  dropped = state_->waiting.take_all();
 }
 
 void ThreadPool::stop() {

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "client/tasks/pool.hpp"
+#include "millrace/tasks/worker.hpp"
 
 namespace millrace::tasks {
 
@@ -15,6 +16,7 @@ struct ThreadPoolOptions {
   unsigned threads = 1;
   unsigned running_max = 0;  // 0: as many as there are threads
   Milliseconds time_slice{100};
+  Dispatch dispatch = Dispatch::idle_first;
 };
 
 class ThreadPool final : public JobPool {
@@ -35,7 +37,7 @@ class ThreadPool final : public JobPool {
   struct Worker;
   struct Turn;
   static void serve(const std::shared_ptr<State>& state, const std::shared_ptr<Worker>& worker);
-  void add_thread();
+  void add_thread(std::size_t place);
 
   const ThreadPoolOptions options_;
   const std::shared_ptr<State> state_;

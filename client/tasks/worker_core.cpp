@@ -137,15 +137,16 @@ void WorkerCore::make_pools() {
     if (pool) continue;
     switch (task.options.pool) {
       case Pool::threads:
-        pool = std::make_unique<ThreadPool>(
-            ThreadPoolOptions{options_.threads, options_.running_max, options_.time_slice});
+        pool = std::make_unique<ThreadPool>(ThreadPoolOptions{options_.threads, options_.running_max,
+                                                              options_.time_slice, options_.dispatch});
         break;
       case Pool::coroutines:
         pool = std::make_unique<CoroutinePool>(options_.threads, options_.coroutines);
         break;
       case Pool::processes:
-        pool = std::make_unique<ProcessPool>(ProcessPoolOptions{
-            options_.processes, options_.running_max, options_.time_slice, options_.process_limits});
+        pool = std::make_unique<ProcessPool>(ProcessPoolOptions{options_.processes, options_.running_max,
+                                                                options_.time_slice, options_.process_limits,
+                                                                options_.dispatch});
         break;
     }
   }

@@ -146,6 +146,16 @@ def test_soft_and_hard_limits_end_tasks_on_threads_and_in_processes(process, wor
     drive(process, "limits", queue)
 
 
+def test_calls_go_to_whoever_is_free(process, worker, queue):
+    worker(threads=2, prefetch=16)
+    drive(process, "idle_first", queue)
+
+
+def test_calls_go_round_threads_and_processes_where_that_is_asked_for(process, worker, queue):
+    worker(threads=2, processes=2, prefetch=16, round_robin=1)
+    drive(process, "going_round", queue)
+
+
 def test_a_process_that_dies_is_reported_and_replaced(process, worker, queue, channel):
     worker(memory_mb=2048, cpu_s=1, tasks_max=5)
     drive(process, "processes", queue)

@@ -42,6 +42,7 @@ const Task<double(std::string, int, double)> note_then_rest{"tasks.note_then_res
 const Task<std::string(std::string)> misbehave{"tasks.misbehave", {"how"}};
 const Task<int(std::vector<int>)> total{"tasks.total", {"numbers"}};
 const Task<int()> child_pid{"tasks.child_pid"};
+const Task<int()> thread_id{"tasks.thread_id"};
 const Task<double(double)> rest_in_process{"tasks.rest_in_process", {"seconds"}};
 
 struct Arguments {
@@ -95,6 +96,7 @@ void work(const Arguments& arguments) {
   options.prefetch = static_cast<std::uint16_t>(arguments.number("prefetch", 0));
   options.running_max = static_cast<unsigned>(arguments.number("running_max", 0));
   options.time_slice = std::chrono::milliseconds(arguments.number("time_slice", 50));
+  if (arguments.number("round_robin", 0) != 0) options.dispatch = Dispatch::round_robin;
   options.events = arguments.number("events", 0) != 0;
   options.drain_time = std::chrono::milliseconds(arguments.number("drain_ms", 20'000));
   options.stop_time = std::chrono::milliseconds(arguments.number("stop_ms", 2'000));
@@ -141,6 +143,7 @@ void work(const Arguments& arguments) {
     return rest_for(context, seconds);
   });
   worker.on(misbehave, misbehaving).in_process();
+  worker.on(thread_id, [] { return static_cast<int>(gettid()); });
   worker.on(child_pid, [] { return static_cast<int>(getpid()); }).in_process();
   worker.on(rest_in_process, rest_for).in_process();
   worker.run([&] { std::cout << "ready " << worker.name() << std::endl; });
@@ -271,6 +274,38 @@ void processes(const Arguments& arguments) {
   for (int i = 0; i < 30; ++i) ++seen[producer.submit(child_pid()).get(20s)];
   check(first != getpid(), "tasks run elsewhere");
   for (const auto& [pid, times] : seen) check(times <= 5, "a process is replaced after its five tasks");
+}
+
+// Who carries out eight short calls: how many of them each of the two.
+std::map<int, int> share(Producer& producer, const Task<int()>& task) {
+  std::vector<Result<int>> asked;
+  for (int i = 0; i < 8; ++i) asked.push_back(producer.submit(task()));
+  std::map<int, int> calls;
+  for (Result<int>& result : asked) ++calls[result.get(20s)];
+  return calls;
+}
+
+void going_round(const Arguments& arguments) {
+  Producer producer(arguments.url, producing(arguments));
+  for (const Task<int()>& task : {thread_id, child_pid}) {
+    const std::map<int, int> calls = share(producer, task);
+    check(calls.size() == 2 && calls.begin()->second == 4, "each has its four calls of " + task.name());
+  }
+  const auto began = std::chrono::steady_clock::now();
+  Result<double> rests = producer.submit(rest(1.5));
+  share(producer, thread_id);
+  check(std::chrono::steady_clock::now() - began > 1s, "those of the busy thread have waited for it");
+  rests.get(20s);
+}
+
+void idle_first(const Arguments& arguments) {
+  Producer producer(arguments.url, producing(arguments));
+  const auto began = std::chrono::steady_clock::now();
+  Result<double> rests = producer.submit(rest(3));
+  const std::map<int, int> calls = share(producer, thread_id);
+  check(calls.size() == 1 && calls.begin()->second == 8, "the free thread carries out all");
+  check(std::chrono::steady_clock::now() - began < 2s, "and none waits for the busy one");
+  rests.get(20s);
 }
 
 void uniqueness(const Arguments& arguments) {
@@ -474,6 +509,8 @@ int main(int argc, char** argv) try {
                                                                 {"reporting", reporting},
                                                                 {"limits", limits},
                                                                 {"processes", processes},
+                                                                {"going_round", going_round},
+                                                                {"idle_first", idle_first},
                                                                 {"uniqueness", uniqueness},
                                                                 {"notes", submit_notes},
                                                                 {"celery", ask_celery},

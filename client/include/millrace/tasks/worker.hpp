@@ -78,6 +78,12 @@ class TaskOptions {
   Pool pool = Pool::threads;
 };
 
+// Which thread or process of a worker a call goes to.
+enum class Dispatch : std::uint8_t {
+  idle_first,   // whichever is free first
+  round_robin,  // each in its turn, busy or not: all get the same number of calls
+};
+
 class WorkerOptions {
  public:
   WorkerOptions() = default;
@@ -94,6 +100,8 @@ class WorkerOptions {
   // Calls held by this worker, running ones included, of each queue. 0: as many as run at once, so that none
   // waits here while another worker is idle. More of it only pays for tasks of less than a millisecond.
   std::uint16_t prefetch = 0;
+  // Going round shares calls out before they begin, so it needs a `prefetch` that lets some wait.
+  Dispatch dispatch = Dispatch::idle_first;
   // Tasks that run on threads at once, if less than there are threads: the others wait their turn, which
   // comes when one ends or calls Context::yield after `time_slice`. 0: no such limit.
   unsigned running_max = 0;
