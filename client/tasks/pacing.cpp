@@ -10,8 +10,9 @@ namespace json = boost::json;
 using namespace std::chrono_literals;
 using std::chrono::microseconds;
 
-// Another worker has the message for some milliseconds. When nobody brings it for that long there is none.
-constexpr std::chrono::milliseconds kNobodyHasIt{500};
+// Another worker has the message for some milliseconds, or the broker takes a while to see that one has died.
+// When nobody brings it for that long somebody has purged the queue.
+constexpr std::chrono::milliseconds kNobodyHasIt{30'000};
 constexpr std::chrono::milliseconds kBetweenLooks{5};
 // Times that are nearer are waited for here.
 constexpr Milliseconds kNear{20};
@@ -27,10 +28,10 @@ struct Taken {
 };
 
 // Two messages are there when a worker died between the new one and the old one: the later time counts.
-Taken take_next(Client& client, const std::string& queue) {
+Taken take_next(Client& client, const std::string& queue, const std::function<bool()>& stopped) {
   Taken taken;
   const auto given_up = std::chrono::steady_clock::now() + kNobodyHasIt;
-  while (taken.deliveries.empty() && std::chrono::steady_clock::now() < given_up) {
+  while (taken.deliveries.empty() && std::chrono::steady_clock::now() < given_up && !stopped()) {
     while (Delivery delivery = client.get(queue)) {
       const json::value kept = json::parse(delivery.body());
       taken.next = std::max(taken.next, WallTime(microseconds(kept.at("next_us").to_number<std::int64_t>())));
@@ -58,7 +59,17 @@ WallTime take_time(WallTime& next, WallTime now, const TaskOptions& options) {
 }
 
 void Pacer::declare(const std::string& task) {
-  client_.declare_queue(QueueSpec(queue_of(task)));
+  const std::string queue = queue_of(task);
+  bool is_new = false;
+  try {
+    client_.inspect_queue(queue);
+  } catch (const ClientError& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    is_new = true;
+  }
+  client_.declare_queue(QueueSpec(queue));
+  // Several workers that begin together do no harm: of several messages the latest time counts.
+  if (is_new) put_next(client_, queue, WallTime());
 }
 
 void Pacer::put(Call call) {
@@ -104,7 +115,12 @@ void Pacer::place(std::vector<Call> calls) {
   const std::string queue = queue_of(calls.front().task->name);
   std::vector<WallTime> times;
   {
-    Taken taken = take_next(client_, queue);
+    const auto stopped = [this] {
+      const std::lock_guard lock(mutex_);
+      return stopping_;
+    };
+    Taken taken = take_next(client_, queue, stopped);
+    if (stopped()) return;  // the calls go back
     const WallTime now = std::chrono::system_clock::now();
     for (std::size_t i = 0; i < calls.size(); ++i) times.push_back(take_time(taken.next, now, options));
     put_next(client_, queue, taken.next);
