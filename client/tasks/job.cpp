@@ -6,12 +6,12 @@
 
 namespace millrace::tasks {
 
-Job::Job(std::weak_ptr<detail::WorkerCore> worker, const detail::Registration& task, std::string from_queue,
-         std::string key, Request&& asked, Delivery given)
+Job::Job(std::weak_ptr<detail::WorkerCore> worker, std::shared_ptr<const detail::Registration> task,
+         std::string from_queue, std::string key, Request&& asked, Delivery given)
     : queue(std::move(from_queue)),
       request(std::move(asked)),
       worker_(std::move(worker)),
-      task_(task),
+      task_(std::move(task)),
       key_(std::move(key)),
       delivery_(std::move(given)) {
   call_ = &request.call;

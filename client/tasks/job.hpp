@@ -27,12 +27,13 @@ enum class StopReason : std::uint8_t { none, soft_limit, cancelled, worker_stops
 
 class Job final : public Context, public std::enable_shared_from_this<Job> {
  public:
-  // `key` is key_of(asked).
-  Job(std::weak_ptr<detail::WorkerCore> worker, const detail::Registration& task, std::string from_queue,
-      std::string key, Request&& asked, Delivery given);
+  // `key` is key_of(asked). The job keeps its task: a thread that was given up runs it when the worker is
+  // gone.
+  Job(std::weak_ptr<detail::WorkerCore> worker, std::shared_ptr<const detail::Registration> task,
+      std::string from_queue, std::string key, Request&& asked, Delivery given);
 
   // -- any thread
-  const detail::Registration& task() const noexcept { return task_; }
+  const detail::Registration& task() const noexcept { return *task_; }
   // Whom to tell how it goes; null when the worker is gone.
   std::shared_ptr<PoolOwner> owner() const;
   // One message: a redelivery of it has the same key. Celery gives its messages no id; then it is one attempt
@@ -78,7 +79,7 @@ class Job final : public Context, public std::enable_shared_from_this<Job> {
 
  private:
   const std::weak_ptr<detail::WorkerCore> worker_;
-  const detail::Registration& task_;
+  const std::shared_ptr<const detail::Registration> task_;
   const std::string key_;
   std::atomic<StopReason> stop_{StopReason::none};
   std::atomic<bool> over_{false};

@@ -90,26 +90,31 @@ void WorkerCore::start() {
 // They run on threads, so there are some.
 void WorkerCore::add_own_tasks() {
   if (cannot_delay_) return;
-  const auto add_own = [this](const char* name, PlainFunction function) {
+  const auto add_own = [this](const char* name, auto work) {
     Registration entry;
     entry.name = name;
-    entry.plain = std::move(function);
+    entry.plain = [weak = weak_from_this(), work](Context& context, const CallData& call) {
+      const auto core = weak.lock();
+      if (!core) throw Cancelled("its worker has stopped");
+      return work(*core, context, call);
+    };
     // What they wait for comes, or the broker is away: they do not give up.
     entry.options.retries(1000, std::chrono::milliseconds(200), 2, std::chrono::seconds(30), 0.2);
     add(std::move(entry));
   };
-  add_own(kJoinTask, [this](Context& context, const CallData& call) {
-    return boost::json::value(join(*client_, call.args.at(0), static_cast<Job&>(context).queue, host_));
+  using boost::json::value;
+  add_own(kJoinTask, [](WorkerCore& core, Context& context, const CallData& call) {
+    return value(join(*core.client_, call.args.at(0), static_cast<Job&>(context).queue, core.host_));
   });
-  add_own(kAdvanceTask, [this](Context&, const CallData& call) {
-    run_advance(*client_, *places_, call, host_);
-    return boost::json::value();
+  add_own(kAdvanceTask, [](WorkerCore& core, Context&, const CallData& call) {
+    run_advance(*core.client_, *core.places_, call, core.host_);
+    return value();
   });
-  add_own(kTickTask, [this](Context& context, const CallData& call) {
+  add_own(kTickTask, [](WorkerCore& core, Context& context, const CallData& call) {
     const std::string& queue = static_cast<Job&>(context).queue;
-    places_->ensure(Places::Need::unique, queue);
-    tick(*client_, call, queue, host_);
-    return boost::json::value();
+    core.places_->ensure(Places::Need::unique, queue);
+    tick(*core.client_, call, queue, core.host_);
+    return value();
   });
 }
 
@@ -291,7 +296,8 @@ void WorkerCore::accept(const Registration& task, const std::string& queue, Requ
     const std::lock_guard lock(mutex_);
     if (stopping_) return;  // the delivery goes back
     if (adopt(key, request, delivery)) return;
-    job = std::make_shared<Job>(weak_from_this(), task, queue, std::move(key), std::move(request),
+    std::shared_ptr<const Registration> kept(shared_tasks_, &task);
+    job = std::make_shared<Job>(weak_from_this(), std::move(kept), queue, std::move(key), std::move(request),
                                 std::move(delivery));
     jobs_.emplace(job->key(), job);
     ++totals_[task.name];

@@ -110,7 +110,9 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
   const WorkerOptions options_;
   const std::string host_;
   const std::chrono::steady_clock::time_point created_ = std::chrono::steady_clock::now();
-  std::map<std::string, Registration, std::less<>> tasks_;
+  using Tasks = std::map<std::string, Registration, std::less<>>;
+  const std::shared_ptr<Tasks> shared_tasks_ = std::make_shared<Tasks>();
+  Tasks& tasks_ = *shared_tasks_;
 
   std::unique_ptr<EventLoop>
       loop_;  // deliveries, timers, remote control; outlives the client, whose callbacks it runs
