@@ -21,13 +21,6 @@ using boost::system::error_code;
 
 namespace {
 
-// Threads that publish or acknowledge without a pause would wake the I/O thread for each message. When it was
-// awake that recently, it comes back by itself after a moment instead, and does what has gathered.
-constexpr auto kDrainedRecently = std::chrono::microseconds(500);
-constexpr auto kHoldDrain = std::chrono::microseconds(150);
-// A publish is held only while so many others are under way: nobody waits for a single one then.
-constexpr std::size_t kHoldBehind = 16;
-constexpr std::size_t kHeldPublishes = 64;
 constexpr auto kDeadlineTick = std::chrono::milliseconds(100);
 // For connection.close-ok, once all else is done.
 constexpr auto kGoodbyeTimeout = std::chrono::milliseconds(1000);
@@ -92,7 +85,7 @@ Core::Core(ClientOptions options, Executor callbacks)
       listeners_(callbacks_),
       random_(draw_seed()),
       name_prefix_(hexadecimal(random_.next())),
-      drain_timer_(context_) {}
+      inbox_(context_, [this] { drain(); }) {}
 
 Core::~Core() = default;
 
@@ -161,7 +154,7 @@ std::chrono::milliseconds Core::jittered(std::chrono::milliseconds pause) {
 void Core::established() {
   ++connection_count_;
   {
-    const std::lock_guard lock(inbox_mutex_);
+    const std::lock_guard lock(server_info_mutex_);
     const ServerProperties& server = link_->server();
     server_info_ = {link_->url().host_and_port(), server.product, server.version, server.millrace};
   }
@@ -314,7 +307,7 @@ void Core::on_batch_read() {
   }
   handing_over_.clear();
   publisher_.pump();  // confirms have made room
-  drain_if_asked();
+  if (inbox_.is_asked()) drain();
   if (closing_down_) finish_close();
   flush_finished();
 }
@@ -515,7 +508,7 @@ void Core::shut_down(const std::exception_ptr& why) {
   reconnect_timer_.cancel();
   deadline_timer_.cancel();
   close_timer_.cancel();
-  drain_timer_.cancel();
+  inbox_.stop();
   for (auto& waiter : std::exchange(connect_waiters_, {})) waiter(why, this);
   for (auto& waiter : std::exchange(close_waiters_, {})) waiter(nullptr, this);
   flush_finished();
@@ -586,42 +579,21 @@ void Core::release_pending(std::size_t bytes) noexcept {
 }
 
 ServerInfo Core::server_info() const {
-  const std::lock_guard lock(inbox_mutex_);
+  const std::lock_guard lock(server_info_mutex_);
   return server_info_;
 }
 
-bool Core::asks_to_wake(bool can_wait) {
-  if (drain_ == Drain::posted || (drain_ == Drain::held && can_wait)) return false;
-  drain_ = Drain::posted;
-  return true;
-}
-
 void Core::submit(Task task) {
-  {
-    const std::lock_guard lock(inbox_mutex_);
-    tasks_.push_back(std::move(task));
-    if (!asks_to_wake(false)) return;
-  }
-  wake();
+  if (inbox_.put(std::move(task))) wake();
 }
 
 void Core::submit(std::unique_ptr<Publish> publish) {
-  {
-    const std::lock_guard lock(inbox_mutex_);
-    publishes_.push_back(std::move(publish));
-    if (!asks_to_wake(holds_publishes_ && publishes_.size() < kHeldPublishes)) return;
-  }
-  wake();
+  if (inbox_.put(std::move(publish))) wake();
 }
 
 void Core::submit(Settlement settlement) noexcept {
   if (ended_) return;
-  {
-    const std::lock_guard lock(inbox_mutex_);
-    settlements_.push_back(settlement);
-    if (!asks_to_wake(settlements_.size() < settlement.together)) return;
-  }
-  wake();
+  if (inbox_.put(settlement)) wake();
 }
 
 void Core::wake() {
@@ -638,14 +610,6 @@ void Core::end() {
   drain();
 }
 
-void Core::drain_if_asked() {
-  {
-    const std::lock_guard lock(inbox_mutex_);
-    if (drain_ == Drain::none) return;
-  }
-  drain();
-}
-
 void Core::settle_all(const std::vector<Settlement>& settlements) {
   for (const Settlement& settlement : settlements) {
     Channel* const to = channel(settlement.channel);
@@ -658,21 +622,11 @@ void Core::settle_all(const std::vector<Settlement>& settlements) {
 }
 
 void Core::drain() {
-  {
-    const std::lock_guard lock(inbox_mutex_);
-    drain_ = Drain::none;
-    draining_tasks_.swap(tasks_);
-    draining_publishes_.swap(publishes_);
-    draining_settlements_.swap(settlements_);
-  }
-  const bool settled = !draining_settlements_.empty();
-  const bool published = !draining_publishes_.empty();
-  settle_all(draining_settlements_);
-  draining_settlements_.clear();
-  for (Task& task : draining_tasks_) task();
-  draining_tasks_.clear();
-  if (published) {
-    for (auto& publish : draining_publishes_) {
+  Inbox::Batch& batch = inbox_.take();
+  settle_all(batch.settlements);
+  for (Task& task : batch.tasks) task();
+  if (!batch.publishes.empty()) {
+    for (auto& publish : batch.publishes) {
       if (!over_) {
         publisher_.start(std::move(publish));
         continue;
@@ -680,7 +634,6 @@ void Core::drain() {
       release_pending(publish->bytes());
       publish->done.fail(over_, this);
     }
-    draining_publishes_.clear();
     if (ready_ && !publisher_.is_open())
       publisher_.open();
     else
@@ -690,29 +643,7 @@ void Core::drain() {
   if (link_) link_->flush();
   if (closing_down_) finish_close();
   flush_finished();
-  if (is_worth_holding(settled, published)) hold_drain();
-}
-
-bool Core::is_worth_holding(bool settled, bool published) {
-  if (!settled && !published) return false;
-  const auto now = Clock::now();
-  const bool recently = now - std::exchange(last_drain_, now) < kDrainedRecently;
-  return recently && !over_ && !ended_ && link_ && (settled || publisher_.under_way() >= kHoldBehind);
-}
-
-void Core::hold_drain() {
-  {
-    const std::lock_guard lock(inbox_mutex_);
-    if (drain_ != Drain::none) return;
-    drain_ = Drain::held;
-    holds_publishes_ = publisher_.under_way() >= kHoldBehind;
-  }
-  if (std::exchange(drain_timer_runs_, true)) return;
-  drain_timer_.expires_after(kHoldDrain);
-  drain_timer_.async_wait([this](error_code) {
-    drain_timer_runs_ = false;
-    drain_if_asked();
-  });
+  inbox_.finish(publisher_.under_way(), link_ && !over_ && !ended_);
 }
 
 void Core::flush_finished() {

@@ -22,6 +22,7 @@
 #include "base/task.hpp"
 #include "client/src/call_channel.hpp"
 #include "client/src/consumer_channel.hpp"
+#include "client/src/inbox.hpp"
 #include "client/src/link.hpp"
 #include "client/src/publisher.hpp"
 #include "client/src/requester.hpp"
@@ -123,19 +124,9 @@ class Core final : public std::enable_shared_from_this<Core>,
   std::vector<std::uint16_t> consumer_numbers() const;
   std::uint16_t free_channel() const;
 
-  // How what other threads ask for gets to the I/O thread.
-  enum class Drain : std::uint8_t {
-    none,
-    held,    // soon, by a timer: what can wait that long joins it
-    posted,  // at once
-  };
   void drain();
-  void drain_if_asked();
-  void hold_drain();
-  bool is_worth_holding(bool settled, bool published);
   void settle_all(const std::vector<Settlement>& settlements);
-  bool asks_to_wake(bool can_wait);  // with the inbox's mutex
-  void wake();                       // any thread
+  void wake();  // any thread
   void flush_finished();
   void watch_deadlines();
   void expire();
@@ -185,25 +176,15 @@ class Core final : public std::enable_shared_from_this<Core>,
 
   std::vector<std::unique_ptr<detail::Finished>> finished_;
 
-  mutable std::mutex inbox_mutex_;
-  std::vector<Task> tasks_;
-  std::vector<std::unique_ptr<Publish>> publishes_;
-  std::vector<Settlement> settlements_;
-  Drain drain_ = Drain::none;
-  bool holds_publishes_ = false;  // while it is held
+  Inbox inbox_;  // what other threads ask for
+  mutable std::mutex server_info_mutex_;
   ServerInfo server_info_;
   std::atomic<bool> ended_{false};
   std::recursive_mutex ended_mutex_;  // stands in for the I/O thread
 
-  // Those of drain(), kept for their memory.
-  std::vector<Task> draining_tasks_;
-  std::vector<std::unique_ptr<Publish>> draining_publishes_;
-  std::vector<Settlement> draining_settlements_;
-  std::vector<Channel*> settled_channels_;
-  std::vector<std::uint16_t> handing_over_;
-  boost::asio::steady_timer drain_timer_;
-  bool drain_timer_runs_ = false;
-  Clock::time_point last_drain_;
+  // Kept for their memory.
+  std::vector<Channel*> settled_channels_;   // of settle_all()
+  std::vector<std::uint16_t> handing_over_;  // of the read that is under way
 };
 
 }  // namespace millrace::client
