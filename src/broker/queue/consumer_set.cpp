@@ -6,7 +6,7 @@
 
 namespace millrace::broker {
 
-void ConsumerSet::add(QueueConsumer consumer) {
+const QueueConsumer& ConsumerSet::add(QueueConsumer consumer) {
   if (empty()) members_ = std::make_unique<Members>();
   Group& group = members_->groups[consumer.priority];
   const ConsumerKey key = consumer.key;
@@ -16,6 +16,7 @@ void ConsumerSet::add(QueueConsumer consumer) {
   member->turn = turns.insert(turns.end(), &*member);
   const bool added = members_->by_key.emplace(key, member).second;
   MILLRACE_ASSERT(added, "a session gives each of its consumers an id of its own");
+  return member->consumer;
 }
 
 bool ConsumerSet::remove(const ConsumerKey& key) {

@@ -46,7 +46,7 @@ class ConsumerSet {
   std::size_t size() const noexcept { return members_ ? members_->by_key.size() : 0; }
 
   // Its key must be new. Consumers stay where they are in memory until they are removed.
-  void add(QueueConsumer consumer);
+  const QueueConsumer& add(QueueConsumer consumer);
   bool remove(const ConsumerKey& key);
   const QueueConsumer* find(const ConsumerKey& key) const noexcept;  // null: there is none
   void clear() noexcept;

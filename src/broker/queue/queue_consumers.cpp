@@ -16,21 +16,19 @@ result<void> Queue::add_consumer(QueueConsumer consumer) {
   if (consumer.exclusive && settings_->single_active_consumer) {
     return fail(Errc::access_refused, describe() + " in exclusive use");
   }
-  const ConsumerKey key = consumer.key;
-  consumers_.add(std::move(consumer));
+  const QueueConsumer& added = consumers_.add(std::move(consumer));
   had_consumer_ = true;
   touch();
   host_.mark_dirty(*this);
-  host_.consumer_came(*this, *consumers_.find(key));
+  host_.consumer_came(*this, added);
   return {};
 }
 
 bool Queue::remove_consumer(const ConsumerKey& key) {
   const QueueConsumer* there = consumers_.find(key);
   if (there == nullptr) return false;
-  const QueueConsumer gone = *there;
+  host_.consumer_went(*this, *there);
   consumers_.remove(key);
-  host_.consumer_went(*this, gone);
   touch();
   host_.mark_dirty(*this);
   if (consumers_.empty() && spec_->auto_delete && had_consumer_ && !closing_) host_.queue_unused(*this);
