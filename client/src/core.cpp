@@ -8,6 +8,7 @@
 #include <charconv>
 #include <random>
 
+#include "base/hex.hpp"
 #include "client/src/definition_calls.hpp"
 #include "client/src/fields.hpp"
 #include "client/src/received.hpp"
@@ -37,13 +38,6 @@ std::vector<ServerUrl> parse_servers(const ClientOptions& options) {
 std::uint64_t draw_seed() {
   std::random_device device;
   return (std::uint64_t{device()} << 32) ^ device();
-}
-
-std::string hexadecimal(std::uint64_t number) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (int shift = 60; shift >= 0; shift -= 4) text += kDigits[(number >> shift) & 15];
-  return text;
 }
 
 // Calls handlers in turn. One that throws does not take the others with it.
@@ -84,7 +78,7 @@ Core::Core(ClientOptions options, Executor callbacks)
       close_timer_(context_),
       listeners_(callbacks_),
       random_(draw_seed()),
-      name_prefix_(hexadecimal(random_.next())),
+      name_prefix_(to_hex(random_.next())),
       inbox_(context_, [this] { drain(); }) {}
 
 Core::~Core() = default;

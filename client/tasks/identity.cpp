@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "base/assert.hpp"
+#include "base/hex.hpp"
 
 namespace millrace::tasks {
 namespace {
@@ -44,13 +45,11 @@ std::string make_id() {
   for (std::size_t i = 0; i < 16; ++i) bytes[i] = random[i];
   bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0f) | 0x40);  // version 4
   bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3f) | 0x80);  // variant
-  constexpr char kDigits[] = "0123456789abcdef";
   std::string text;
   text.reserve(36);
   for (std::size_t i = 0; i < 16; ++i) {
     if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
-    text += kDigits[bytes[i] >> 4];
-    text += kDigits[bytes[i] & 0x0f];
+    put_hex(text, bytes[i], 2);
   }
   return text;
 }

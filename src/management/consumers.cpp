@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/hex.hpp"
 #include "base/number.hpp"
 
 namespace millrace::management {
@@ -82,12 +83,8 @@ result<Consumers::Id> Consumers::open(broker::Subject subject, std::string vhost
   }
   std::uint8_t bytes[12] = {};
   random_(bytes);
-  constexpr std::string_view kDigits = "0123456789abcdef";
   auto one = std::make_unique<One>();
-  for (const std::uint8_t byte : bytes) {
-    one->id += kDigits[byte >> 4];
-    one->id += kDigits[byte & 15];
-  }
+  for (const std::uint8_t byte : bytes) put_hex(one->id, byte, 2);
   one->user = subject.user;
   one->vhost = vhost;
   one->queue = request.queue;

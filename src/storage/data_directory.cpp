@@ -8,6 +8,7 @@
 
 #include "base/assert.hpp"
 #include "base/crc32c.hpp"
+#include "base/hex.hpp"
 #include "storage/durable_directory.hpp"
 #include "storage/whole_file.hpp"
 
@@ -23,21 +24,14 @@ struct Meta {
   std::uint64_t incarnation = 0;
 };
 
-std::string hexadecimal(std::uint64_t value, std::size_t digits) {
-  char text[16];
-  const auto end = std::to_chars(text, text + sizeof text, value, 16).ptr;
-  std::string out(text, end);
-  return std::string(digits - std::min(digits, out.size()), '0') + out;
-}
-
 std::string meta_text(const Meta& meta) {
   std::string text =
       "# Millrace data directory. Written once, when the directory was made; not to be edited.\n";
   text += "format = " + std::to_string(DataDirectory::kFormatVersion) + "\n";
   text += "shards = " + std::to_string(meta.shards) + "\n";
-  text += "incarnation = " + hexadecimal(meta.incarnation, 16) + "\n";
+  text += "incarnation = " + to_hex(meta.incarnation, 16) + "\n";
   const std::uint32_t crc = crc32c(0, as_bytes(text));
-  text.append(kCrcKey).append(hexadecimal(crc, 8)).append("\n");
+  text.append(kCrcKey).append(to_hex(crc, 8)).append("\n");
   return text;
 }
 

@@ -7,11 +7,13 @@
 #include <string>
 #include <string_view>
 
+#include "base/hex.hpp"
+
 namespace millrace::storage {
 
 inline std::string numbered_name(std::string_view prefix, std::uint64_t number) {
   std::string name(prefix);
-  for (int shift = 60; shift >= 0; shift -= 4) name += "0123456789abcdef"[(number >> shift) & 15];
+  put_hex(name, number);
   return name;
 }
 
@@ -20,7 +22,7 @@ inline std::optional<std::uint64_t> number_of(std::string_view name, std::string
   if (!name.starts_with(prefix) || name.size() != prefix.size() + 16) return std::nullopt;
   std::uint64_t number = 0;
   for (const char digit : name.substr(prefix.size())) {
-    const std::size_t value = std::string_view("0123456789abcdef").find(digit);
+    const std::size_t value = kHexDigits.find(digit);
     if (value == std::string_view::npos) return std::nullopt;
     number = number << 4 | value;
   }

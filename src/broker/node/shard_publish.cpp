@@ -1,6 +1,7 @@
 // Enqueueing, confirmations, and what is logged of it.
 #include <algorithm>
 
+#include "base/hex.hpp"
 #include "base/varint.hpp"
 #include "broker/node/coordinator.hpp"
 #include "broker/node/remembering.hpp"
@@ -11,11 +12,10 @@ namespace {
 
 // A text that is nobody's message id twice: where, which, and when.
 std::string make_message_id(std::uint64_t incarnation, QueueId queue, std::uint64_t seq) {
-  static constexpr char kDigits[] = "0123456789abcdef";
   std::string id;
   for (const std::uint64_t part : {incarnation, queue.value, seq}) {
     if (!id.empty()) id += '-';
-    for (int shift = 60; shift >= 0; shift -= 4) id += kDigits[part >> shift & 15];
+    put_hex(id, part);
   }
   return id;
 }

@@ -7,6 +7,7 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
+#include "base/hex.hpp"
 #include "base/number.hpp"
 #include "base/utf8.hpp"
 #include "broker/trace_context.hpp"
@@ -58,13 +59,6 @@ std::optional<Operation> operation_of(TraceStep step) noexcept {
       return std::nullopt;
   }
   return std::nullopt;
-}
-
-std::string hex_id(std::uint64_t number) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text(16, '0');
-  for (std::size_t i = text.size(); i-- > 0; number >>= 4) text[i] = kDigits[number & 15];
-  return text;
 }
 
 // "127.0.0.1:4711" or "[::1]:4711".
@@ -133,7 +127,7 @@ std::optional<Span> span_of(TraceEvent&& step, Prng& ids) {
   span.parent_id = context->parent_id;
   std::uint64_t id = 0;
   while (id == 0) id = ids.next();
-  span.span_id = hex_id(id);
+  span.span_id = to_hex(id);
   span.trace_state = std::move(step.trace_state);
   const std::string exchange = step.exchange.empty() ? "amq.default" : step.exchange;
   const std::string& destination = operation->of_exchange ? exchange : step.queue;
