@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "client/tasks/child_channel.hpp"
+#include "client/tasks/exec.hpp"
 #include "client/tasks/outcome.hpp"
 #include "client/tasks/task_message.hpp"
 
@@ -59,12 +60,6 @@ class ChildContext final : public Context {
   const int channel_;
   bool soft_limit_thrown_ = false;
 };
-
-void limit_memory(std::uint64_t bytes) {
-  if (bytes == 0) return;
-  const rlimit limit{bytes, bytes};
-  setrlimit(RLIMIT_AS, &limit);
-}
 
 // From now on; the process has used some before.
 void limit_cpu(std::uint64_t seconds) {
@@ -121,7 +116,7 @@ void serve_as_child(int channel, const std::map<std::string, detail::Registratio
   std::uint64_t cpu_max = 0;
   while (const auto object = read_object(channel)) {
     if (const json::value* limits = object->if_contains("limits")) {
-      limit_memory(number_in(limits->as_object(), "memory_max"));
+      limit_resource(RLIMIT_AS, number_in(limits->as_object(), "memory_max"));
       cpu_max = number_in(limits->as_object(), "cpu_max");
       continue;
     }

@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -15,6 +14,7 @@
 
 #include "base/utf8.hpp"
 #include "client/tasks/command_words.hpp"
+#include "client/tasks/exec.hpp"
 #include "client/tasks/job.hpp"
 #include "client/tasks/program.hpp"
 #include "client/tasks/spawn.hpp"
@@ -36,8 +36,7 @@ TaskError failed(const std::string& text) {
 }
 
 std::vector<std::string> variables_for(const Context& context, const CallData& call) {
-  std::vector<std::string> variables;
-  for (char** variable = environ; *variable != nullptr; ++variable) variables.emplace_back(*variable);
+  std::vector<std::string> variables = own_variables();
   // A name or an id with a zero byte ends there.
   variables.push_back("MILLRACE_TASK_ID=" + call.id);
   variables.push_back("MILLRACE_TASK_NAME=" + call.task);
@@ -93,7 +92,7 @@ class Run {
   }
 
   template <class Take>
-  void read_all(Pipe& pipe, Take take) {
+  void read_all(Descriptor& pipe, Take take) {
     std::array<char, 65536> buffer{};
     while (pipe.is_open()) {
       const ssize_t got = read(pipe.get(), buffer.data(), buffer.size());

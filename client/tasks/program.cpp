@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,6 +10,8 @@
 #include <array>
 #include <cerrno>
 #include <system_error>
+
+#include "client/tasks/exec.hpp"
 
 namespace millrace::tasks {
 namespace {
@@ -20,25 +21,18 @@ namespace {
 }
 
 struct BothEnds {
-  Pipe read;
-  Pipe write;
+  Descriptor read;
+  Descriptor write;
 };
 
 BothEnds make_pipe() {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) throw_errno("pipe2");
-  return {Pipe(ends[0]), Pipe(ends[1])};
+  return {Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
-void do_not_block(const Pipe& pipe) {
+void do_not_block(const Descriptor& pipe) {
   if (fcntl(pipe.get(), F_SETFL, O_NONBLOCK) != 0) throw_errno("fcntl");
-}
-
-std::vector<char*> pointers_to(std::vector<std::string>& texts) {
-  std::vector<char*> pointers;
-  for (std::string& text : texts) pointers.push_back(text.data());
-  pointers.push_back(nullptr);
-  return pointers;
 }
 
 // All that the child needs, made before fork(): behind it only what is safe in a signal handler may be
@@ -61,12 +55,6 @@ struct Start {
   _exit(written == sizeof error ? 127 : 126);
 }
 
-void limit(int resource, std::uint64_t most) {
-  if (most == 0) return;
-  const rlimit both{most, most};
-  setrlimit(resource, &both);
-}
-
 [[noreturn]] void become(const Start& start) {
   constexpr int kReport = 3;
   setpgid(0, 0);
@@ -86,17 +74,13 @@ void limit(int resource, std::uint64_t most) {
   if (!moved) give_up(report >= 0 ? report : start.report);
   // Above all the broker's connection: who keeps it open keeps this worker's leases.
   close_range(kReport + 1, ~0U, 0);
-  limit(RLIMIT_AS, start.limits.memory_max);
-  limit(RLIMIT_CPU, start.limits.cpu_max);
+  limit_resource(RLIMIT_AS, start.limits.memory_max);
+  limit_resource(RLIMIT_CPU, start.limits.cpu_max);
   execvpe(start.words[0], start.words, start.variables);
   give_up(kReport);
 }
 
 }  // namespace
-
-void Pipe::close() noexcept {
-  if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
-}
 
 Program::Program(std::vector<std::string> words, std::vector<std::string> variables,
                  const ProgramLimits& limits) {
@@ -104,7 +88,7 @@ Program::Program(std::vector<std::string> words, std::vector<std::string> variab
   BothEnds out = make_pipe();
   BothEnds err = make_pipe();
   BothEnds report = make_pipe();
-  for (const Pipe* ours : {&in.write, &out.read, &err.read}) do_not_block(*ours);
+  for (const Descriptor* ours : {&in.write, &out.read, &err.read}) do_not_block(*ours);
   const std::vector<char*> argv = pointers_to(words);
   const std::vector<char*> envp = pointers_to(variables);
   const Start start{argv.data(),     envp.data(),        in.read.get(), out.write.get(),
@@ -123,7 +107,7 @@ Program::Program(std::vector<std::string> words, std::vector<std::string> variab
     throw std::system_error(got == sizeof error ? error : EIO, std::generic_category(), words.front());
   }
   // glibc 2.36 declares its function for C alone.
-  ended = Pipe(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
+  ended = Descriptor(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
   if (!ended.is_open()) {
     const int why = errno;
     send_signal(SIGKILL);

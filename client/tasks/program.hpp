@@ -6,29 +6,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "base/descriptor.hpp"
+
 namespace millrace::tasks {
-
-// A descriptor that is closed when it goes.
-class Pipe {
- public:
-  Pipe() = default;
-  explicit Pipe(int descriptor) noexcept : descriptor_(descriptor) {}
-  Pipe(Pipe&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-  Pipe& operator=(Pipe&& other) noexcept {
-    std::swap(descriptor_, other.descriptor_);
-    return *this;
-  }
-  ~Pipe() { close(); }
-  int get() const noexcept { return descriptor_; }
-  bool is_open() const noexcept { return descriptor_ >= 0; }
-  void close() noexcept;
-
- private:
-  int descriptor_ = -1;
-};
 
 struct ProgramLimits {
   std::size_t memory_max = 0;  // RLIMIT_AS; 0: none
@@ -52,10 +34,10 @@ class Program {
   int wait();
 
   // Ours do not block.
-  Pipe input;
-  Pipe output;
-  Pipe errors;
-  Pipe ended;  // readable when it has ended
+  Descriptor input;
+  Descriptor output;
+  Descriptor errors;
+  Descriptor ended;  // readable when it has ended
 
  private:
   pid_t pid_ = -1;

@@ -14,7 +14,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/descriptor.hpp"
 #include "client/tasks/child_process.hpp"
+#include "client/tasks/exec.hpp"
 
 namespace millrace::tasks {
 namespace {
@@ -34,13 +36,6 @@ std::vector<std::string> own_arguments() {
     begin = end + 1;
   }
   return arguments;
-}
-
-std::vector<char*> pointers_to(std::vector<std::string>& texts) {
-  std::vector<char*> pointers;
-  for (std::string& text : texts) pointers.push_back(text.data());
-  pointers.push_back(nullptr);
-  return pointers;
 }
 
 class SpawnSettings {
@@ -73,37 +68,29 @@ class SpawnSettings {
   posix_spawnattr_t attributes{};
 };
 
-struct Descriptor {
-  int number = -1;
-  ~Descriptor() {
-    if (number >= 0) close(number);
-  }
-};
-
 }  // namespace
 
 SpawnedChild spawn_child() {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) check(errno, "socketpair");
-  Descriptor ours{pair[0]};
-  Descriptor low{pair[1]};
+  Descriptor ours(pair[0]);
+  const Descriptor low(pair[1]);
   // Above the number that it is to have: a dup2 onto itself would leave it to be closed.
-  Descriptor theirs{fcntl(low.number, F_DUPFD_CLOEXEC, kChildDescriptor + 1)};
-  if (theirs.number < 0) check(errno, "fcntl");
+  const Descriptor theirs(fcntl(low.get(), F_DUPFD_CLOEXEC, kChildDescriptor + 1));
+  if (!theirs.is_open()) check(errno, "fcntl");
   std::vector<std::string> arguments = own_arguments();
-  std::vector<std::string> variables;
-  for (char** variable = environ; *variable != nullptr; ++variable) variables.emplace_back(*variable);
+  std::vector<std::string> variables = own_variables();
   std::string own(kChildVariable);
   own += '=';
   own += std::to_string(getpid());
   variables.push_back(std::move(own));
-  const SpawnSettings settings(theirs.number);
+  const SpawnSettings settings(theirs.get());
   SpawnedChild child;
   // By this name it is the running program, also when its file was replaced or removed meanwhile.
   check(posix_spawn(&child.pid, "/proc/self/exe", &settings.actions, &settings.attributes,
                     pointers_to(arguments).data(), pointers_to(variables).data()),
         "posix_spawn");
-  child.channel = std::exchange(ours.number, -1);
+  child.channel = ours.release();
   return child;
 }
 

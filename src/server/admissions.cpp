@@ -15,7 +15,7 @@ using Outcome = runtime::ByteStream::Outcome;
 // On its way in: waits for readable bytes, and is deleted in a turn in which it waits for nothing.
 class Admissions::Guest final : private runtime::ByteStream::Waiter {
  public:
-  Guest(Admissions& admissions, std::uint64_t id, runtime::Descriptor socket, const sockaddr_storage& peer,
+  Guest(Admissions& admissions, std::uint64_t id, Descriptor socket, const sockaddr_storage& peer,
         Threshold threshold)
       : admissions_(admissions), id_(id), threshold_(std::move(threshold)), real_peer_(peer) {
     info_.peer = to_text(peer);
@@ -134,7 +134,7 @@ Admissions::Admissions(Pump& pump, runtime::Milliseconds timeout, Log log)
 
 Admissions::~Admissions() = default;
 
-void Admissions::admit(runtime::Descriptor socket, const sockaddr_storage& peer, Threshold threshold) {
+void Admissions::admit(Descriptor socket, const sockaddr_storage& peer, Threshold threshold) {
   if (guests_.size() >= kMax) {
     pump_.give_back_place();
     return complain("too many connections are at their TLS handshake or PROXY header: new ones are closed");

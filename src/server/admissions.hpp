@@ -13,12 +13,12 @@
 #include <string>
 #include <unordered_map>
 
+#include "base/descriptor.hpp"
 #include "broker/connection.hpp"
 #include "broker/node.hpp"
 #include "net/tls_engine.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/os/byte_stream.hpp"
-#include "runtime/os/descriptor.hpp"
 #include "runtime/os/shard_loop.hpp"
 
 namespace millrace::server {
@@ -44,7 +44,7 @@ class Admissions {
 
   // Of a peer that is connected, for whom a place at the pump is reserved: it is given to the pump when it
   // has done what the threshold asks, or closed, and the place given back.
-  void admit(runtime::Descriptor socket, const sockaddr_storage& peer, Threshold threshold);
+  void admit(Descriptor socket, const sockaddr_storage& peer, Threshold threshold);
 
  private:
   class Guest;

@@ -43,9 +43,8 @@ std::string time_text(runtime::Milliseconds wall) {
   return std::string(text, size) + fraction;
 }
 
-result<runtime::Descriptor> open_file(const std::string& path) {
-  runtime::Descriptor file(
-      ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+result<Descriptor> open_file(const std::string& path) {
+  Descriptor file(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file.is_open()) return fail(Errc::io_error, "audit log '" + path + "': " + std::strerror(errno));
   return file;
 }

@@ -9,10 +9,10 @@
 #include <memory>
 #include <string>
 
+#include "base/descriptor.hpp"
 #include "base/result.hpp"
 #include "broker/audit.hpp"
 #include "runtime/clock.hpp"
-#include "runtime/os/descriptor.hpp"
 
 namespace millrace::server {
 
@@ -33,7 +33,7 @@ class AuditLog {
   std::string path_;
   const runtime::Clock& clock_;
   std::function<void(const std::string&)> complain_;
-  runtime::Descriptor file_;  // keeps its number for as long as it lives
+  Descriptor file_;  // keeps its number for as long as it lives
   std::atomic<bool> losing_{false};
 };
 

@@ -29,8 +29,7 @@ std::string written(const HostPort& where) {
 }
 
 result<BoundSocket> bind_socket(const sockaddr* address, socklen_t length, const std::string& where) {
-  runtime::Descriptor socket(
-      ::socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+  Descriptor socket(::socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
   if (!socket.is_open()) return cannot_listen(where, errno);
   const int on = 1;
   ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -133,8 +132,8 @@ void Listener::accept_some() {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     sockaddr_storage peer{};
     socklen_t length = sizeof peer;
-    runtime::Descriptor socket(::accept4(socket_.native_handle(), reinterpret_cast<sockaddr*>(&peer), &length,
-                                         SOCK_NONBLOCK | SOCK_CLOEXEC));
+    Descriptor socket(::accept4(socket_.native_handle(), reinterpret_cast<sockaddr*>(&peer), &length,
+                                SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (socket.is_open()) {
       adopt(std::move(socket), peer);
       continue;
@@ -146,7 +145,7 @@ void Listener::accept_some() {
   arm();
 }
 
-void Listener::adopt(runtime::Descriptor socket, const sockaddr_storage& peer) {
+void Listener::adopt(Descriptor socket, const sockaddr_storage& peer) {
   const int on = 1;
   ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   Threshold threshold;

@@ -10,10 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "base/descriptor.hpp"
 #include "base/result.hpp"
 #include "broker/node.hpp"
 #include "net/address_range.hpp"
-#include "runtime/os/descriptor.hpp"
 #include "server/address.hpp"
 #include "server/admissions.hpp"
 #include "server/pump.hpp"
@@ -21,7 +21,7 @@
 namespace millrace::server {
 
 struct BoundSocket {
-  runtime::Descriptor socket;
+  Descriptor socket;
   std::string address;  // with the port that was given, when 0 was asked for
   bool is_ipv6 = false;
 };
@@ -58,7 +58,7 @@ class Listener {
  private:
   void arm();
   void accept_some();
-  void adopt(runtime::Descriptor socket, const sockaddr_storage& peer);
+  void adopt(Descriptor socket, const sockaddr_storage& peer);
   void back_off(int error_number);
 
   std::string address_;

@@ -134,9 +134,9 @@ class PumpTest : public ::testing::Test {
     other_loop.start();
     int ends[2];
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
-    peer = runtime::Descriptor(ends[0]);
+    peer = Descriptor(ends[0]);
     pump().reserve();
-    auto stream = std::make_unique<runtime::SocketStream>(runtime::Descriptor(ends[1]));
+    auto stream = std::make_unique<runtime::SocketStream>(Descriptor(ends[1]));
     loop.post([this, stream = std::move(stream)]() mutable { pump().adopt(std::move(stream), {}); });
   }
   ~PumpTest() override {
@@ -185,7 +185,7 @@ class PumpTest : public ::testing::Test {
   runtime::ShardLoop loop;
   runtime::ShardLoop other_loop;
   std::vector<std::unique_ptr<Pump>> pumps;
-  runtime::Descriptor peer;
+  Descriptor peer;
 };
 
 TEST_F(PumpTest, offers_what_was_left_over_with_what_follows) {
@@ -240,7 +240,7 @@ TEST_F(PumpTest, moves_with_all_that_is_unsent_and_unread) {
 TEST_F(PumpTest, lets_go_where_it_moved_to) {
   send("move\n");
   EXPECT_TRUE(eventually([&] { return pumps[1]->connections() == 1; }));
-  peer = runtime::Descriptor();
+  peer.close();
   EXPECT_TRUE(
       eventually([&] { return log.disconnected == 1 && log.deleted == 1 && pumps[1]->connections() == 0; }));
 }
@@ -256,7 +256,7 @@ TEST_F(PumpTest, closes_after_all_was_sent) {
   send("flood\nbye\n");
   send("ignored\n");
   EXPECT_EQ(receive(64u << 20).size(), 8u << 20);
-  peer = runtime::Descriptor();
+  peer.close();
   EXPECT_TRUE(
       eventually([&] { return log.disconnected == 1 && log.deleted == 1 && pump().connections() == 0; }));
 }
@@ -270,7 +270,7 @@ TEST_F(PumpTest, drops_what_is_unsent_when_told_to) {
 
 TEST_F(PumpTest, lets_go_when_the_peer_leaves) {
   send("half a li");
-  peer = runtime::Descriptor();
+  peer.close();
   EXPECT_TRUE(
       eventually([&] { return log.disconnected == 1 && log.deleted == 1 && pump().connections() == 0; }));
 }

@@ -22,7 +22,7 @@ class TlsStream final : public runtime::ByteStream, private net::TlsEngine::Sour
   // A buffer of at most this size stays with an idle connection.
   static constexpr std::size_t kIdleBufferBytes = 4096;
 
-  TlsStream(runtime::Descriptor socket, std::shared_ptr<const net::TlsContext> context)
+  TlsStream(Descriptor socket, std::shared_ptr<const net::TlsContext> context)
       : socket_(std::move(socket)), engine_(std::move(context), *this, net::TlsEngine::Speaks::anything) {}
 
   // Until it is done: once at the beginning, then each time that the stream is readable. Nothing else of

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/assert.hpp"
+#include "runtime/os/system_error.hpp"
 
 namespace millrace::runtime {
 namespace {

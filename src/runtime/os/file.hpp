@@ -3,8 +3,8 @@
 
 #include <string>
 
+#include "base/descriptor.hpp"
 #include "runtime/file_system.hpp"
-#include "runtime/os/descriptor.hpp"
 
 namespace millrace::runtime {
 

@@ -15,6 +15,7 @@
 
 #include "base/assert.hpp"
 #include "runtime/os/file.hpp"
+#include "runtime/os/system_error.hpp"
 
 namespace millrace::runtime {
 

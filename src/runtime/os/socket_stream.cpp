@@ -18,7 +18,7 @@ bool SocketStream::attach(ShardLoop& loop, Waiter& waiter) {
   error_code error;  // no memory for another descriptor in the kernel's poll set
   attached_->assign(detached_.get(), error);
   if (error) {
-    detached_ = Descriptor();
+    detached_.close();
     return false;
   }
   detached_.release();
@@ -68,7 +68,7 @@ bool SocketStream::shut_down_writing() {
 void SocketStream::close() {
   error_code ignored;
   if (attached_) attached_->close(ignored);
-  detached_ = Descriptor();
+  detached_.close();
 }
 
 }  // namespace millrace::runtime

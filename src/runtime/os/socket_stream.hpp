@@ -4,8 +4,8 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <optional>
 
+#include "base/descriptor.hpp"
 #include "runtime/os/byte_stream.hpp"
-#include "runtime/os/descriptor.hpp"
 
 namespace millrace::runtime {
 
