@@ -1,6 +1,7 @@
 // The connection: logging in, staying alive, coming back, and what is done again then.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <future>
 #include <mutex>
@@ -49,6 +50,11 @@ class EventLog {
     };
     EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(20), is_there));
     return found;
+  }
+  bool has(EventKind kind) {
+    const std::lock_guard lock(mutex_);
+    return std::any_of(events_.begin(), events_.end(),
+                       [&](const Event& event) { return event.kind == kind; });
   }
 
  private:
@@ -100,6 +106,7 @@ TEST_F(Connecting, gives_up_at_once_when_the_login_is_refused) {
   EXPECT_EQ(kind_thrown([&] { declared.get(); }, &text), ErrorKind::refused_login);
   EXPECT_NE(text.find("check user, password"), std::string::npos) << text;
   events.wait_for(EventKind::failed);
+  EXPECT_FALSE(events.has(EventKind::connect_failed)) << "no other attempt follows";
   EXPECT_EQ(kind_thrown([&] { client.publish("q", "x"); }), ErrorKind::refused_login);
   EXPECT_FALSE(peer.connects_within(30));
 }

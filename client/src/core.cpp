@@ -117,12 +117,12 @@ asio::awaitable<void> Core::run() {
       last_error_ = error;
       ++failures;
       fatal = is_fatal(error) ? fatal + 1 : 0;
-      emit(EventKind::connect_failed, Failure(error).text());
       // A broker that took the login once may be starting again, and knows its users in a moment.
       if (!ever_connected_ && fatal >= servers_.size()) {
         give_up(error);
         break;
       }
+      emit(EventKind::connect_failed, Failure(error).text());
       server_ = (server_ + 1) % servers_.size();
     }
     if (over_) break;
