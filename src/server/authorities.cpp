@@ -1,7 +1,6 @@
 #include "server/authorities.hpp"
 
 #include "runtime/os/entropy.hpp"
-#include "runtime/os/shard_loop_asio.hpp"
 
 namespace millrace::server {
 
@@ -9,9 +8,8 @@ result<std::unique_ptr<Authorities>> Authorities::make(const AuthConfig& config,
                                                        Log log) {
   if (!config.has_tokens && !config.has_http && !config.has_ldap) return std::unique_ptr<Authorities>();
   std::unique_ptr<Authorities> made(new Authorities(config));
-  made->loop_.on_turn_end([](bool) {});
   const auto warn = [log](const std::string& line) { log(broker::LogLevel::warning, line); };
-  boost::asio::io_context& context = runtime::io_context_of(made->loop_);
+  boost::asio::io_context& context = made->loop_.context();
   if (config.has_tokens) {
     if (config.tokens.keys_url) {
       auto client = net::HttpClient::make(context, config.tokens_ca_file);

@@ -13,8 +13,8 @@
 #include "auth/ldap_authority.hpp"
 #include "auth/token_authority.hpp"
 #include "broker/node.hpp"
+#include "runtime/os/asio_loop.hpp"
 #include "runtime/os/disk_thread.hpp"
-#include "runtime/os/shard_loop.hpp"
 #include "server/config.hpp"
 
 namespace millrace::server {
@@ -42,7 +42,7 @@ class Authorities {
   explicit Authorities(const AuthConfig& config) : config_(config) {}
 
   AuthConfig config_;
-  runtime::ShardLoop loop_{"authorities"};
+  runtime::AsioLoop loop_{"authorities"};
   std::unique_ptr<net::HttpClient> tokens_client_;
   std::unique_ptr<auth::TokenAuthority> tokens_;
   std::unique_ptr<net::HttpClient> http_client_;

@@ -10,7 +10,6 @@
 #include <cstring>
 #include <utility>
 
-#include "runtime/os/shard_loop_asio.hpp"
 #include "runtime/os/socket_stream.hpp"
 
 namespace millrace::server {
@@ -98,7 +97,7 @@ Listener::Listener(BoundSocket bound, std::span<const std::unique_ptr<Pump>> pum
                    std::span<const std::unique_ptr<Admissions>> admissions, std::size_t max_connections,
                    std::span<const net::AddressRange> proxies, Log log)
     : address_(std::move(bound.address)),
-      socket_(runtime::io_context_of(pumps[0]->loop()), bound.socket.release()),
+      socket_(std::move(bound.socket)),
       pumps_(pumps),
       admissions_(admissions),
       max_connections_(max_connections),
@@ -106,8 +105,7 @@ Listener::Listener(BoundSocket bound, std::span<const std::unique_ptr<Pump>> pum
       log_(std::move(log)) {}
 
 result<void> Listener::listen() {
-  if (::listen(socket_.native_handle(), SOMAXCONN) != 0) return cannot_listen(address_, errno);
-  arm();
+  if (::listen(socket_.get(), SOMAXCONN) != 0 || !look_out()) return cannot_listen(address_, errno);
   return {};
 }
 
@@ -117,32 +115,29 @@ void Listener::use_tls(std::shared_ptr<const net::TlsContext> context, net::Logi
 }
 
 void Listener::close() {
-  boost::system::error_code ignored;
-  socket_.close(ignored);
+  if (!socket_.is_open()) return;
+  pumps_[0]->loop().poller().remove(socket_.get(), *this);
+  socket_.close();
 }
 
-void Listener::arm() {
-  socket_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                     [this](const boost::system::error_code& error) {
-                       if (!error) accept_some();
-                     });
+bool Listener::look_out() {
+  return pumps_[0]->loop().poller().add(socket_.get(), EPOLLIN, *this);
 }
 
-void Listener::accept_some() {
+void Listener::on_ready(std::uint32_t) {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     sockaddr_storage peer{};
     socklen_t length = sizeof peer;
-    Descriptor socket(::accept4(socket_.native_handle(), reinterpret_cast<sockaddr*>(&peer), &length,
-                                SOCK_NONBLOCK | SOCK_CLOEXEC));
+    Descriptor socket(
+        ::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&peer), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (socket.is_open()) {
       adopt(std::move(socket), peer);
       continue;
     }
-    if (errno == EAGAIN) break;
+    if (errno == EAGAIN) return;
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) return back_off(errno);
     // Anything else is the end of that one connection, before it began.
   }
-  arm();
 }
 
 void Listener::adopt(Descriptor socket, const sockaddr_storage& peer) {
@@ -183,8 +178,14 @@ void Listener::back_off(int error_number) {
     log_(broker::LogLevel::warning, "cannot accept connections on " + address_ + ": " +
                                         std::strerror(error_number) + "; they wait until some have closed");
   }
+  // Who waits to be accepted would be reported in each turn.
+  pumps_[0]->loop().poller().remove(socket_.get(), *this);
+  wait_for_room();
+}
+
+void Listener::wait_for_room() {
   pumps_[0]->loop().start(kBackOff, [this] {
-    if (socket_.is_open()) accept_some();
+    if (socket_.is_open() && !look_out()) wait_for_room();
   });
 }
 

@@ -2,7 +2,6 @@
 // the broker is ready; accepting on shard 0's thread, for whichever shard has the fewest connections.
 #pragma once
 
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -14,6 +13,7 @@
 #include "base/result.hpp"
 #include "broker/node.hpp"
 #include "net/address_range.hpp"
+#include "runtime/os/poller.hpp"
 #include "server/address.hpp"
 #include "server/admissions.hpp"
 #include "server/pump.hpp"
@@ -30,7 +30,7 @@ struct BoundSocket {
 // addresses: one socket each. Errors: io_error ("cannot listen on 127.0.0.1:5672: Address already in use").
 result<std::vector<BoundSocket>> bind_sockets(const HostPort& where);
 
-class Listener {
+class Listener final : private runtime::Poller::Handler {
  public:
   using Log = std::function<void(broker::LogLevel, std::string_view)>;
 
@@ -56,13 +56,14 @@ class Listener {
   const std::string& address() const noexcept { return address_; }
 
  private:
-  void arm();
-  void accept_some();
+  bool look_out();
+  void on_ready(std::uint32_t events) override;
   void adopt(Descriptor socket, const sockaddr_storage& peer);
   void back_off(int error_number);
+  void wait_for_room();
 
   std::string address_;
-  boost::asio::posix::stream_descriptor socket_;
+  Descriptor socket_;
   std::span<const std::unique_ptr<Pump>> pumps_;
   std::span<const std::unique_ptr<Admissions>> admissions_;
   std::size_t max_connections_;

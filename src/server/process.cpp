@@ -15,11 +15,12 @@
 #include "management/definitions_import.hpp"
 #include "management/http_server.hpp"
 #include "protocol/amqp091/format.hpp"
+#include "runtime/os/asio_loop.hpp"
 #include "runtime/os/clock.hpp"
 #include "runtime/os/disk_thread.hpp"
 #include "runtime/os/entropy.hpp"
 #include "runtime/os/file_system.hpp"
-#include "runtime/os/shard_loop_asio.hpp"
+#include "runtime/os/shard_loop.hpp"
 #include "server/amqp_session.hpp"
 #include "server/audit_log.hpp"
 #include "server/authorities.hpp"
@@ -85,7 +86,6 @@ class RunningProcess final : public Process {
     session_options_.allow_anonymous = config.allow_anonymous;
     session_options_.handshake_timeout_ms = config.handshake_timeout_ms;
     session_options_.random = runtime::fill_random;
-    http_loop_.on_turn_end([](bool) {});
   }
 
   ~RunningProcess() override {
@@ -299,8 +299,8 @@ class RunningProcess final : public Process {
       }
     }
     api_->listening_on(std::move(listeners));
-    http_server_ = std::make_unique<management::HttpServer>(runtime::io_context_of(http_loop_), *api_,
-                                                            config_.proxies, log_);
+    http_server_ =
+        std::make_unique<management::HttpServer>(http_loop_.context(), *api_, config_.proxies, log_);
   }
 
   result<void> listen_for_http(std::vector<BoundSocket> sockets, management::Offer offer, bool secure) {
@@ -416,7 +416,7 @@ class RunningProcess final : public Process {
   std::unique_ptr<SpanExport> spans_;
   std::unique_ptr<runtime::FileSystem> files_;
   std::unique_ptr<storage::DataDirectory> directory_;
-  runtime::ShardLoop http_loop_{"http"};
+  runtime::AsioLoop http_loop_{"http"};
   std::vector<std::unique_ptr<runtime::ShardLoop>> loops_;
   std::vector<std::unique_ptr<runtime::DiskThread>> disks_;
   std::unique_ptr<runtime::DiskThread> helper_;

@@ -2,7 +2,6 @@
 
 #include "base/bytes.hpp"
 #include "runtime/os/entropy.hpp"
-#include "runtime/os/shard_loop_asio.hpp"
 
 namespace millrace::server {
 
@@ -12,8 +11,7 @@ result<std::unique_ptr<SpanExport>> SpanExport::make(const OtlpConfig& config,
                                                      management::otlp::Resource resource, Log log) {
   if (!config.endpoint) return std::unique_ptr<SpanExport>();
   std::unique_ptr<SpanExport> made(new SpanExport());
-  made->loop_.on_turn_end([](bool) {});
-  auto client = net::HttpClient::make(runtime::io_context_of(made->loop_), config.ca_file);
+  auto client = net::HttpClient::make(made->loop_.context(), config.ca_file);
   if (!client) return client.error();
   made->client_ = std::move(*client);
   const net::Url& url = *config.endpoint;

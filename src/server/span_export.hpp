@@ -10,7 +10,7 @@
 
 #include "management/otlp/span_exporter.hpp"
 #include "net/http_client.hpp"
-#include "runtime/os/shard_loop.hpp"
+#include "runtime/os/asio_loop.hpp"
 #include "server/config.hpp"
 
 namespace millrace::server {
@@ -34,7 +34,7 @@ class SpanExport {
  private:
   SpanExport() = default;
 
-  runtime::ShardLoop loop_{"otlp"};
+  runtime::AsioLoop loop_{"otlp"};
   std::unique_ptr<net::HttpClient> client_;
   std::unique_ptr<management::otlp::SpanExporter> exporter_;
 };

@@ -4,11 +4,6 @@
 #include <time.h>
 
 #include <atomic>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -17,12 +12,17 @@
 #include "base/assert.hpp"
 #include "runtime/os/busy_share.hpp"
 #include "runtime/os/clock.hpp"
-#include "runtime/os/shard_loop_asio.hpp"
+#include "runtime/os/poller.hpp"
+#include "runtime/os/post_queue.hpp"
 #include "runtime/os/timer_queue.hpp"
 
 namespace millrace::runtime {
 
 namespace {
+
+// What is ready in one turn; more waits for the next, so that output is not held back.
+constexpr std::size_t kReadyPerTurn = Poller::kMaxEvents;
+constexpr Nanoseconds kShortWait = std::chrono::microseconds(10);
 
 Nanoseconds thread_cpu_time() {
   timespec time{};
@@ -33,58 +33,43 @@ Nanoseconds thread_cpu_time() {
 }  // namespace
 
 struct ShardLoop::State {
-  explicit State(std::string thread_name)
-      : name(std::move(thread_name)), work(boost::asio::make_work_guard(context)), alarm(context) {}
+  explicit State(std::string thread_name) : name(std::move(thread_name)) {}
 
   std::string name;
-  boost::asio::io_context context{1};
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work;
+  Poller poller;
+  PostQueue posted;  // by other threads
   TurnEnd turn_end;
   std::atomic<bool> stopping{false};
   BusyShare busy;
 
-  // Posted by other threads. The flag spares a turn the lock when there is nothing.
-  std::mutex mutex;
-  std::vector<Task> inbox;
-  std::atomic<bool> inbox_filled{false};
-
   // The loop's thread only.
   std::vector<Task> local;    // posted by the loop's own tasks
-  std::vector<Task> taken;    // from the inbox
   std::vector<Task> running;  // taken out to be run; kept for its memory
   TimerQueue timers;
-  boost::asio::steady_timer alarm;
-  std::optional<Nanoseconds> alarm_at;  // what `alarm` waits for
+  std::optional<Nanoseconds> alarm_at;  // what the poller's alarm is set to
+  Nanoseconds ended{};                  // the last turn
 
   std::atomic<std::thread::id> owner{};
   std::thread thread;
 
   bool on_own_thread() const { return owner.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
 
-  void wake() {
-    boost::asio::post(context, [] {});
-  }
-
   void set_alarm(Nanoseconds deadline) {
     if (alarm_at && *alarm_at <= deadline) return;
     alarm_at = deadline;
-    alarm.expires_at(std::chrono::steady_clock::time_point(
-        std::chrono::duration_cast<std::chrono::steady_clock::duration>(deadline)));
-    alarm.async_wait([this](const boost::system::error_code& error) {
-      if (error) return;  // set to an earlier time meanwhile
-      alarm_at.reset();
-      run_timers();
-    });
+    poller.set_alarm(deadline);
   }
 
-  void run_timers() {
-    const Nanoseconds now = SystemClock().steady();
+  // `now`: the steady clock's.
+  void run_timers(Nanoseconds now) {
+    if (!alarm_at || *alarm_at > now) return;
+    alarm_at.reset();
     while (Task task = timers.take_due(now)) task();
     if (const auto next = timers.next_deadline()) set_alarm(*next);
   }
 
-  void run_all(std::vector<Task>& tasks) {
-    running.swap(tasks);
+  void run_local() {
+    running.swap(local);
     for (Task& task : running) {
       task();
       task = nullptr;
@@ -92,39 +77,39 @@ struct ShardLoop::State {
     running.clear();
   }
 
-  void run_inbox() {
-    if (!inbox_filled.load(std::memory_order_acquire)) return;
-    {
-      const std::lock_guard lock(mutex);
-      inbox_filled.store(false, std::memory_order_relaxed);
-      taken.swap(inbox);
-    }
-    run_all(taken);
-  }
-
   // Returns whether more is known to be ready.
   bool take_turn(bool may_block) {
-    run_all(local);  // of earlier turns; what this turn posts waits for the next
-    std::size_t handlers = 0;
-    if (may_block) handlers += context.run_one();
-    while (handlers < kMaxHandlersPerTurn && context.poll_one() != 0) ++handlers;
-    run_inbox();
-    const bool more = handlers >= kMaxHandlersPerTurn || !local.empty();
+    run_local();  // of earlier turns; what this turn posts waits for the next
+    std::size_t ready = poller.wait(may_block);
+    const Nanoseconds begun = SystemClock().steady();
+    run_timers(begun);
+    poller.dispatch();
+    // Who hardly has to wait finds that more has come meanwhile: gathered before it is answered it makes
+    // larger batches. Who does wait answers at once.
+    if (begun - ended < kShortWait) {
+      for (std::size_t more = ready; more != 0 && ready < kReadyPerTurn; ready += more) {
+        more = poller.wait(false);
+        poller.dispatch();
+      }
+    }
+    posted.run();
+    const bool more = ready >= kReadyPerTurn || !local.empty();
     turn_end(!more);
-    busy.turned(SystemClock().steady(), thread_cpu_time);
+    ended = SystemClock().steady();
+    busy.turned(ended, thread_cpu_time);
     return more || !local.empty();
   }
 };
-
-boost::asio::io_context& io_context_of(ShardLoop& loop) noexcept {
-  return loop.state().context;
-}
 
 ShardLoop::ShardLoop(std::string name) : state_(std::make_unique<State>(std::move(name))) {}
 
 ShardLoop::~ShardLoop() {
   stop();
   join();
+}
+
+Poller& ShardLoop::poller() noexcept {
+  return state_->poller;
 }
 
 void ShardLoop::on_turn_end(TurnEnd turn_end) {
@@ -138,15 +123,14 @@ void ShardLoop::start() {
 }
 
 void ShardLoop::stop() {
-  if (!state_->stopping.exchange(true)) state_->wake();
+  if (!state_->stopping.exchange(true)) state_->poller.wake();
 }
 
 void ShardLoop::join() {
   if (state_->thread.joinable()) state_->thread.join();
   // What they hold may be of those who outlive the thread, but not the loop.
   state_->local.clear();
-  const std::lock_guard lock(state_->mutex);
-  state_->inbox.clear();
+  state_->posted.clear();
 }
 
 void ShardLoop::run() {
@@ -161,15 +145,9 @@ void ShardLoop::post(Task task) {
   State& state = *state_;
   if (state.on_own_thread()) {
     state.local.push_back(std::move(task));
-    return;
+  } else if (state.posted.put(std::move(task))) {
+    state.poller.wake();
   }
-  {
-    const std::lock_guard lock(state.mutex);
-    state.inbox.push_back(std::move(task));
-    if (state.inbox_filled.load(std::memory_order_relaxed)) return;  // the first of the batch woke the loop
-    state.inbox_filled.store(true, std::memory_order_release);
-  }
-  state.wake();
 }
 
 unsigned ShardLoop::busy_permille() const noexcept {

@@ -1,11 +1,10 @@
 // A shard's thread: handlers of sockets, posted tasks and timers, in turns.
 //
-// A turn blocks for the first thing to do, does all that is ready up to a bound, then calls the turn's end,
-// where what was gathered is flushed. While more is ready the next turn follows without blocking; a loop with
-// nothing to do sleeps in the kernel.
+// A turn blocks for the first thing to do, does what is ready then, up to a bound, and calls the turn's end,
+// where what was gathered is flushed. While more is known to be ready the next turn follows without blocking;
+// a loop with nothing to do sleeps in the kernel.
 #pragma once
 
-#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -13,15 +12,15 @@
 
 namespace millrace::runtime {
 
+class Poller;
+
 class ShardLoop final : public Executor, public Timers {
  public:
-  // Socket handlers and posted tasks of one turn; more wait for the next, so that output is not held back.
-  static constexpr std::size_t kMaxHandlersPerTurn = 256;
-
   // `idle`: nothing else is ready.
   using TurnEnd = UniqueFunction<void(bool idle)>;
 
-  // `name`: the thread's, at most 15 characters, for people who look at it with top or gdb.
+  // `name`: the thread's, at most 15 characters, for people who look at it with top or gdb. Throws
+  // std::system_error: the process has no descriptor left.
   explicit ShardLoop(std::string name);
   ~ShardLoop() override;  // joins; what is still queued is destroyed without being run
 
@@ -41,10 +40,11 @@ class ShardLoop final : public Executor, public Timers {
   TimerId start(Nanoseconds delay, Task task) override;
   void cancel(TimerId timer) override;
 
-  struct State;  // shard_loop_asio.hpp has a use for it
-  State& state() noexcept { return *state_; }
+  // Its handlers are called in turns.
+  Poller& poller() noexcept;
 
  private:
+  struct State;
   void run();
 
   std::unique_ptr<State> state_;
