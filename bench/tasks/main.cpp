@@ -6,22 +6,19 @@
 // First all are submitted, then a worker carries them out, then both at once; then a queue that serves by
 // rank, with as much credit as the worker has slots; then `rate` a second. 0 for count, slots or rate leaves
 // that part out.
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <boost/json/src.hpp>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <functional>
 #include <map>
 #include <millrace/tasks.hpp>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "load/process_meter.hpp"
 
 namespace {
 
@@ -45,44 +42,19 @@ struct Settings {
   std::_Exit(1);
 }
 
-double own_cpu_seconds() {
-  rusage used{};
-  getrusage(RUSAGE_SELF, &used);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return seconds(used.ru_utime) + seconds(used.ru_stime);
-}
-
-// User and system time are the 14th and 15th field of its stat, behind a name that may hold anything but ')'.
-double cpu_seconds_of(int pid) {
-  if (pid == 0) return 0;
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  std::string stat((std::istreambuf_iterator<char>(file)), {});
-  const auto name_end = stat.rfind(')');
-  if (name_end == std::string::npos) fail("there is no process " + std::to_string(pid));
-  std::istringstream fields(stat.substr(name_end + 1));
-  std::string skipped;
-  for (int i = 3; i < 14; ++i) fields >> skipped;
-  long user = 0;
-  long system = 0;
-  fields >> user >> system;
-  return static_cast<double>(user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
-}
-
 // Runs `work` and says how fast it was.
 template <class Work>
 void measure(const char* what, const Settings& settings, int count, Work work) {
-  const int broker = settings.number("broker_pid");
-  const double own = own_cpu_seconds();
-  const double brokers = cpu_seconds_of(broker);
+  const millrace::load::ProcessMeter broker(settings.number("broker_pid"));
+  const std::uint64_t own = millrace::load::own_cpu_ns();
+  const std::uint64_t brokers = broker.cpu_ns();
   const auto began = Clock::now();
   work();
   const double took = std::chrono::duration<double>(Clock::now() - began).count();
+  const auto us_a_task = [count](std::uint64_t ns) { return static_cast<double>(ns) / 1e3 / count; };
   std::printf("%-20s %8.0f tasks/s  %5.2f us of this process' processor time a task", what, count / took,
-              (own_cpu_seconds() - own) / count * 1e6);
-  if (broker != 0)
-    std::printf("  %5.2f us of the broker's", (cpu_seconds_of(broker) - brokers) / count * 1e6);
+              us_a_task(millrace::load::own_cpu_ns() - own));
+  if (broker.on()) std::printf("  %5.2f us of the broker's", us_a_task(broker.cpu_ns() - brokers));
   std::printf("\n");
   std::fflush(stdout);
 }
