@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "client/message_equality_test.hpp"
 #include "client/src/fields.hpp"
 #include "millrace/json.hpp"
 
@@ -58,21 +59,9 @@ TEST(Message, keeps_every_property_and_header_on_the_way_through_amqp) {
                   {"table", FieldTable{{"inner", FieldTable{{"deep", -1}}}}}};
   Buffer raw;
   client::write_message_properties(raw, sent);
-  Message got;
+  Message got("body");
   ASSERT_TRUE(client::read_message_properties(raw.view(), got));
-  EXPECT_EQ(got.content_type, sent.content_type);
-  EXPECT_EQ(got.content_encoding, sent.content_encoding);
-  EXPECT_EQ(got.priority, sent.priority);
-  EXPECT_EQ(got.correlation_id, sent.correlation_id);
-  EXPECT_EQ(got.reply_to, sent.reply_to);
-  EXPECT_EQ(got.expiration, sent.expiration);
-  EXPECT_EQ(got.message_id, sent.message_id);
-  EXPECT_EQ(got.timestamp, sent.timestamp);
-  EXPECT_EQ(got.type, sent.type);
-  EXPECT_EQ(got.user_id, sent.user_id);
-  EXPECT_EQ(got.app_id, sent.app_id);
-  EXPECT_EQ(got.headers, sent.headers);
-  EXPECT_TRUE(got.persistent);
+  expect_equal(got, sent);
 }
 
 TEST(Message, refuses_what_does_not_fit_into_amqp) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "client/message_equality_test.hpp"
 #include "client/src/fields.hpp"
 #include "client/tasks/time_text.hpp"
 #include "millrace/error.hpp"
@@ -108,15 +109,7 @@ TEST(TaskMessage, is_the_same_on_the_wire_as_by_way_of_a_message) {
     Buffer properties;
     Message sent(encode_call(call, "replies", "gen1@host", "m1", true, properties));
     ASSERT_TRUE(client::read_message_properties(properties.view(), sent));
-    EXPECT_EQ(sent.headers, expected.headers);
-    EXPECT_EQ(sent.body, expected.body);
-    EXPECT_EQ(sent.content_type, expected.content_type);
-    EXPECT_EQ(sent.content_encoding, expected.content_encoding);
-    EXPECT_EQ(sent.correlation_id, expected.correlation_id);
-    EXPECT_EQ(sent.reply_to, expected.reply_to);
-    EXPECT_EQ(sent.message_id, expected.message_id);
-    EXPECT_EQ(sent.priority, expected.priority);
-    EXPECT_TRUE(sent.persistent);
+    expect_equal(sent, expected);
   }
 }
 
