@@ -93,6 +93,7 @@ void WorkerCore::add_own_tasks() {
   const auto add_own = [this](const char* name, auto work) {
     Registration entry;
     entry.name = name;
+    entry.own = true;
     entry.plain = [weak = weak_from_this(), work](Context& context, const CallData& call) {
       const auto core = weak.lock();
       if (!core) throw Cancelled("its worker has stopped");
@@ -165,8 +166,7 @@ void WorkerCore::consume() {
   unsigned slots = 0;
   std::set<Pool> used;
   for (const auto& [name, task] : tasks_) {
-    const bool own = name == kJoinTask || name == kTickTask || name == kAdvanceTask;
-    if (!own) used.insert(task.options.pool);
+    if (!task.own) used.insert(task.options.pool);
   }
   for (const Pool kind : used) slots += pools_.at(kind)->slots();
   ConsumeOptions options;
@@ -236,8 +236,8 @@ void WorkerCore::on_delivery(const std::string& queue, Delivery delivery) {
   // One that expires before it may begin need not be held for that.
   const bool too_late =
       request.call.expires && *request.call.expires <= std::max(now, request.call.eta.value_or(now));
-  if (too_late) return drop(std::move(request), std::move(delivery), true);
-  if (is_revoked(request.call.id)) return drop(std::move(request), std::move(delivery), false);
+  if (too_late) return drop(queue, std::move(request), std::move(delivery), true);
+  if (is_revoked(request.call.id)) return drop(queue, std::move(request), std::move(delivery), false);
   // A clock that is behind by less than this is not worth another round through the broker.
   if (request.call.eta && *request.call.eta > now + std::chrono::milliseconds(20))
     return hold_until_due(queue, request, std::move(delivery));
@@ -327,7 +327,7 @@ void WorkerCore::hold_until_due(const std::string& queue, const Request& request
   settling.send(outgoing_later(queue, std::move(message), pause));
 }
 
-void WorkerCore::drop(Request request, Delivery delivery, bool expired) {
+void WorkerCore::drop(const std::string& queue, Request request, Delivery delivery, bool expired) {
   events_->revoked(request, false, expired);
   Status status;
   status.state = State::revoked;
@@ -335,7 +335,7 @@ void WorkerCore::drop(Request request, Delivery delivery, bool expired) {
   status.error_type = "TaskRevokedError";
   status.error_text = expired ? "expired" : "revoked";
   Settling settling = settle(std::move(delivery));
-  tell_dag(request, status.error_text, settling);
+  send_errbacks(request, queue, status.error_text, Errbacks::of_dag, settling);
   send_result(request, status, settling);
 }
 
@@ -351,7 +351,7 @@ void WorkerCore::bury(const std::string& queue, Delivery delivery, const std::st
   status.name = "FAILURE";
   status.error_type = reason == "unknown_task" ? "NotRegistered" : "Reject";
   status.error_text = text;
-  tell_dag(*request, text, settling);
+  send_errbacks(*request, queue, text, Errbacks::of_dag, settling);
   send_result(*request, status, settling);
 }
 

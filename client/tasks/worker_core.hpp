@@ -65,7 +65,7 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
   void on_paced(Pacer::Call call, Milliseconds pause);
   bool adopt(const std::string& key, const Request& request, Delivery& delivery);
   void hold_until_due(const std::string& queue, const Request& request, Delivery delivery);
-  void drop(Request request, Delivery delivery, bool expired);
+  void drop(const std::string& queue, Request request, Delivery delivery, bool expired);
   void bury(const std::string& queue, Delivery delivery, const std::string& reason, const std::string& text,
             const Request* request);
 
@@ -90,8 +90,12 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
   void send_result(const Request& request, const Status& status, Settling& settling,
                    const boost::json::array& children = {});
   void send_call(CallData call, const Request& parent, const std::string& queue, Settling& settling);
-  // A step of a Dag that ends in a way that calls no errbacks: its Dag hears of it all the same.
-  void tell_dag(const Request& request, const std::string& why, Settling& settling);
+  enum class Errbacks : std::uint8_t {
+    all,
+    of_dag,  // of a call that ends in a way that calls none: the Dag that it is a step of hears of it
+  };
+  void send_errbacks(const Request& request, const std::string& queue, const std::string& why, Errbacks which,
+                     Settling& settling);
   void arrive(const JobPtr& job, const boost::json::value& result, Settling& settling);
   Milliseconds retry_pause(const Job& job, const Outcome& outcome);
   bool has_retries_left(const Job& job) const;

@@ -157,12 +157,7 @@ void WorkerCore::fail(const JobPtr& job, const Outcome& outcome, Settling& settl
     settling.send(Address(dead_queue_of(job->queue)),
                   dead_letter(std::move(message), job->queue, reason_of(outcome), text));
   }
-  for (CallData errback : call.on_failure) {
-    // Celery's errbacks of old: called with the id of what failed.
-    if (!errback.immutable) errback.args.insert(errback.args.begin(), boost::json::value(call.id));
-    if (errback.task == kAdvanceTask) errback.kwargs["why"] = text;
-    send_call(std::move(errback), job->request, job->queue, settling);
-  }
+  send_errbacks(job->request, job->queue, text, Errbacks::all, settling);
   const Status status = status_of(State::failure, outcome);
   send_result(job->request, status, settling);
   // The caller of a chain waits for its last call, which will not come: it gets the failure.
@@ -188,17 +183,20 @@ void WorkerCore::fail(const JobPtr& job, const Outcome& outcome, Settling& settl
   events_->failed(job->request, text, status.traceback);
 }
 
-void WorkerCore::tell_dag(const Request& request, const std::string& why, Settling& settling) {
+void WorkerCore::send_errbacks(const Request& request, const std::string& queue, const std::string& why,
+                               Errbacks which, Settling& settling) {
   for (CallData errback : request.call.on_failure) {
-    if (errback.task != kAdvanceTask) continue;
-    errback.args.insert(errback.args.begin(), boost::json::value(request.call.id));
-    errback.kwargs["why"] = why;
-    send_call(std::move(errback), request, "", settling);  // it names its queue
+    const bool is_advance = errback.task == kAdvanceTask;
+    if (which == Errbacks::of_dag && !is_advance) continue;
+    // Celery's errbacks of old: called with the id of what failed.
+    if (!errback.immutable) errback.args.insert(errback.args.begin(), boost::json::value(request.call.id));
+    if (is_advance) errback.kwargs["why"] = why;
+    send_call(std::move(errback), request, queue, settling);
   }
 }
 
 void WorkerCore::revoked(const JobPtr& job, const Outcome& outcome, Settling& settling) {
-  tell_dag(job->request, outcome.text, settling);
+  send_errbacks(job->request, job->queue, outcome.text, Errbacks::of_dag, settling);
   send_result(job->request, status_of(State::revoked, outcome), settling);
   events_->revoked(job->request, job->has_begun(), outcome.text == "expired");
 }

@@ -123,6 +123,7 @@ struct Registration {
   PlainFunction plain;
   CoroutineFunction coroutine;
   TaskOptions options;
+  bool own = false;  // part of the task system, not of the program
 };
 class WorkerCore;
 }  // namespace detail
