@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "client/tasks/json_message.hpp"
+#include "client/tasks/kept_state.hpp"
 #include "client/tasks/outgoing.hpp"
 #include "millrace/tasks/errors.hpp"
 
@@ -12,19 +14,15 @@ namespace {
 
 namespace json = boost::json;
 
-// A chord whose group does not come to an end is forgotten after that.
-constexpr std::int64_t kBarrierMs = 7LL * 24 * 3'600'000;
-
 std::string queue_name(const std::string& id) {
   return "millrace.chord." + id;
 }
 
 }  // namespace
 
+// A chord whose group does not come to an end is forgotten after that week.
 QueueSpec barrier_queue(const std::string& id) {
-  QueueSpec queue(queue_name(id));
-  queue.arguments = {{"x-expires", kBarrierMs}};
-  return queue;
+  return queue_for_a_week(queue_name(id));
 }
 
 json::value make_barrier(const std::string& id, std::size_t size, const CallData& last,
@@ -45,9 +43,7 @@ Barrier read_barrier(const json::value& value) {
 }
 
 Message arrival(std::int64_t index, const json::value& result) {
-  Message message(json::serialize(json::object{{"index", index}, {"result", result}}));
-  message.content_type = "application/json";
-  return message;
+  return json_message(json::object{{"index", index}, {"result", result}});
 }
 
 CallData join_call(const json::value& barrier, const std::string& queue) {

@@ -1,9 +1,10 @@
 #include "client/tasks/dag.hpp"
 
-#include <thread>
 #include <utility>
 #include <vector>
 
+#include "client/tasks/json_message.hpp"
+#include "client/tasks/kept_state.hpp"
 #include "client/tasks/outgoing.hpp"
 #include "client/tasks/result_message.hpp"
 #include "client/tasks/task_message.hpp"
@@ -15,9 +16,6 @@ namespace {
 namespace json = boost::json;
 using namespace std::chrono_literals;
 
-// One of which no step ends is forgotten after that.
-constexpr std::int64_t kDagMs = 7LL * 24 * 3'600'000;
-
 // Two steps that end at once meet here: the other one has the state for some milliseconds.
 constexpr int kLooks = 20;
 constexpr std::chrono::milliseconds kBetweenLooks{10};
@@ -27,21 +25,19 @@ struct Taken {
   json::object state;                // the newest
 };
 
-Taken take_state(Client& client, const std::string& queue) {
+Taken take_newest(Client& client, const std::string& queue) {
   Taken taken;
   std::int64_t newest = -1;
-  for (int look = 0; look < kLooks && taken.deliveries.empty(); ++look) {
-    if (look > 0) std::this_thread::sleep_for(kBetweenLooks);
-    while (Delivery delivery = client.get(queue)) {
-      json::object state = json::parse(delivery.body()).as_object();
-      const auto version = state.at("version").to_number<std::int64_t>();
-      if (version > newest) {
+  int looks = 1;
+  taken.deliveries = take_state(
+      client, queue, kBetweenLooks, [&] { return looks++ < kLooks; },
+      [&](json::value kept) {
+        json::object& state = kept.as_object();
+        const auto version = state.at("version").to_number<std::int64_t>();
+        if (version <= newest) return;
         newest = version;
         taken.state = std::move(state);
-      }
-      taken.deliveries.push_back(std::move(delivery));
-    }
-  }
+      });
   if (taken.deliveries.empty()) throw Retry("another step of the dag is taken into account", 200ms);
   return taken;
 }
@@ -58,22 +54,15 @@ void publish_result(Client& client, const json::object& state, const Status& sta
 
 }  // namespace
 
+// A dag of which no step ends is forgotten after that week.
 QueueSpec dag_queue(const std::string& id) {
-  QueueSpec queue("millrace.dag." + id);
-  queue.arguments = {{"x-expires", kDagMs}};
-  return queue;
-}
-
-Message dag_state_message(const json::object& state) {
-  Message message(json::serialize(state));
-  message.content_type = "application/json";
-  return message;
+  return queue_for_a_week("millrace.dag." + id);
 }
 
 void run_advance(Client& client, Places& places, const CallData& call, const std::string& origin) {
   const std::string queue = dag_queue(dag_of(call)).name;
   try {
-    Taken taken = take_state(client, queue);
+    Taken taken = take_newest(client, queue);
     const DagMoves moves = advance(taken.state, event_of(call));
     if (!moves.changed) return;
     for (const CallData& next : moves.calls) {
@@ -84,7 +73,7 @@ void run_advance(Client& client, Places& places, const CallData& call, const std
     if (moves.ended)
       publish_result(client, taken.state, moves.status);
     else
-      client.publish(queue, dag_state_message(taken.state));
+      client.publish(queue, json_message(taken.state));
     for (Delivery& delivery : taken.deliveries) delivery.ack();
     if (moves.ended) client.delete_queue(queue);
   } catch (const ClientError& error) {

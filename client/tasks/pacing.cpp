@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "client/tasks/json_message.hpp"
+#include "client/tasks/kept_state.hpp"
+
 namespace millrace::tasks {
 namespace {
 
@@ -27,26 +30,22 @@ struct Taken {
   WallTime next;
 };
 
-// Two messages are there when a worker died between the new one and the old one: the later time counts.
+// Of several the later time counts.
 Taken take_next(Client& client, const std::string& queue, const std::function<bool()>& stopped) {
   Taken taken;
   const auto given_up = std::chrono::steady_clock::now() + kNobodyHasIt;
-  while (taken.deliveries.empty() && std::chrono::steady_clock::now() < given_up && !stopped()) {
-    while (Delivery delivery = client.get(queue)) {
-      const json::value kept = json::parse(delivery.body());
-      taken.next = std::max(taken.next, WallTime(microseconds(kept.at("next_us").to_number<std::int64_t>())));
-      taken.deliveries.push_back(std::move(delivery));
-    }
-    if (taken.deliveries.empty()) std::this_thread::sleep_for(kBetweenLooks);
-  }
+  taken.deliveries = take_state(
+      client, queue, kBetweenLooks, [&] { return std::chrono::steady_clock::now() < given_up && !stopped(); },
+      [&](const json::value& kept) {
+        const microseconds next(kept.at("next_us").to_number<std::int64_t>());
+        taken.next = std::max(taken.next, WallTime(next));
+      });
   return taken;
 }
 
 void put_next(Client& client, const std::string& queue, WallTime next) {
   const auto since_1970 = std::chrono::duration_cast<microseconds>(next.time_since_epoch());
-  Message message(json::serialize(json::object{{"next_us", since_1970.count()}}));
-  message.content_type = "application/json";
-  client.publish(queue, std::move(message));
+  client.publish(queue, json_message(json::object{{"next_us", since_1970.count()}}));
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // Rate limits over all workers. The broker holds, for each limited task, a durable queue `millrace.rate.TASK`
-// with one message: when its next call may begin. A worker that has got calls takes that message, gives each
-// call the next time that is free, puts a newer message in and acknowledges the old one. Calls whose time is
-// yet to come go back to the broker, which holds them until then; they begin when they come again.
+// that keeps when its next call may begin (kept_state.hpp). A worker that has got calls takes that, and gives
+// each call the next time that is free. Calls whose time is yet to come go back to the broker, which holds
+// them until then; they begin when they come again.
 //
 // What dies in between wastes times, and never gives one twice.
 #pragma once

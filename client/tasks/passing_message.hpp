@@ -4,13 +4,12 @@
 
 #include <boost/json.hpp>
 
-#include "millrace/message.hpp"
+#include "client/tasks/json_message.hpp"
 
 namespace millrace::tasks {
 
 inline Message passing_message(const boost::json::value& body) {
-  Message message(boost::json::serialize(body));
-  message.content_type = "application/json";
+  Message message = json_message(body);
   message.content_encoding = "utf-8";
   message.persistent = false;
   message.mandatory = false;

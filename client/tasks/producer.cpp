@@ -9,6 +9,7 @@
 #include "client/tasks/barrier.hpp"
 #include "client/tasks/events.hpp"
 #include "client/tasks/identity.hpp"
+#include "client/tasks/json_message.hpp"
 #include "client/tasks/producer_core.hpp"
 #include "client/tasks/remote_control.hpp"
 #include "client/tasks/result_message.hpp"
@@ -153,7 +154,7 @@ void ProducerCore::schedule(const std::string& name, const std::string& cron, Ca
   places_.ensure(Places::Need::unique, call.queue);
   const QueueSpec queue = schedule_queue(name);
   client_.declare_queue(queue);
-  client_.publish(queue.name, definition_message(plan));
+  client_.publish(queue.name, json_message(plan));
   submit(std::move(first));
 }
 

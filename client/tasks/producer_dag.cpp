@@ -1,6 +1,7 @@
 // Submitting a Dag.
 #include "client/tasks/dag.hpp"
 #include "client/tasks/identity.hpp"
+#include "client/tasks/json_message.hpp"
 #include "client/tasks/producer_core.hpp"
 
 namespace millrace::tasks::detail {
@@ -15,7 +16,7 @@ UntypedResult ProducerCore::submit(const Dag& dag) {
   listen_now();
   const QueueSpec queue = dag_queue(places.id);
   client_.declare_queue(queue);
-  client_.publish(queue.name, dag_state_message(state));
+  client_.publish(queue.name, json_message(state));
   submit(first_advance(places));
   return result;
 }

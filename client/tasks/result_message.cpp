@@ -1,5 +1,6 @@
 #include "client/tasks/result_message.hpp"
 
+#include "client/tasks/json_message.hpp"
 #include "client/tasks/time_text.hpp"
 
 namespace millrace::tasks {
@@ -85,8 +86,7 @@ Message encode_result(const Request& request, const Status& status, const json::
   body["task_id"] = request.call.id;
   if (!request.call.group.empty()) body["group_id"] = request.call.group;
   if (!request.call.parent_id.empty()) body["parent_id"] = request.call.parent_id;
-  Message message(json::serialize(body));
-  message.content_type = "application/json";
+  Message message = json_message(body);
   message.content_encoding = "utf-8";
   message.correlation_id = request.correlation_id;
   message.persistent = request.durable_result;

@@ -7,6 +7,7 @@
 
 #include "client/tasks/cron.hpp"
 #include "client/tasks/identity.hpp"
+#include "client/tasks/json_message.hpp"
 #include "client/tasks/outgoing.hpp"
 #include "client/tasks/time_text.hpp"
 #include "millrace/tasks/control.hpp"
@@ -58,12 +59,6 @@ json::object make_plan(const std::string& name, const std::string& cron, const C
   return {{"name", name}, {"version", make_id()}, {"cron", cron}, {"call", signature_of(call, "")}};
 }
 
-Message definition_message(const json::object& plan) {
-  Message message(json::serialize(plan));
-  message.content_type = "application/json";
-  return message;
-}
-
 CallData tick_call(const json::object& plan, std::chrono::system_clock::time_point time,
                    const std::string& queue) {
   const auto next = Cron(text_in(plan, "cron")).next(time);
@@ -103,7 +98,7 @@ void pause_schedule(Client& client, const std::string& name, bool pause) {
   if (!now) throw ClientError(ErrorKind::overloaded, "somebody else is looking at the schedule; try again");
   json::object definition = json::parse(now.body()).as_object();
   definition["paused"] = pause;
-  client.publish(queue.name, definition_message(definition));
+  client.publish(queue.name, json_message(definition));
   now.ack();  // or the queue has dropped it meanwhile
 }
 

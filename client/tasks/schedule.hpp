@@ -20,7 +20,6 @@ inline constexpr const char* kTickTask = "millrace.schedule.tick";
 QueueSpec schedule_queue(const std::string& name);
 // Of the schedule as it is from now on: its definition, which is also what each tick carries.
 boost::json::object make_plan(const std::string& name, const std::string& cron, const CallData& call);
-Message definition_message(const boost::json::object& plan);
 // The first tick after `time`. Throws std::invalid_argument for a schedule that has none.
 CallData tick_call(const boost::json::object& plan, std::chrono::system_clock::time_point time,
                    const std::string& queue);
