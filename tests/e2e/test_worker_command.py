@@ -80,6 +80,18 @@ def test_a_call_without_the_argument_is_dead_at_once(broker, cli, queue):
         wait_until(lambda: [one["reason"] for one in dead(cli, queue)] == ["bad_arguments"])
 
 
+@pytest.mark.parametrize("how, ends", [("round-robin", ["b", "a", "c"]), ("idle-first", ["b", "c", "a"])])
+def test_calls_go_to_whoever_is_idle_or_round(broker, cli, queue, tmp_path, how, ends):
+    """In turn the third call waits for the first one, whatever the other place does."""
+    ended = tmp_path / "ended"
+    options = ("--jobs", "2", "--prefetch", "10", "--dispatch", how)
+    with CommandWorker(broker, queue, *options, rest=f"sh -c 'sleep {{0}}; echo {{1}} >> {ended}'"):
+        for seconds, name in [("3", "a"), ("0", "b"), ("0", "c")]:
+            cli("task", "submit", "rest", seconds, name, "--queue", queue)
+        wait_until(lambda: ended.exists() and len(ended.read_text().split()) == 3)
+        assert ended.read_text().split() == ends
+
+
 def test_a_program_ends_at_its_limit(broker, cli, queue):
     with CommandWorker(broker, queue, "--limit", "1", rest="sleep 60"):
         began = time.monotonic()

@@ -29,6 +29,8 @@ constexpr Option kWorker[] = {
     {"--queue", "NAME", "Take tasks from it (default celery); can be repeated", true},
     {"--run", "TASK=COMMAND", "What carries out a task; can be repeated", true},
     {"--jobs", "N", "Programs at once (default: one for each processor)"},
+    {"--prefetch", "N", "Calls held at once (default: as many as run)"},
+    {"--dispatch", "HOW", "Calls go to who is idle first, or round-robin (default idle-first)"},
     {"--limit", "SECONDS", "Then a program gets SIGTERM, 2 s later SIGKILL, and has failed"},
     {"--retries", "N", "How often a task is tried again (default 0)"},
     {"--pause", "SECONDS", "Before the first retry; each further pause is twice as long (default 1)"},
@@ -49,6 +51,14 @@ tasks::CommandResult result_kind(const Given& given) {
   return tasks::CommandResult::automatic;
 }
 
+tasks::Dispatch dispatch_of(const Given& given) {
+  const std::string how = given.find("dispatch").value_or("idle-first");
+  if (how == "round-robin") return tasks::Dispatch::round_robin;
+  if (how != "idle-first")
+    throw Stop(kBadUse, "--dispatch is idle-first or round-robin, not '" + printable(how) + "'");
+  return tasks::Dispatch::idle_first;
+}
+
 tasks::Command command_of(const std::string& line, const Given& given) {
   try {
     tasks::Command command{std::string_view(line)};
@@ -66,6 +76,8 @@ tasks::WorkerOptions options_of(const Given& given) {
   tasks::WorkerOptions options;
   if (given.has("queue")) options.queues = given.list("queue");
   options.threads = static_cast<unsigned>(given.number("jobs", 0, kMostJobs));
+  options.prefetch = static_cast<std::uint16_t>(given.number("prefetch", 0, 65535));
+  options.dispatch = dispatch_of(given);
   options.name = given.text("name");
   options.drain_time = std::chrono::seconds(given.number("drain", 30, kMostSeconds));
   return options;
