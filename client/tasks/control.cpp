@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "client/tasks/dag.hpp"
 #include "client/tasks/dead_letter.hpp"
 #include "client/tasks/identity.hpp"
 #include "client/tasks/passing_message.hpp"
@@ -70,7 +71,7 @@ json::object ask_workers(Client& client, const std::string& method, const json::
 }
 
 void cancel_task(Client& client, const std::string& id, bool running_too) {
-  revoke_task(client, id, running_too);
+  if (!cancel_dag(client, id, running_too)) revoke_task(client, id, running_too);
 }
 
 std::vector<DeadCall> dead_calls(Client& client, const std::string& queue, std::size_t most) {

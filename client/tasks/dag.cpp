@@ -3,9 +3,11 @@
 #include <utility>
 #include <vector>
 
+#include "client/tasks/identity.hpp"
 #include "client/tasks/json_message.hpp"
 #include "client/tasks/kept_state.hpp"
 #include "client/tasks/outgoing.hpp"
+#include "client/tasks/remote_control.hpp"
 #include "client/tasks/result_message.hpp"
 #include "client/tasks/task_message.hpp"
 #include "millrace/tasks/errors.hpp"
@@ -19,6 +21,11 @@ using namespace std::chrono_literals;
 // Two steps that end at once meet here: the other one has the state for some milliseconds.
 constexpr int kLooks = 20;
 constexpr std::chrono::milliseconds kBetweenLooks{10};
+
+// Before a dag that nobody lets go of is not cancelled.
+constexpr std::chrono::milliseconds kCancelPatience{3000};
+// Of a dag; those of its calls are longer.
+constexpr std::size_t kIdSize = 36;
 
 struct Taken {
   std::vector<Delivery> deliveries;  // given back when they go
@@ -63,10 +70,12 @@ void run_advance(Client& client, Places& places, const CallData& call, const std
   const std::string queue = dag_queue(dag_of(call)).name;
   try {
     Taken taken = take_newest(client, queue);
-    const DagMoves moves = advance(taken.state, event_of(call));
+    const DagEvent event = event_of(call);
+    const DagMoves moves = advance(taken.state, event);
+    for (const std::string& id : moves.revoked) revoke_task(client, id, event.running_too);
     if (!moves.changed) return;
     for (const CallData& next : moves.calls) {
-      Outgoing out = outgoing(next, "", origin);
+      Outgoing out = outgoing(next, queue_of(taken.state), origin);
       places.ensure(out.need, out.queue);
       client.publish(out.to, std::move(out.message));
     }
@@ -80,6 +89,43 @@ void run_advance(Client& client, Places& places, const CallData& call, const std
     if (error.kind() != ErrorKind::not_found) throw;
     // It has ended: this is an end that was told twice.
   }
+}
+
+bool cancel_dag(Client& client, const std::string& id, bool running_too) {
+  std::string queue;
+  try {
+    const auto given_up = std::chrono::steady_clock::now() + kCancelPatience;
+    // It stays: what was taken goes back at once.
+    take_state(
+        client, dag_queue(id).name, kBetweenLooks,
+        [&] { return std::chrono::steady_clock::now() < given_up; },
+        [&](const json::value& kept) { queue = queue_of(kept.as_object()); });
+  } catch (const ClientError& error) {
+    const bool is_none = error.kind() == ErrorKind::not_found || error.kind() == ErrorKind::access_refused;
+    if (is_none) return false;
+    throw;
+  }
+  if (queue.empty())
+    throw ClientError(ErrorKind::overloaded, "steps of the dag " + id + " are taken into account; try again");
+  CallData call = cancelling_advance(id, queue, running_too);
+  call.id = make_id();
+  Outgoing out = outgoing(call, "", "gen@" + host_name());
+  client.publish(out.to, std::move(out.message));
+  return true;
+}
+
+std::optional<StepResult> read_step_result(const Message& message, const std::string& queue) {
+  const auto told = decode_result(message);
+  if (!told || told->id.size() <= kIdSize) return std::nullopt;
+  const Status& status = told->status;
+  const bool revoked = status.state == State::revoked;
+  StepResult result;
+  result.advance = failing_advance(
+      told->id, queue, revoked ? status.error_text : status.error_type + ": " + status.error_text);
+  if (!result.advance) return std::nullopt;
+  if (!revoked && status.state != State::failure) return StepResult();
+  result.advance->id = make_id();
+  return result;
 }
 
 }  // namespace millrace::tasks

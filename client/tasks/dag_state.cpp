@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <set>
 #include <stdexcept>
 #include <utility>
@@ -16,8 +17,9 @@ namespace json = boost::json;
 // A call that is submitted twice, because the worker died in between, is so within that time.
 constexpr std::chrono::hours kCallRemembered{24};
 
-constexpr std::array<std::string_view, 5> kEventNames{"begin", "succeeded", "failed", "undone",
-                                                      "undo_failed"};
+constexpr std::array<std::string_view, 6> kEventNames{"begin",  "succeeded",   "failed",
+                                                      "undone", "undo_failed", "cancelled"};
+constexpr std::string_view kUndo = "-undo";
 
 std::string text_in(const json::object& object, std::string_view name) {
   return json::value_to<std::string>(object.at(name));
@@ -54,17 +56,23 @@ CallData advance_call(const std::string& dag, const std::string& queue, std::int
   return call;
 }
 
+std::string call_id(const std::string& dag, std::size_t step) {
+  return dag + "-" + std::to_string(step);
+}
+
 // A step's call or what undoes it: once for each dag, and whoever carries it out tells how it ended.
 CallData call_of(const json::object& state, const json::value& signature, std::size_t step, bool undo) {
   const std::string dag = text_in(state, "id");
   const std::string queue = text_in(state, "queue");
   CallData call = call_from_signature(signature.as_object());
-  call.id = dag + "-" + std::to_string(step) + (undo ? "-undo" : "");
+  call.id = call_id(dag, step);
+  if (undo) call.id += kUndo;
   if (call.queue.empty()) call.queue = queue;
   call.root_id = dag;
   call.unique_key = call.id;
   call.unique_for = kCallRemembered;
-  call.ignore_result = true;
+  // What Celery's worker revokes, or does not know, it tells nobody but who waits for the result.
+  call.ignore_result = false;
   const auto tell = [&](DagEventKind kind) {
     return advance_call(dag, queue, static_cast<std::int64_t>(step), kind);
   };
@@ -84,9 +92,17 @@ std::vector<const json::object*> before(const json::object& state, const json::o
 
 bool apply(json::object& state, const DagEvent& event) {
   if (event.kind == DagEventKind::begin) return !std::exchange(state.at("begun").as_bool(), true);
+  if (event.kind == DagEventKind::cancelled) {
+    if (!state.at("failure").is_null()) return false;  // it has come to an end already
+    state.at("begun") = true;
+    state["cancelled"] = true;
+    state["failure"] = "cancelled";
+    return true;
+  }
   json::object& step = state.at("steps").as_array().at(event.step).as_object();
   switch (event.kind) {
     case DagEventKind::begin:
+    case DagEventKind::cancelled:
       return false;
     case DagEventKind::succeeded:
       if (!is(step, "running")) return false;
@@ -162,6 +178,16 @@ std::string names_of(const json::object& state, std::string_view what) {
   return names;
 }
 
+// Not what undoes: that is to be done.
+std::vector<std::string> running_calls(const json::object& state) {
+  std::vector<std::string> found;
+  const json::array& steps = state.at("steps").as_array();
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    if (is(steps[i].as_object(), "running")) found.push_back(call_id(text_in(state, "id"), i));
+  }
+  return found;
+}
+
 Status success_of(const json::object& state) {
   json::object results;
   for (const json::value& step : state.at("steps").as_array())
@@ -174,8 +200,9 @@ Status success_of(const json::object& state) {
 
 Status failure_of(const json::object& state) {
   Status status;
-  status.state = State::failure;
-  status.error_type = "DagError";
+  const bool cancelled = state.contains("cancelled");
+  status.state = cancelled ? State::revoked : State::failure;
+  status.error_type = cancelled ? "TaskRevokedError" : "DagError";
   status.error_text = text_in(state, "failure");
   if (const std::string undone = names_of(state, "undone"); !undone.empty())
     status.error_text += "; undone: " + undone;
@@ -222,6 +249,40 @@ CallData first_advance(const DagPlaces& places) {
   return call;
 }
 
+CallData cancelling_advance(const std::string& id, const std::string& queue, bool running_too) {
+  CallData call = advance_call(id, queue, 0, DagEventKind::cancelled);
+  call.args.insert(call.args.begin(), nullptr);
+  call.kwargs["running_too"] = running_too;
+  return call;
+}
+
+std::optional<CallData> failing_advance(const std::string& call_id, const std::string& queue,
+                                        const std::string& why) {
+  std::string_view rest = call_id;
+  const bool undo = rest.ends_with(kUndo);
+  if (undo) rest.remove_suffix(kUndo.size());
+  const auto dash = rest.rfind('-');
+  if (dash == std::string_view::npos || dash == 0) return std::nullopt;
+  std::int64_t step = 0;
+  const char* const end = rest.data() + rest.size();
+  const auto read = std::from_chars(rest.data() + dash + 1, end, step);
+  if (read.ec != std::errc() || read.ptr != end) return std::nullopt;
+  CallData call = advance_call(std::string(rest.substr(0, dash)), queue, step,
+                               undo ? DagEventKind::undo_failed : DagEventKind::failed);
+  call.args.insert(call.args.begin(), nullptr);
+  call.kwargs["why"] = why;
+  return call;
+}
+
+std::string queue_of(const json::object& state) {
+  return text_in(state, "queue");
+}
+
+bool is_of_dag(const CallData& call) {
+  return std::any_of(call.on_failure.begin(), call.on_failure.end(),
+                     [](const CallData& errback) { return errback.task == kAdvanceTask; });
+}
+
 std::string dag_of(const CallData& call) {
   return json::value_to<std::string>(call.args.at(1));
 }
@@ -235,11 +296,14 @@ DagEvent event_of(const CallData& call) {
   if (event.kind == DagEventKind::succeeded) event.result = call.args.at(0);
   if (const json::value* why = call.kwargs.if_contains("why"); why != nullptr && why->is_string())
     event.why = json::value_to<std::string>(*why);
+  if (const json::value* running = call.kwargs.if_contains("running_too"); running != nullptr)
+    event.running_too = running->as_bool();
   return event;
 }
 
 DagMoves advance(json::object& state, const DagEvent& event) {
   DagMoves moves;
+  if (event.kind == DagEventKind::cancelled) moves.revoked = running_calls(state);
   moves.changed = apply(state, event);
   if (!moves.changed) return moves;
   state["version"] = state.at("version").to_number<std::int64_t>() + 1;

@@ -90,6 +90,61 @@ TEST(DagState, tells_its_calls_whom_to_tell) {
   EXPECT_EQ(event_of(told).why, "because");
 }
 
+TEST(DagState, undoes_what_is_done_when_it_is_cancelled_and_begins_nothing_more) {
+  json::object state = make_dag_state(kPlaces, diamond());
+  (void)advance(state, event(Kind::begin));
+  (void)advance(state, event(Kind::succeeded, 0, 3));
+  const DagMoves stopped = advance(state, event(Kind::cancelled));
+  EXPECT_EQ(stopped.revoked, (std::vector<std::string>{"d-1", "d-2"}));
+  EXPECT_TRUE(stopped.calls.empty()) << "both run still";
+  EXPECT_TRUE(advance(state, event(Kind::failed, 1)).calls.empty()) << "c runs still";
+  const DagMoves first = advance(state, event(Kind::succeeded, 2, 23));
+  ASSERT_EQ(ids(first), (std::vector<std::string>{"d-2-undo"}));
+  const DagMoves again = advance(state, event(Kind::cancelled));
+  EXPECT_FALSE(again.changed);
+  EXPECT_TRUE(again.revoked.empty()) << "what undoes is not stopped";
+  ASSERT_EQ(ids(advance(state, event(Kind::undone, 2))), (std::vector<std::string>{"d-0-undo"}));
+  const DagMoves end = advance(state, event(Kind::undone, 0));
+  EXPECT_TRUE(end.ended);
+  EXPECT_EQ(end.status.name, "REVOKED");
+  EXPECT_EQ(end.status.error_type, "TaskRevokedError");
+  EXPECT_EQ(end.status.error_text, "cancelled; undone: a, c");
+}
+
+TEST(DagState, ends_at_once_when_it_is_cancelled_before_it_begins) {
+  json::object state = make_dag_state(kPlaces, diamond());
+  EXPECT_TRUE(advance(state, event(Kind::cancelled)).ended);
+  EXPECT_FALSE(advance(state, event(Kind::begin)).changed);
+}
+
+TEST(DagState, stays_a_failure_when_it_is_cancelled_after_one) {
+  json::object state = make_dag_state(kPlaces, diamond());
+  (void)advance(state, event(Kind::begin));
+  (void)advance(state, event(Kind::succeeded, 0, 3));
+  (void)advance(state, event(Kind::failed, 1));
+  EXPECT_EQ(advance(state, event(Kind::cancelled)).revoked, (std::vector<std::string>{"d-2"}));
+  (void)advance(state, event(Kind::failed, 2));
+  EXPECT_EQ(advance(state, event(Kind::undone, 0)).status.error_type, "DagError");
+}
+
+TEST(DagState, knows_its_calls_by_their_ids) {
+  const auto step = failing_advance("d-12", "q", "because");
+  ASSERT_TRUE(step);
+  EXPECT_EQ(dag_of(*step), "d");
+  EXPECT_EQ(event_of(*step).kind, Kind::failed);
+  EXPECT_EQ(event_of(*step).step, 12U);
+  EXPECT_EQ(event_of(*step).why, "because");
+  const auto undo = failing_advance("a-b-0-undo", "q", "");
+  ASSERT_TRUE(undo);
+  EXPECT_EQ(dag_of(*undo), "a-b");
+  EXPECT_EQ(event_of(*undo).kind, Kind::undo_failed);
+  for (const char* id : {"", "d", "-1", "d-", "d-x", "d-1x", "d-1-redo", "-undo"})
+    EXPECT_FALSE(failing_advance(id, "q", "")) << id;
+  const CallData cancelling = cancelling_advance("d", "q", true);
+  EXPECT_EQ(event_of(cancelling).kind, Kind::cancelled);
+  EXPECT_TRUE(event_of(cancelling).running_too);
+}
+
 TEST(DagState, refuses_what_is_no_dag) {
   const auto refused = [](const Dag& dag) {
     EXPECT_THROW(make_dag_state(kPlaces, dag), std::invalid_argument);
@@ -168,6 +223,10 @@ TEST(DagState, keeps_its_rules_at_random) {
       }
       auto chosen = running.begin();
       std::advance(chosen, static_cast<std::ptrdiff_t>(random.below(running.size())));
+      if (random.below(16) == 0) {
+        failed = true;
+        tell(event(Kind::cancelled));
+      }
       const std::size_t one = *chosen;
       running.erase(chosen);
       const bool fails = random.below(8) == 0;

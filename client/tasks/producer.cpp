@@ -11,11 +11,11 @@
 #include "client/tasks/identity.hpp"
 #include "client/tasks/json_message.hpp"
 #include "client/tasks/producer_core.hpp"
-#include "client/tasks/remote_control.hpp"
 #include "client/tasks/result_message.hpp"
 #include "client/tasks/schedule.hpp"
 #include "client/tasks/task_message.hpp"
 #include "millrace/coroutines.hpp"
+#include "millrace/tasks/control.hpp"
 
 namespace millrace::tasks {
 namespace detail {
@@ -239,7 +239,7 @@ void ProducerCore::forget(const std::string& id) {
 }
 
 void ProducerCore::revoke(const std::string& id, bool running_too) {
-  revoke_task(client_, id, running_too);
+  cancel_task(client_, id, running_too);
 }
 
 void ProducerCore::announce(const CallData& call) {

@@ -229,8 +229,11 @@ bool WorkerCore::is_revoked(const std::string& id) const {
 
 void WorkerCore::on_delivery(const std::string& queue, Delivery delivery) {
   auto decoded = decode_call(client::raw_properties(delivery), delivery.body());
-  if (const auto* why = std::get_if<std::string>(&decoded))
+  if (const auto* why = std::get_if<std::string>(&decoded)) {
+    if (const auto result = read_step_result(delivery.message(), queue))
+      return take_step_result(*result, std::move(delivery));
     return bury(queue, std::move(delivery), "undecodable", *why, nullptr);
+  }
   Request& request = std::get<Request>(decoded);
   const auto now = std::chrono::system_clock::now();
   // One that expires before it may begin need not be held for that.
@@ -339,6 +342,11 @@ void WorkerCore::drop(const std::string& queue, Request request, Delivery delive
   send_result(request, status, settling);
 }
 
+void WorkerCore::take_step_result(const StepResult& result, Delivery delivery) {
+  Settling settling = settle(std::move(delivery));
+  if (result.advance) settling.send(outgoing(*result.advance, "", host_));
+}
+
 void WorkerCore::bury(const std::string& queue, Delivery delivery, const std::string& reason,
                       const std::string& text, const Request* request) {
   if (request != nullptr) events_->rejected(*request);
@@ -424,12 +432,13 @@ void WorkerCore::on_end(const JobPtr& job, Outcome outcome) {
 }
 
 void WorkerCore::report_state(const Job& job, const std::string& name, const boost::json::value& value) {
-  if (job.request.reply_to.empty()) return;
+  const std::string& reply_to = reply_to_of(job.request);
+  if (reply_to.empty()) return;
   Status status;
   status.state = state_from(name);
   status.name = name;
   status.value = value;
-  client_->async_publish(Address(job.request.reply_to), encode_result(job.request, status, {}),
+  client_->async_publish(Address(reply_to), encode_result(job.request, status, {}),
                          [](std::exception_ptr, const Receipt&) {});  // only news
 }
 

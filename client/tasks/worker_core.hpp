@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/prng.hpp"
+#include "client/tasks/dag.hpp"
 #include "client/tasks/events.hpp"
 #include "client/tasks/job.hpp"
 #include "client/tasks/outcome.hpp"
@@ -66,6 +67,7 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
   bool adopt(const std::string& key, const Request& request, Delivery& delivery);
   void hold_until_due(const std::string& queue, const Request& request, Delivery delivery);
   void drop(const std::string& queue, Request request, Delivery delivery, bool expired);
+  void take_step_result(const StepResult& result, Delivery delivery);
   void bury(const std::string& queue, Delivery delivery, const std::string& reason, const std::string& text,
             const Request* request);
 
@@ -87,6 +89,8 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
   void try_again(const JobPtr& job, const Outcome& outcome, Settling& settling);
   void fail(const JobPtr& job, const Outcome& outcome, Settling& settling);
   void revoked(const JobPtr& job, const Outcome& outcome, Settling& settling);
+  // Where its results go; empty: nobody waits for them.
+  static const std::string& reply_to_of(const Request& request);
   void send_result(const Request& request, const Status& status, Settling& settling,
                    const boost::json::array& children = {});
   void send_call(CallData call, const Request& parent, const std::string& queue, Settling& settling);

@@ -24,11 +24,12 @@ Status status_of(State state, const Outcome& outcome) {
   return status;
 }
 
-bool is_answered(const Request& request, State state) {
-  return !request.reply_to.empty() && !(request.call.ignore_result && state == State::success);
-}
-
 }  // namespace
+
+const std::string& WorkerCore::reply_to_of(const Request& request) {
+  static const std::string kNobody;
+  return is_of_dag(request.call) ? kNobody : request.reply_to;
+}
 
 void WorkerCore::finish(const JobPtr& job, const Outcome& outcome) {
   Settling settling = settle(job);
@@ -49,8 +50,9 @@ void WorkerCore::finish(const JobPtr& job, const Outcome& outcome) {
 
 void WorkerCore::send_result(const Request& request, const Status& status, Settling& settling,
                              const boost::json::array& children) {
-  if (!is_answered(request, status.state)) return;
-  settling.send(Address(request.reply_to), encode_result(request, status, children));
+  if (request.call.ignore_result && status.state == State::success) return;
+  const std::string& reply_to = reply_to_of(request);
+  if (!reply_to.empty()) settling.send(Address(reply_to), encode_result(request, status, children));
 }
 
 // Something that follows from `parent`: by the queue that it names, else by the one its parent came from.
@@ -60,7 +62,7 @@ void WorkerCore::send_call(CallData call, const Request& parent, const std::stri
   if (call.queue.empty()) call.queue = queue;
   call.root_id = parent.call.root_id;
   call.parent_id = parent.call.id;
-  Outgoing out = outgoing(call, parent.reply_to, host_);
+  Outgoing out = outgoing(call, reply_to_of(parent), host_);
   if (parent.durable_result) out.message.headers[kDurableResult] = true;
   settling.send(std::move(out));
 }
@@ -84,7 +86,7 @@ void WorkerCore::succeed(const JobPtr& job, const Outcome& outcome, Settling& se
     send_call(std::move(next), job->request, job->queue, settling);
   }
   if (!call.barrier.is_null()) arrive(job, outcome.value, settling);
-  if (is_answered(job->request, State::success)) {
+  if (!call.ignore_result && !job->request.reply_to.empty()) {
     Status status;
     status.state = State::success;
     status.name = to_string(State::success);

@@ -479,22 +479,34 @@ def receive(receiver):
         pass
 
 
-def test_this_producer_drives_celerys_worker(process, queue, tmp_path):
-    log_path = tmp_path / "worker.log"
-    environment = os.environ | {
-        "BROKER_URL": f"{url(process)}//",
-        "PYTHONPATH": str(APP),
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-    command = [sys.executable, "-m", "celery", "-A", "tasks", "worker", "-c", "2", "-Q", queue, "-n", "py@%h"]
-    with open(log_path, "w", encoding="utf-8") as log:
-        python = subprocess.Popen(command + ["-l", "INFO"], env=environment, cwd=tmp_path, stdout=log, stderr=log)
-    try:
+@pytest.fixture
+def celerys_worker(process, tmp_path):
+    """Starts a worker of Celery for a queue, and waits until it is ready."""
+    started = []
+
+    def start(queue):
+        log_path = tmp_path / "celery.log"
+        environment = os.environ | {
+            "BROKER_URL": f"{url(process)}//",
+            "PYTHONPATH": str(APP),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        command = [sys.executable, "-m", "celery", "-A", "tasks", "worker", "-c", "2", "-Q", queue, "-n", "py@%h"]
+        with open(log_path, "w", encoding="utf-8") as log:
+            started.append(
+                subprocess.Popen(command + ["-l", "INFO"], env=environment, cwd=tmp_path, stdout=log, stderr=log)
+            )
         wait_until(lambda: "ready." in log_path.read_text(), 40)
-        drive(process, "celery", queue)
-    finally:
-        python.send_signal(signal.SIGTERM)
-        python.wait(20)
+
+    yield start
+    for one in started:
+        one.send_signal(signal.SIGTERM)
+        one.wait(20)
+
+
+def test_this_producer_drives_celerys_worker(process, queue, celerys_worker):
+    celerys_worker(queue)
+    drive(process, "celery", queue)
 
 
 def test_the_message_is_what_celery_sends(process, channel, queue, tmp_path):
@@ -526,6 +538,32 @@ def test_a_saga_that_fails_is_undone_in_reverse(process, worker, queue, tmp_path
     text = drive(process, "sagas", queue, file=file, how=how)
     assert {"raised": "ValueError: no", "expired": "expired", "unknown": "knows no task"}[how] in text
     assert notes(file) == [1, 2, -2, -1]
+
+
+@pytest.mark.parametrize("how", ["expired", "unknown"])
+def test_a_saga_hears_of_what_celerys_worker_does_not_begin(process, worker, queue, celerys_worker, tmp_path, how):
+    """Celery calls no errbacks for either: all that it sends is the result."""
+    worker()
+    celerys_worker(f"{queue}.py")
+    file = tmp_path / "notes"
+    text = drive(process, "sagas", queue, file=file, how=how, celerys_queue=f"{queue}.py")
+    assert {"expired": "failed: expired", "unknown": "failed: NotRegistered"}[how] in text
+    assert notes(file) == [1, 2, -2, -1]
+
+
+def test_a_cancelled_saga_stops_what_runs_and_undoes_the_rest(process, worker, queue, tmp_path):
+    worker()
+    file = tmp_path / "notes"
+    command = [str(DRIVER), "cancelled", url(process), queue, f"file={file}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as producer:
+        try:
+            identity = producer.stdout.readline().strip()
+            wait_until(lambda: 3 in notes(file))
+            millrace(process, "task", "cancel", identity)
+            assert producer.wait(40) == 0, producer.stderr.read()
+        finally:
+            producer.kill()
+    assert notes(file) == [1, 2, 3, -2, -1]
 
 
 def test_a_saga_goes_on_when_workers_are_killed(process, worker, queue, tmp_path):

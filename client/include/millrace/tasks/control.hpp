@@ -18,7 +18,8 @@ boost::json::object ask_workers(Client& client, const std::string& method,
                                 const boost::json::object& arguments = {},
                                 std::chrono::milliseconds time = std::chrono::seconds(1));
 
-// Makes workers drop a call, and, `running_too`, stop it. Workers that come later do not know of it.
+// Makes workers drop a call, and, `running_too`, stop it. Workers that come later do not know of it. The id
+// may be a Dag's as well.
 void cancel_task(Client& client, const std::string& id, bool running_too = true);
 
 // A call that could not be done.

@@ -11,10 +11,16 @@
 // undoes the finished ones runs, one after the other, the last finished first; and then the result is the
 // failure. An undo that fails for good is left to the dead letters, and the others go on.
 //
+// To cancel it (Result::cancel, Producer::cancel) is to have it fail now: no further step is begun, those
+// that have not begun are dropped, those that run are stopped, or waited for without `running_too`; what
+// finished is undone, and the result is REVOKED. A step that was stopped is not undone, like one that failed.
+// One that is being undone already, or has ended, goes on as it would.
+//
 // The broker holds how far it is, in a durable queue `millrace.dag.ID`, which goes with its end, or a week
 // after its last step. Each step is a call like others, and may come twice as they may: whatever dies, each
-// step's end is taken into account once. The steps may be Celery's; the queue of the Dag needs workers of
-// this library, and the broker has to hold delays and unique calls, as for chords.
+// step's end is taken into account once. The steps may be Celery's, whose workers need the result back end
+// rpc:// to tell what they revoke; the queue of the Dag needs workers of this library, and the broker has to
+// hold delays and unique calls, as for chords.
 #pragma once
 
 #include <optional>

@@ -123,7 +123,7 @@ class Result {
 
   // Asks all workers that are connected not to begin it, and, `running_too`, to stop it if it has begun:
   // cooperatively on a thread, by SIGTERM and SIGKILL in a process. Its state becomes REVOKED if that was in
-  // time.
+  // time. What cancels a Dag is said there. Blocks until the broker has it; throws a ClientError.
   void cancel(bool running_too = true) const { detail::cancel(*state_, running_too); }
 
  private:
