@@ -62,7 +62,7 @@ Message event_message(std::string_view type, const std::string& host, json::obje
 Message task_sent_event(const CallData& call, const std::string& origin) {
   return event_message("task-sent", origin,
                        {{"uuid", call.id},
-                        {"root_id", call.root_id.empty() ? call.id : call.root_id},
+                        {"root_id", root_of(call)},
                         {"parent_id", text_or_null(call.parent_id)},
                         {"name", call.task},
                         {"args", python_text(call.args)},
@@ -93,7 +93,7 @@ void Events::received(const Request& request) {
        {{"name", call.task},
         {"args", request.args_text},
         {"kwargs", request.kwargs_text},
-        {"root_id", call.root_id},
+        {"root_id", root_of(call)},
         {"parent_id", text_or_null(call.parent_id)},
         {"retries", request.retries},
         {"eta", time_or_null(call.eta)},

@@ -66,6 +66,10 @@ void Job::on_stop(std::function<void(StopReason)> action) {
   on_stop_ = std::move(action);
 }
 
+void Job::settle(const std::exception_ptr& error) {
+  if (const auto worker = worker_.lock()) worker->settled(shared_from_this(), error);
+}
+
 void Job::check() {
   if (is_over()) throw Cancelled("the task was given up before it ended");
   switch (stop_reason()) {
@@ -83,10 +87,9 @@ void Job::check() {
 
 void Job::yield() {
   check();
-  if (yielded) {
-    yielded();
-    check();
-  }
+  if (turn == nullptr) return;
+  turn->yield();
+  check();
 }
 
 void Job::set_state(const std::string& name, const boost::json::value& value) {

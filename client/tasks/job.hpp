@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "client/tasks/settling.hpp"
 #include "client/tasks/task_message.hpp"
 #include "millrace/delivery.hpp"
 #include "millrace/event_loop.hpp"
@@ -22,10 +23,20 @@ class WorkerCore;
 }
 class PoolOwner;
 
+// A task's turn, where tasks take turns.
+class Turn {
+ public:
+  // Lets others go first when it has lasted long enough.
+  virtual void yield() = 0;
+
+ protected:
+  ~Turn() = default;
+};
+
 // Why a running task is to end.
 enum class StopReason : std::uint8_t { none, soft_limit, cancelled, worker_stops };
 
-class Job final : public Context, public std::enable_shared_from_this<Job> {
+class Job final : public Context, public Settled, public std::enable_shared_from_this<Job> {
  public:
   // `key` is key_of(asked). The job keeps its task: a thread that was given up runs it when the worker is
   // gone.
@@ -39,9 +50,15 @@ class Job final : public Context, public std::enable_shared_from_this<Job> {
   // One message: a redelivery of it has the same key. Celery gives its messages no id; then it is one attempt
   // at one call.
   static std::string key_of(const Request& request) {
-    return request.call.id + ':' + std::to_string(request.retries) + ':' + request.message_id;
+    const std::string retries = std::to_string(request.retries);
+    std::string key;
+    key.reserve(request.call.id.size() + retries.size() + request.message_id.size() + 2);
+    key.append(request.call.id).append(1, ':').append(retries).append(1, ':').append(request.message_id);
+    return key;
   }
   const std::string& key() const noexcept { return key_; }
+  // Once nobody asks for it any more.
+  std::string take_key() noexcept { return std::move(key_); }
 
   // Asks the task to end, for the first reason given; a soft limit gives way to the others.
   void request_stop(StopReason reason);
@@ -64,6 +81,8 @@ class Job final : public Context, public std::enable_shared_from_this<Job> {
   // What a pool wants to do at once when the task is asked to stop: interrupt a coroutine, signal a process.
   void on_stop(std::function<void(StopReason)> action);
 
+  void settle(const std::exception_ptr& error) override;
+
   // -- Context, for the task
   bool stop_requested() const noexcept override { return stop_reason() != StopReason::none || is_over(); }
   void check() override;
@@ -75,12 +94,12 @@ class Job final : public Context, public std::enable_shared_from_this<Job> {
   std::atomic<bool> is_timed{false};  // WorkerCore's: one of these is there
   std::optional<TimerId> soft_timer;
   std::optional<TimerId> hard_timer;
-  std::function<void()> yielded;  // of the thread pool
+  Turn* turn = nullptr;  // the thread pool's, while it runs there
 
  private:
   const std::weak_ptr<detail::WorkerCore> worker_;
   const std::shared_ptr<const detail::Registration> task_;
-  const std::string key_;
+  std::string key_;
   std::atomic<StopReason> stop_{StopReason::none};
   std::atomic<bool> over_{false};
   std::atomic<bool> begun_{false};

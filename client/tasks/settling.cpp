@@ -7,25 +7,27 @@
 namespace millrace::tasks {
 
 struct Settling::State {
+  std::shared_ptr<const void> owner;
   Client& client;
-  std::function<void(std::exception_ptr)> settle;
+  std::shared_ptr<Settled> what;
   std::atomic<std::size_t> open{1};  // messages, and the Settling itself
   std::mutex mutex;
   std::exception_ptr error;
 };
 
-Settling::Settling(Client& client, Places& places, std::function<void(std::exception_ptr)> settle)
-    : client_(client), places_(places), settle_(std::move(settle)) {}
+Settling::Settling(std::shared_ptr<const void> owner, Client& client, Places& places,
+                   std::shared_ptr<Settled> what)
+    : owner_(std::move(owner)), client_(client), places_(places), what_(std::move(what)) {}
 
 Settling::~Settling() {
   if (state_)
     one_less(state_, nullptr);
   else
-    settle_(nullptr);
+    what_->settle(nullptr);
 }
 
 const std::shared_ptr<Settling::State>& Settling::one_more() {
-  if (!state_) state_.reset(new State{client_, std::move(settle_), {1}, {}, nullptr});
+  if (!state_) state_.reset(new State{owner_, client_, what_, {1}, {}, nullptr});
   ++state_->open;
   return state_;
 }
@@ -35,7 +37,7 @@ void Settling::one_less(const std::shared_ptr<State>& state, const std::exceptio
     const std::lock_guard lock(state->mutex);
     state->error = error;
   }
-  if (state->open.fetch_sub(1) == 1) state->settle(state->error);
+  if (state->open.fetch_sub(1) == 1) state->what->settle(state->error);
 }
 
 std::function<void(std::exception_ptr)> Settling::wait_for_more() {

@@ -12,12 +12,22 @@
 
 namespace millrace::tasks {
 
+// What is to be settled.
+class Settled {
+ public:
+  // Once, on the client's executor or the thread that let go of the Settling: to acknowledge, or with an
+  // error to give back.
+  virtual void settle(const std::exception_ptr& error) = 0;
+
+ protected:
+  ~Settled() = default;
+};
+
 // Each send() adds a message; letting go of it says that there are no more.
 class Settling {
  public:
-  // `settle` is called once, on the client's executor or the caller's thread: to acknowledge, or with an
-  // error to give back.
-  Settling(Client& client, Places& places, std::function<void(std::exception_ptr)> settle);
+  // `owner` is what the client and the places belong to.
+  Settling(std::shared_ptr<const void> owner, Client& client, Places& places, std::shared_ptr<Settled> what);
   ~Settling();
   Settling(const Settling&) = delete;
   Settling& operator=(const Settling&) = delete;
@@ -33,9 +43,10 @@ class Settling {
   struct State;
   static void one_less(const std::shared_ptr<State>& state, const std::exception_ptr& error);
   const std::shared_ptr<State>& one_more();
+  std::shared_ptr<const void> owner_;
   Client& client_;
   Places& places_;
-  std::function<void(std::exception_ptr)> settle_;
+  std::shared_ptr<Settled> what_;
   std::shared_ptr<State> state_;  // once there is something to wait for
 };
 

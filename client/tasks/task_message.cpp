@@ -106,7 +106,7 @@ void read_headers(const ReceivedTask& message, Request& request) {
   if (call.task.empty() || call.id.empty())
     throw std::invalid_argument("it has no header 'task' or 'id': not a task of message protocol 2");
   call.root_id = text_header(message, "root_id");
-  if (call.root_id.empty()) call.root_id = call.id;
+  if (call.root_id == call.id) call.root_id.clear();
   call.parent_id = text_header(message, "parent_id");
   call.group = text_header(message, "group");
   call.group_index = whole_header(message, "group_index", -1);
@@ -269,7 +269,7 @@ void write_headers(const CallData& call, const std::string& origin, Headers head
   headers.text("lang", "cpp");
   headers.text("task", call.task);
   headers.text("id", call.id);
-  headers.text("root_id", call.root_id.empty() ? call.id : call.root_id);
+  headers.text("root_id", root_of(call));
   if (!call.parent_id.empty()) headers.text("parent_id", call.parent_id);
   if (!call.group.empty()) headers.text("group", call.group);
   if (call.group_index >= 0) headers.whole("group_index", call.group_index);
@@ -361,6 +361,8 @@ std::string encode_call(const CallData& call, const std::string& reply_to, const
   set(fields.correlation_id, "correlation_id", call.id);
   set(fields.reply_to, "reply_to", reply_to);
   set(fields.message_id, "message_id", message_id);
+  constexpr std::size_t kOthers = 64;
+  properties.reserve(table.size() + call.id.size() + reply_to.size() + message_id.size() + kOthers);
   amqp::write_properties(properties, fields);
   return body_of(call, reply_to);
 }

@@ -37,6 +37,11 @@ struct Request {
   std::string kwargs_text;
 };
 
+// The first of those that it follows from; itself where that is left empty.
+inline const std::string& root_of(const CallData& call) noexcept {
+  return call.root_id.empty() ? call.id : call.root_id;
+}
+
 // The call as a message, without x-delay and the like. The id has been made.
 Message encode_call(const CallData& call, const std::string& reply_to, const std::string& origin);
 // The same as what is sent: its properties go to `properties`, its body is returned.

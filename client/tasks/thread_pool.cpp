@@ -104,12 +104,14 @@ struct ThreadPool::State {
 };
 
 // A task's time, from when it began or was last let on.
-struct ThreadPool::Turn {
+struct ThreadPool::OneTurn final : Turn {
+  OneTurn(State& of, Worker& who) : state(of), worker(who), began(std::chrono::steady_clock::now()) {}
+
   State& state;
   Worker& worker;
   std::chrono::steady_clock::time_point began;
 
-  void yield() {
+  void yield() override {
     if (std::chrono::steady_clock::now() - began < state.options.time_slice) return;
     std::unique_lock lock(state.mutex);
     if (state.suspended.empty() || state.stopping || worker.abandoned) return;
@@ -148,10 +150,10 @@ void ThreadPool::serve(const std::shared_ptr<State>& state, const std::shared_pt
     worker->job = job;
     state->wait_for_turn(lock, *worker);
     lock.unlock();
-    Turn turn{*state, *worker, std::chrono::steady_clock::now()};
-    job->yielded = [&turn] { turn.yield(); };
+    OneTurn turn(*state, *worker);
+    job->turn = &turn;
     run_job(job);
-    job->yielded = nullptr;
+    job->turn = nullptr;
     job.reset();
     lock.lock();
     state->give_up_turn(*worker);

@@ -35,7 +35,7 @@ class ThreadPool final : public JobPool {
  private:
   struct State;
   struct Worker;
-  struct Turn;
+  struct OneTurn;
   static void serve(const std::shared_ptr<State>& state, const std::shared_ptr<Worker>& worker);
   void add_thread(std::size_t place);
 

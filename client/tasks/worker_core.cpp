@@ -178,20 +178,25 @@ void WorkerCore::consume() {
   }
 }
 
+// A delivery that becomes no job.
+struct WorkerCore::Held final : Settled {
+  Held(WorkerCore& core, Delivery given) : worker(core), delivery(std::move(given)) {}
+  void settle(const std::exception_ptr& error) override {
+    if (!error) delivery.ack();
+    delivery.requeue();  // nothing, if it was acknowledged
+    worker.settled_one();
+  }
+  WorkerCore& worker;  // the Settling's owner
+  Delivery delivery;
+};
+
 Settling WorkerCore::settle(Delivery delivery) {
   ++settling_;
-  auto held = std::make_shared<Delivery>(std::move(delivery));
-  return Settling(*client_, *places_, [self = shared_from_this(), held](const std::exception_ptr& error) {
-    if (!error) held->ack();
-    held->requeue();  // nothing, if it was acknowledged
-    self->settled_one();
-  });
+  return Settling(shared_from_this(), *client_, *places_, std::make_shared<Held>(*this, std::move(delivery)));
 }
 
 Settling WorkerCore::settle(const JobPtr& job) {
-  return Settling(*client_, *places_, [self = shared_from_this(), job](const std::exception_ptr& error) {
-    self->settled(job, error);
-  });
+  return Settling(shared_from_this(), *client_, *places_, job);
 }
 
 // Until then a redelivery is adopted: what was published for this one stands for both.
@@ -199,7 +204,7 @@ void WorkerCore::settled(const JobPtr& job, const std::exception_ptr& error) {
   {
     const std::lock_guard lock(mutex_);
     forget(job);
-    if (!error) done_.add(job->key());
+    if (!error) done_.add(job->take_key());
   }
   if (!error) job->acknowledge();
   job->give_back();

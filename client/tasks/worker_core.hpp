@@ -48,6 +48,8 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
   const std::string& host() const noexcept { return host_; }
   std::uint64_t processed() const noexcept { return processed_; }
 
+  // What follows from the job's end has been confirmed, or could not be.
+  void settled(const JobPtr& job, const std::exception_ptr& error);
   void report_state(const Job& job, const std::string& name, const boost::json::value& value);
 
  private:
@@ -75,11 +77,11 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
   void unwatch(Job& job);
   void on_hard_limit(const JobPtr& job);
 
+  struct Held;
   // What stop() waits for.
   Settling settle(Delivery delivery);
   Settling settle(const JobPtr& job);
   void forget(const JobPtr& job);
-  void settled(const JobPtr& job, const std::exception_ptr& error);
   void settled_one();
   bool is_revoked(const std::string& id) const;
   // Gives the pools what was accepted since, each all of its at once.

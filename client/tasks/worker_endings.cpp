@@ -60,7 +60,7 @@ void WorkerCore::send_call(CallData call, const Request& parent, const std::stri
                            Settling& settling) {
   if (call.id.empty()) call.id = make_id();
   if (call.queue.empty()) call.queue = queue;
-  call.root_id = parent.call.root_id;
+  call.root_id = root_of(parent.call);
   call.parent_id = parent.call.id;
   Outgoing out = outgoing(call, reply_to_of(parent), host_);
   if (parent.durable_result) out.message.headers[kDurableResult] = true;

@@ -1,6 +1,8 @@
 // What workers are made of, without a broker.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include <optional>
 
 #include "base/prng.hpp"
@@ -161,6 +163,27 @@ TEST(RememberedIds, forgets_the_oldest) {
   ids.add("c");
   EXPECT_FALSE(ids.contains("a"));
   EXPECT_TRUE(ids.contains("b") && ids.contains("c"));
+}
+
+// Against what a list of them would say; with few letters, so that many come again.
+TEST(RememberedIds, knows_the_last_ones_and_no_others_at_random) {
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Prng random(seed);
+    const std::size_t most = 1 + random.below(100);
+    RememberedIds ids(most);
+    std::vector<std::string> expected;
+    for (int i = 0; i < 500; ++i) {
+      const std::string id = std::to_string(random.below(150));
+      const bool known = std::find(expected.begin(), expected.end(), id) != expected.end();
+      ASSERT_EQ(ids.contains(id), known);
+      ids.add(id);
+      if (known) continue;
+      expected.push_back(id);
+      if (expected.size() > most) expected.erase(expected.begin());
+    }
+    EXPECT_EQ(ids.in_order(), expected);
+  }
 }
 
 TEST(Chain, puts_calls_behind_the_first) {
