@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/buffer.hpp"
+#include "client/src/recycled.hpp"
 #include "client/src/settlement.hpp"
 #include "millrace/delivery.hpp"
 
@@ -13,7 +14,7 @@ namespace millrace::client {
 
 class Core;
 
-struct Received {
+struct Received : Recycled {
   Message message;    // its body; the rest once `decoded`
   Buffer properties;  // raw, and well formed
   bool decoded = false;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "client/src/encoded.hpp"
+#include "client/src/recycled.hpp"
 #include "client/tasks/barrier.hpp"
 #include "client/tasks/child_process.hpp"
 #include "client/tasks/coroutine_pool.hpp"
@@ -305,8 +306,8 @@ void WorkerCore::accept(const Registration& task, const std::string& queue, Requ
     if (stopping_) return;  // the delivery goes back
     if (adopt(key, request, delivery)) return;
     std::shared_ptr<const Registration> kept(shared_tasks_, &task);
-    job = std::make_shared<Job>(weak_from_this(), std::move(kept), queue, std::move(key), std::move(request),
-                                std::move(delivery));
+    job = std::allocate_shared<Job>(client::RecycledAllocator<Job>(), weak_from_this(), std::move(kept),
+                                    queue, std::move(key), std::move(request), std::move(delivery));
     jobs_.emplace(job->key(), job);
     ++totals_[task.name];
   }

@@ -1,0 +1,63 @@
+// Memory of what is made for each message by one thread and let go of by another one. malloc gives it back to
+// the place that the first thread took it from, under that one's lock, and neither thread's cache is of use.
+// Here it travels back many pieces at a time.
+//
+// Any thread. Bound: what is kept for later is at most kRecycledMax bytes of each size, and two batches for
+// each thread; the rest goes back to malloc.
+#pragma once
+
+#include <cstddef>
+#include <new>
+
+namespace millrace::client {
+
+inline constexpr std::size_t kRecycledMax = 2u << 20;
+
+// Larger ones than it keeps come from malloc and go there. Throws std::bad_alloc.
+void* take_recycled(std::size_t bytes);
+// With the size that it was taken with.
+void recycle(void* memory, std::size_t bytes) noexcept;
+
+// Objects of classes that derive from it live there. Sanitizers are to see each of them come and go.
+struct Recycled {
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  static void* operator new(std::size_t bytes) {
+    return take_recycled(bytes);
+  }
+  static void operator delete(void* memory, std::size_t bytes) noexcept {
+    recycle(memory, bytes);
+  }
+#endif
+};
+
+// The same for std::allocate_shared.
+template <class T>
+struct RecycledAllocator {
+  using value_type = T;
+
+  RecycledAllocator() = default;
+  template <class U>
+  explicit RecycledAllocator(const RecycledAllocator<U>&) noexcept {}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  T* allocate(std::size_t count) {
+    return static_cast<T*>(take_recycled(count * sizeof(T)));
+  }
+  void deallocate(T* memory, std::size_t count) noexcept {
+    recycle(memory, count * sizeof(T));
+  }
+#else
+  T* allocate(std::size_t count) {
+    return static_cast<T*>(::operator new(count * sizeof(T)));
+  }
+  void deallocate(T* memory, std::size_t) noexcept {
+    ::operator delete(memory);
+  }
+#endif
+  template <class U>
+  bool operator==(const RecycledAllocator<U>&) const noexcept {
+    return true;
+  }
+};
+
+}  // namespace millrace::client
