@@ -1,11 +1,11 @@
 // The bindings of a queue or an exchange: what leads to it, and what it leads to.
 
-import { get, path, post, remove } from "../api.js";
-import { confirm } from "../dialog.js";
+import { get, path, post } from "../api.js";
 import { add, h } from "../dom.js";
 import { area, button, choice, field, folded, form, jsonOf, text } from "../form.js";
 import { json, visible } from "../format.js";
 import { exchangeInAddress, link, nameOf } from "../names.js";
+import { removeAfterAsking } from "../removal.js";
 import { Table } from "../table.js";
 import { Binding } from "../types.js";
 import { every, section, View } from "../view.js";
@@ -22,17 +22,16 @@ function unbind(view: View, binding: Binding, then: () => Promise<void>): HTMLEl
     view,
     "Unbind",
     async () => {
-      const sure = await confirm({
+      const removal = {
         title: "Remove this binding?",
         body: [
           h("p", {}, "Messages from ", nameOf(binding.source), " no longer go to ", nameOf(binding.destination), " by the key ", h("bdi", { class: "name" }, visible(binding.routing_key)), "."),
         ],
         action: "Remove the binding",
-      });
-      if (!sure) return;
-      await remove(addressOf(binding));
-      view.say("The binding is gone.");
-      await then();
+        address: addressOf(binding),
+        done: "The binding is gone.",
+      };
+      await removeAfterAsking(view, removal, then);
     },
     "danger",
   );

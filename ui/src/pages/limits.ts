@@ -1,11 +1,11 @@
 // What users and virtual hosts may have and how fast they may publish.
 
-import { get, path, put, remove } from "../api.js";
-import { confirm } from "../dialog.js";
+import { get, path, put } from "../api.js";
 import { add, h } from "../dom.js";
 import { button, choice, field, folded, form, text } from "../form.js";
 import { visible } from "../format.js";
 import { nameOf } from "../names.js";
+import { removeAfterAsking } from "../removal.js";
 import { Table } from "../table.js";
 import { every, section, View } from "../view.js";
 
@@ -64,15 +64,14 @@ function limitSection(view: View, kind: Kind): HTMLElement {
     table.update(rows);
   };
   const lift = async (limit: Limit) => {
-    const sure = await confirm({
+    const removal = {
       title: "Lift this limit?",
       body: [h("p", {}, nameOf(limit.subject), ` has no bound on ${words.get(limit.name) ?? limit.name} then.`)],
       action: "Lift the limit",
-    });
-    if (!sure) return;
-    await remove(address(limit.subject, limit.name));
-    view.say("The limit is lifted.");
-    await load();
+      address: address(limit.subject, limit.name),
+      done: "The limit is lifted.",
+    };
+    await removeAfterAsking(view, removal, load);
   };
   const table = new Table<Limit>(
     kind.title,

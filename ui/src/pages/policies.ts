@@ -1,11 +1,11 @@
 // Policies, and those of operators.
 
-import { get, path, put, remove } from "../api.js";
-import { confirm } from "../dialog.js";
+import { get, path, put } from "../api.js";
 import { add, h } from "../dom.js";
 import { area, button, choice, field, folded, form, jsonOf, text } from "../form.js";
 import { count, json, visible } from "../format.js";
 import { nameOf } from "../names.js";
+import { removeAfterAsking } from "../removal.js";
 import { has } from "../session.js";
 import { Table } from "../table.js";
 import { Policy } from "../types.js";
@@ -21,16 +21,15 @@ interface Kind {
 function policySection(view: View, kind: Kind): HTMLElement {
   const load = async () => table.update(await get<Policy[]>(kind.address, view.signal));
   const drop = async (policy: Policy) => {
-    const sure = await confirm({
+    const removal = {
       title: "Delete this policy?",
       body: [h("p", {}, "The queues and exchanges under ", nameOf(policy.name), " go by the next policy that fits them, or none.")],
       action: "Delete the policy",
       typeName: policy.name,
-    });
-    if (!sure) return;
-    await remove(`${kind.address}/${path(policy.vhost, policy.name)}`);
-    view.say("The policy is deleted.");
-    await load();
+      address: `${kind.address}/${path(policy.vhost, policy.name)}`,
+      done: "The policy is deleted.",
+    };
+    await removeAfterAsking(view, removal, load);
   };
   const table = new Table<Policy>(
     kind.title,

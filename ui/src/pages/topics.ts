@@ -1,11 +1,11 @@
 // Permissions on topics: which routing keys a user may publish with and bind to, exchange by exchange.
 
-import { get, path, put, remove } from "../api.js";
-import { confirm } from "../dialog.js";
+import { get, path, put } from "../api.js";
 import { add, h } from "../dom.js";
 import { button, field, folded, form, text } from "../form.js";
 import { visible } from "../format.js";
 import { exchangeInAddress, nameOf } from "../names.js";
+import { removeAfterAsking } from "../removal.js";
 import { Table } from "../table.js";
 import { every, section, View } from "../view.js";
 import { vhostChoice } from "./vhosts.js";
@@ -21,16 +21,14 @@ interface TopicPermission {
 export function topicSection(view: View): HTMLElement {
   const load = async () => table.update(await get<TopicPermission[]>("topic-permissions", view.signal));
   const drop = async (permission: TopicPermission) => {
-    const sure = await confirm({
+    const removal = {
       title: "Take this topic permission away?",
       body: [h("p", {}, nameOf(permission.user), " may use every topic of ", nameOf(permission.exchange), " then, as far as its permissions go.")],
       action: "Take it away",
-    });
-    if (!sure) return;
-    const exchange = exchangeInAddress(permission.exchange);
-    await remove(`topic-permissions/${path(permission.vhost, permission.user, exchange)}`);
-    view.say("The topic permission is gone.");
-    await load();
+      address: `topic-permissions/${path(permission.vhost, permission.user, exchangeInAddress(permission.exchange))}`,
+      done: "The topic permission is gone.",
+    };
+    await removeAfterAsking(view, removal, load);
   };
   const table = new Table<TopicPermission>(
     "Topic permissions",

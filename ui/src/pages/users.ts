@@ -1,11 +1,11 @@
 // Users, what they may do and how much of it, and virtual hosts.
 
-import { get, path, put, remove } from "../api.js";
-import { confirm } from "../dialog.js";
+import { get, path, put } from "../api.js";
 import { add, h } from "../dom.js";
 import { button, field, folded, form, text } from "../form.js";
 import { visible } from "../format.js";
 import { nameOf } from "../names.js";
+import { removeAfterAsking } from "../removal.js";
 import { user as me } from "../session.js";
 import { Table } from "../table.js";
 import { Permission, UserItem } from "../types.js";
@@ -18,16 +18,15 @@ function userSection(view: View): HTMLElement {
   const load = async () => table.update(await get<UserItem[]>("users?columns=name,tags", view.signal));
   const drop = async (name: string) => {
     const self = name === me.name ? " This is you: you are logged out by it." : "";
-    const sure = await confirm({
+    const removal = {
       title: "Delete this user?",
       body: [h("p", {}, "The user ", nameOf(name), ` cannot log in any more, and its permissions are gone.${self}`)],
       action: "Delete the user",
       typeName: name,
-    });
-    if (!sure) return;
-    await remove(`users/${path(name)}`);
-    view.say(`The user ${visible(name)} is deleted.`);
-    await load();
+      address: `users/${path(name)}`,
+      done: `The user ${visible(name)} is deleted.`,
+    };
+    await removeAfterAsking(view, removal, load);
   };
   const table = new Table<UserItem>(
     "Users",
@@ -64,15 +63,14 @@ function userSection(view: View): HTMLElement {
 function permissionSection(view: View): HTMLElement {
   const load = async () => table.update(await get<Permission[]>("permissions", view.signal));
   const drop = async (permission: Permission) => {
-    const sure = await confirm({
+    const removal = {
       title: "Take this permission away?",
       body: [h("p", {}, nameOf(permission.user), " cannot enter the vhost ", nameOf(permission.vhost), " any more.")],
       action: "Take it away",
-    });
-    if (!sure) return;
-    await remove(`permissions/${path(permission.vhost, permission.user)}`);
-    view.say("The permission is gone.");
-    await load();
+      address: `permissions/${path(permission.vhost, permission.user)}`,
+      done: "The permission is gone.",
+    };
+    await removeAfterAsking(view, removal, load);
   };
   const table = new Table<Permission>(
     "Permissions",

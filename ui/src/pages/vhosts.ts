@@ -1,11 +1,11 @@
 // The virtual hosts that the user may see.
 
-import { get, path, put, remove } from "../api.js";
-import { confirm } from "../dialog.js";
+import { get, path, put } from "../api.js";
 import { add, h, replace } from "../dom.js";
 import { button, field, folded, form, text } from "../form.js";
 import { count, visible } from "../format.js";
 import { nameOf } from "../names.js";
+import { removeAfterAsking } from "../removal.js";
 import { Table } from "../table.js";
 import { Vhost } from "../types.js";
 import { every, section, View } from "../view.js";
@@ -22,16 +22,15 @@ export function vhostChoice(view: View): HTMLSelectElement {
 export function vhostSection(view: View): HTMLElement {
   const load = async () => table.update(await get<Vhost[]>("vhosts?columns=name,description,tags,messages", view.signal));
   const drop = async (name: string) => {
-    const sure = await confirm({
+    const removal = {
       title: "Delete this vhost?",
       body: [h("p", {}, "All its queues with their messages, exchanges, bindings, policies and permissions are gone then: ", nameOf(name))],
       action: "Delete the vhost",
       typeName: name,
-    });
-    if (!sure) return;
-    await remove(`vhosts/${path(name)}`);
-    view.say(`The vhost ${visible(name)} is deleted.`);
-    await load();
+      address: `vhosts/${path(name)}`,
+      done: `The vhost ${visible(name)} is deleted.`,
+    };
+    await removeAfterAsking(view, removal, load);
   };
   const table = new Table<Vhost>(
     "Virtual hosts",
