@@ -73,6 +73,15 @@ function parse(text: string): unknown {
   }
 }
 
+async function publish(vhost: string, exchange: string, key: string, payload: object, properties: object): Promise<void> {
+  await post(`exchanges/${path(vhost, exchange)}/publish`, {
+    routing_key: key,
+    payload: JSON.stringify(payload),
+    payload_encoding: "string",
+    properties: { content_type: "application/json", ...properties },
+  });
+}
+
 // Celery's remote control, which the workers of libmillrace answer as well.
 async function command(vhost: string, method: string, given: object, replyTo?: string): Promise<void> {
   const asked: Record<string, unknown> = { method, arguments: given, destination: null, pattern: null, matcher: null };
@@ -80,12 +89,7 @@ async function command(vhost: string, method: string, given: object, replyTo?: s
     asked["ticket"] = replyTo;
     asked["reply_to"] = { exchange: "", routing_key: replyTo };
   }
-  await post(`exchanges/${path(vhost, "celery.pidbox")}/publish`, {
-    routing_key: "",
-    payload: JSON.stringify(asked),
-    payload_encoding: "string",
-    properties: { content_type: "application/json", content_encoding: "utf-8", delivery_mode: 1 },
-  });
+  await publish(vhost, "celery.pidbox", "", asked, { content_encoding: "utf-8", delivery_mode: 1 });
 }
 
 async function askWorkers(vhost: string, method: string): Promise<[string, unknown][]> {
@@ -211,15 +215,22 @@ function runningSection(view: View, vhost: () => string): HTMLElement {
   return h("div", {}, h("p", { class: "buttons" }, look, told), table.element);
 }
 
+function queueOf(schedule: string): string {
+  return `millrace.schedule.${schedule}`;
+}
+
+function unknownSchedule(name: string): Schedule {
+  return { name, cron: "", task: "", paused: false, definition: null };
+}
+
 async function scheduleOf(vhost: string, name: string): Promise<Schedule> {
-  const unknown = { name, cron: "", task: "", paused: false, definition: null };
-  const got = await post<Got[]>(`queues/${path(vhost, `millrace.schedule.${name}`)}/get`, {
+  const got = await post<Got[]>(`queues/${path(vhost, queueOf(name))}/get`, {
     count: 1,
     ackmode: "ack_requeue_true",
     encoding: "auto",
   });
   const definition = parse(got?.[0]?.payload ?? "");
-  if (typeof definition !== "object" || definition === null) return unknown;
+  if (typeof definition !== "object" || definition === null) return unknownSchedule(name);
   const known = definition as Record<string, unknown>;
   return { name, cron: textIn(known, "cron"), task: textIn(known["call"], "task"), paused: known["paused"] === true, definition: known };
 }
@@ -228,7 +239,7 @@ function scheduleSection(view: View, vhost: () => string): { element: HTMLElemen
   const known = new Map<string, Schedule>();
   let shown: string[] = [];
   const draw = () => {
-    table.update(shown.map((name) => known.get(name) ?? { name, cron: "", task: "", paused: false, definition: null }));
+    table.update(shown.map((name) => known.get(name) ?? unknownSchedule(name)));
   };
   const read = async (names: string[]) => {
     for (const name of names) {
@@ -242,12 +253,7 @@ function scheduleSection(view: View, vhost: () => string): { element: HTMLElemen
     if (!schedule.definition) throw new Error("The schedule is being looked at by a worker, or is none. Try again.");
     const definition = { ...schedule.definition, paused: !schedule.paused };
     // The queue has room for one: the new one takes the old one's place.
-    await post(`exchanges/${path(vhost(), "amq.default")}/publish`, {
-      routing_key: `millrace.schedule.${name}`,
-      payload: JSON.stringify(definition),
-      payload_encoding: "string",
-      properties: { content_type: "application/json", delivery_mode: 2 },
-    });
+    await publish(vhost(), "amq.default", queueOf(name), definition, { delivery_mode: 2 });
     await read([name]);
     view.say(definition.paused ? `${visible(name)} is paused: its times pass without a task.` : `${visible(name)} goes on.`);
   };
@@ -258,7 +264,7 @@ function scheduleSection(view: View, vhost: () => string): { element: HTMLElemen
       action: "Delete the schedule",
     });
     if (!sure) return;
-    await remove(`queues/${path(vhost(), `millrace.schedule.${name}`)}`);
+    await remove(`queues/${path(vhost(), queueOf(name))}`);
     known.delete(name);
     view.say(`The schedule ${visible(name)} is deleted.`);
   };
@@ -292,7 +298,7 @@ function scheduleSection(view: View, vhost: () => string): { element: HTMLElemen
     draw();
     // Their definitions are messages: looked at once.
     const unread = names.slice(0, kMostSchedules).filter((name) => !known.has(name));
-    for (const name of unread) known.set(name, { name, cron: "", task: "", paused: false, definition: null });
+    for (const name of unread) known.set(name, unknownSchedule(name));
     read(unread).catch(() => undefined); // without the permission to read there are names alone
   };
   return { element: section("Schedules", table.element), show };
