@@ -10,8 +10,6 @@
 namespace millrace::cli {
 namespace {
 
-constexpr std::uint16_t kAmqpPort = 5672;
-constexpr std::uint16_t kAmqpsPort = 5671;
 constexpr std::chrono::seconds kConnectTimeout{10};
 
 // Users without the tag "monitoring" are not told of listeners.
@@ -73,13 +71,12 @@ int status_of(ErrorKind kind) {
 AmqpServer amqp_url(Session& session) {
   const HostPort where = find_amqp(session);
   const Settings& settings = session.api().settings();
-  const bool is_v6 = where.host.find(':') != std::string::npos;
   AmqpServer server;
   server.tls.ca_file = settings.trust.ca_file;
   server.tls.verify_peer = !settings.trust.insecure;
   server.url = std::string(settings.amqp_secure ? "amqps://" : "amqp://") + percent_encode(settings.user) +
-               ":" + percent_encode(settings.password) + "@" + (is_v6 ? "[" + where.host + "]" : where.host) +
-               ":" + std::to_string(where.port) + "/" + percent_encode(session.vhost());
+               ":" + percent_encode(settings.password) + "@" + to_text(where) + "/" +
+               percent_encode(session.vhost());
   return server;
 }
 

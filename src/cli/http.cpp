@@ -30,15 +30,6 @@ constexpr std::chrono::seconds kConnectTimeout{10};
 constexpr std::chrono::seconds kAnswerTimeout{60};
 constexpr std::uint64_t kMaxAnswerBytes = 1u << 30;
 
-namespace {
-
-std::string host_text(const HostPort& where) {
-  const bool is_v6 = where.host.find(':') != std::string::npos;
-  return (is_v6 ? "[" + where.host + "]" : where.host) + ":" + std::to_string(where.port);
-}
-
-}  // namespace
-
 struct Http::State {
   explicit State(const Settings& settings)
       : where(settings.http),
@@ -57,46 +48,40 @@ struct Http::State {
   }
 
   Error connect() {
+    // Made when it is needed first: its files may not be there.
+    if (secure && !tls_context) tls_context.emplace(make_tls_context(trust));
     Error error;
     tcp::resolver resolver(context);
     const auto found = resolver.resolve(where.host, std::to_string(where.port), error);
     if (error) return error;
-    stream.emplace(context, tls_context());
-    beast::tcp_stream& plain = stream->next_layer();
-    plain.expires_after(kConnectTimeout);
+    plain.emplace(context);
+    plain->expires_after(kConnectTimeout);
     error = complete([&](auto done) {
-      plain.async_connect(found, [done](const Error& failed, const tcp::endpoint&) { done(failed); });
+      plain->async_connect(found, [done](const Error& failed, const tcp::endpoint&) { done(failed); });
     });
-    if (error) return stream.reset(), error;
-    plain.socket().set_option(tcp::no_delay(true), error);
+    if (error) return close(), error;
+    plain->socket().set_option(tcp::no_delay(true), error);
     return secure ? shake_hands() : Error();
   }
 
   Error shake_hands() {
-    ask_for(stream->native_handle(), where.host, trust);
+    tls.emplace(*plain, *tls_context);
+    ask_for(tls->native_handle(), where.host, trust);
     const Error error =
-        complete([&](auto done) { stream->async_handshake(asio::ssl::stream_base::client, done); });
+        complete([&](auto done) { tls->async_handshake(asio::ssl::stream_base::client, done); });
     if (!error) return {};
-    const std::string why = tls_problem(stream->native_handle(), error, where.host);
-    stream.reset();
-    throw Stop(kUnreachable, "cannot reach the broker at https://" + host_text(where) + ": " + why);
-  }
-
-  // Made when it is needed first: its files may not be there.
-  asio::ssl::context& tls_context() {
-    if (!made_tls)
-      made_tls.emplace(secure ? make_tls_context(trust) : asio::ssl::context(asio::ssl::context::tls_client));
-    return *made_tls;
+    const std::string why = tls_problem(tls->native_handle(), error, where.host);
+    close();
+    throw Stop(kUnreachable, "cannot reach the broker at https://" + to_text(where) + ": " + why);
   }
 
   Error exchange(http::request<http::string_body>& request, HttpReply& reply) {
-    return secure ? exchange_over(*stream, request, reply)
-                  : exchange_over(stream->next_layer(), request, reply);
+    return secure ? exchange_over(*tls, request, reply) : exchange_over(*plain, request, reply);
   }
 
   template <class Stream>
   Error exchange_over(Stream& over, http::request<http::string_body>& request, HttpReply& reply) {
-    stream->next_layer().expires_after(kAnswerTimeout);
+    plain->expires_after(kAnswerTimeout);
     if (const Error error = complete([&](auto done) { http::async_write(over, request, done); }))
       return error;
     http::response_parser<http::string_body> parser;
@@ -112,7 +97,8 @@ struct Http::State {
   }
 
   void close() {
-    stream.reset();
+    tls.reset();
+    plain.reset();
     buffer.clear();
   }
 
@@ -121,8 +107,9 @@ struct Http::State {
   Trust trust;
   std::string authorization;
   asio::io_context context{1};
-  std::optional<asio::ssl::context> made_tls;
-  std::optional<asio::ssl::stream<beast::tcp_stream>> stream;  // in clear, the layer below alone is used
+  std::optional<beast::tcp_stream> plain;
+  std::optional<asio::ssl::context> tls_context;
+  std::optional<asio::ssl::stream<beast::tcp_stream&>> tls;  // over `plain`, when it is not in clear
   beast::flat_buffer buffer;
 };
 
@@ -139,7 +126,7 @@ std::string one_line(std::string_view text) {
 }  // namespace
 
 Http::Http(const Settings& settings)
-    : address_((settings.secure ? "https://" : "http://") + host_text(settings.http)),
+    : address_((settings.secure ? "https://" : "http://") + to_text(settings.http)),
       state_(std::make_unique<State>(settings)) {}
 
 Http::~Http() = default;
@@ -151,7 +138,7 @@ HttpReply Http::ask(std::string_view method, std::string_view path, std::string 
   request.version(11);
   request.method_string({method.data(), method.size()});
   request.target({path.data(), path.size()});
-  request.set(http::field::host, host_text(state.where));
+  request.set(http::field::host, to_text(state.where));
   request.set(http::field::authorization, state.authorization);
   request.set(http::field::user_agent, "millrace");
   if (!reason.empty()) request.set("X-Reason", one_line(reason));
@@ -159,7 +146,7 @@ HttpReply Http::ask(std::string_view method, std::string_view path, std::string 
   request.body() = std::move(body);
   request.prepare_payload();
 
-  const bool was_connected = state.stream.has_value();
+  const bool was_connected = state.plain.has_value();
   HttpReply reply;
   Error error;
   if (!was_connected) error = state.connect();

@@ -12,8 +12,6 @@ namespace {
 
 constexpr std::uint16_t kHttpPort = 15672;
 constexpr std::uint16_t kHttpsPort = 15671;
-constexpr std::uint16_t kAmqpPort = 5672;
-constexpr std::uint16_t kAmqpsPort = 5671;
 
 struct Found {
   std::string value;
@@ -44,6 +42,11 @@ std::string_view first_of(std::string_view list) {
 }
 
 }  // namespace
+
+std::string to_text(const HostPort& where) {
+  const bool is_v6 = where.host.find(':') != std::string::npos;
+  return (is_v6 ? "[" + where.host + "]" : where.host) + ":" + std::to_string(where.port);
+}
 
 HostPort parse_address(std::string_view text, std::string_view scheme, std::uint16_t default_port,
                        std::string_view source) {

@@ -13,10 +13,15 @@ namespace millrace::cli {
 
 using Environment = std::function<const char*(const char*)>;
 
+constexpr std::uint16_t kAmqpPort = 5672;
+constexpr std::uint16_t kAmqpsPort = 5671;
+
 struct HostPort {
   std::string host;
   std::uint16_t port = 0;
 };
+// As a URL has it: an IPv6 address in brackets.
+std::string to_text(const HostPort& where);
 
 // How a broker is known when it is asked over TLS.
 struct Trust {

@@ -49,6 +49,11 @@ TEST(Address, of_all_interfaces_is_this_machine) {
   }
 }
 
+TEST(Address, is_told_as_urls_have_it) {
+  EXPECT_EQ(to_text({"broker", 5671}), "broker:5671");
+  EXPECT_EQ(to_text({"::1", 99}), "[::1]:99");
+}
+
 TEST(Address, is_refused_when_it_cannot_be_meant) {
   for (const char* text : {"off", "https://x", "http://u:p@x", "x:0", "x:70000", "x:1y", "[::1", "[::1]9"}) {
     EXPECT_EQ(status_of(text), kBadUse) << text;
