@@ -74,6 +74,10 @@ AmqpServer amqp_url(Session& session) {
   AmqpServer server;
   server.tls.ca_file = settings.trust.ca_file;
   server.tls.verify_peer = !settings.trust.insecure;
+  server.tls.certificate_file = settings.certificate.chain_file;
+  server.tls.key_file = settings.certificate.key_file;
+  // Who is named by hand is not whom the certificate names.
+  if (settings.is_user_given) server.mechanism = "PLAIN";
   server.url = std::string(settings.amqp_secure ? "amqps://" : "amqp://") + percent_encode(settings.user) +
                ":" + percent_encode(settings.password) + "@" + to_text(where) + "/" +
                percent_encode(session.vhost());
@@ -83,6 +87,7 @@ AmqpServer amqp_url(Session& session) {
 ClientOptions AmqpServer::client_options() const {
   ClientOptions options(url);
   options.tls = tls;
+  options.mechanism = mechanism;
   return options;
 }
 

@@ -13,6 +13,7 @@ namespace millrace::cli {
 struct AmqpServer {
   std::string url;  // amqp://… or amqps://…, with the session's user and vhost
   TlsOptions tls;
+  std::string mechanism;  // empty: by the certificate if there is one and the broker knows its name
 
   ClientOptions client_options() const;
 };

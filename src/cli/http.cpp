@@ -35,6 +35,7 @@ struct Http::State {
       : where(settings.http),
         secure(settings.secure),
         trust(settings.trust),
+        certificate(settings.certificate),
         authorization("Basic " + encode_base64(settings.user + ":" + settings.password)) {}
 
   // Runs one asynchronous operation to its end: only those have timeouts.
@@ -49,7 +50,7 @@ struct Http::State {
 
   Error connect() {
     // Made when it is needed first: its files may not be there.
-    if (secure && !tls_context) tls_context.emplace(make_tls_context(trust));
+    if (secure && !tls_context) tls_context.emplace(make_tls_context(trust, certificate));
     Error error;
     tcp::resolver resolver(context);
     const auto found = resolver.resolve(where.host, std::to_string(where.port), error);
@@ -105,6 +106,7 @@ struct Http::State {
   HostPort where;
   bool secure;
   Trust trust;
+  Certificate certificate;
   std::string authorization;
   asio::io_context context{1};
   std::optional<beast::tcp_stream> plain;
@@ -164,9 +166,12 @@ HttpReply Http::ask(std::string_view method, std::string_view path, std::string 
   }
   if (error) {
     state.close();
+    const std::string why = "no answer from " + address_ + ": " + error.message();
+    if (is_about_our_certificate(error))
+      throw Stop(kUnreachable,
+                 why + "\nA certificate of who asks is wanted there: --cert FILE and --cert-key FILE.");
     throw Stop(kUnreachable,
-               "no answer from " + address_ + ": " + error.message() +
-                   "\nIs that the management HTTP API? --http HOST:PORT or MILLRACE_HTTP names another.");
+               why + "\nIs that the management HTTP API? --http HOST:PORT or MILLRACE_HTTP names another.");
   }
   return reply;
 }

@@ -123,6 +123,26 @@ void read_amqp(const Given& given, Settings& settings) {
                                        : parse_address(*typed, "amqp", kAmqpPort, "--amqp");
 }
 
+// The key may be in the file of the certificate.
+void read_certificate(const Given& given, const Environment& environment, Settings& settings) {
+  Certificate& certificate = settings.certificate;
+  const auto typed = given.find("cert");
+  const auto typed_key = given.find("cert-key");
+  if (!typed && typed_key) throw Stop(kBadUse, "--cert-key wants a --cert: whose key it is");
+  if (typed && !settings.secure && !settings.amqp_secure)
+    throw Stop(kBadUse, "--cert is of no use without TLS: give --url https://HOST:PORT");
+  const auto file = find(given, environment, "cert", "MILLRACE_CERT");
+  if (!file) return;
+  certificate.chain_file = certificate.key_file = file->value;
+  // A key of the environment is not of a certificate that was typed.
+  if (typed_key) {
+    certificate.key_file = *typed_key;
+  } else if (!typed) {
+    if (const auto key = find(given, environment, "cert-key", "MILLRACE_CERT_KEY"))
+      certificate.key_file = key->value;
+  }
+}
+
 void read_trust(const Given& given, const Environment& environment, Settings& settings) {
   if (const auto file = find(given, environment, "cacert", "MILLRACE_CACERT")) {
     settings.trust.ca_file = file->value;
@@ -145,7 +165,9 @@ Settings read_settings(const Given& given, const Environment& environment) {
   // Unlike --http it has to be typed: the broker's answer knows better than its environment.
   read_amqp(given, settings);
   read_trust(given, environment, settings);
+  read_certificate(given, environment, settings);
   const auto user = find(given, environment, "user", "MILLRACE_USER");
+  settings.is_user_given = user.has_value();
   settings.user = user ? user->value : "guest";
   if (auto password = find_password(given, environment)) {
     settings.password = std::move(*password);

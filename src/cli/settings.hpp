@@ -29,11 +29,19 @@ struct Trust {
   bool insecure = false;  // whoever answers is believed
 };
 
+// What it is shown over TLS of who asks.
+struct Certificate {
+  std::string chain_file;  // PEM; empty: nothing
+  std::string key_file;    // PEM
+};
+
 struct Settings {
   HostPort http;
   bool secure = false;  // over TLS
   Trust trust;
+  Certificate certificate;
   std::string user;
+  bool is_user_given = false;  // else messages go as whom the certificate names, if the broker knows the name
   std::string password;
   HostPort amqp;  // no host: where the broker says that it listens
   bool amqp_secure = false;
@@ -44,8 +52,8 @@ struct Settings {
 HostPort parse_address(std::string_view text, std::string_view scheme, std::uint16_t default_port,
                        std::string_view source);
 
-// Options --url, --http, --cacert, --insecure, --amqp, --user, --password, --password-file; MILLRACE_HTTP and
-// so on. May ask for a password.
+// Options --url, --http, --cacert, --insecure, --cert, --cert-key, --amqp, --user, --password,
+// --password-file; MILLRACE_HTTP and so on. May ask for a password.
 Settings read_settings(const Given& given, const Environment& environment);
 
 }  // namespace millrace::cli

@@ -115,6 +115,24 @@ TEST(Settings, about_trust_without_tls_are_refused) {
   EXPECT_FALSE(settings({}, {{"MILLRACE_CACERT", "ca.pem"}}).secure);  // for when it is needed
 }
 
+TEST(Settings, of_a_certificate_name_its_key_or_mean_the_same_file) {
+  const auto secure = [](std::initializer_list<std::pair<const char*, const char*>> more,
+                         const std::map<std::string, std::string>& variables) {
+    Given all = given(more);
+    all.add("url", {"https://broker"});
+    return settings(all, variables).certificate;
+  };
+  EXPECT_EQ(secure({{"cert", "a.pem"}}, {}).key_file, "a.pem");
+  EXPECT_EQ(secure({{"cert", "a.pem"}, {"cert-key", "a.key"}}, {}).key_file, "a.key");
+  const std::map<std::string, std::string> set{{"MILLRACE_CERT", "b.pem"}, {"MILLRACE_CERT_KEY", "b.key"}};
+  EXPECT_EQ(secure({}, set).chain_file, "b.pem");
+  EXPECT_EQ(secure({}, set).key_file, "b.key");
+  EXPECT_EQ(secure({{"cert", "a.pem"}}, set).key_file, "a.pem");
+  EXPECT_EQ(secure({}, {}).chain_file, "");
+  EXPECT_THROW(secure({{"cert-key", "a.key"}}, {}), Stop);
+  EXPECT_THROW(settings(given({{"cert", "a.pem"}}), {}), Stop);  // there is no TLS
+}
+
 TEST(Settings, come_from_options_before_the_environment) {
   Given given;
   given.add("user", {"typed"});

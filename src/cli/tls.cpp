@@ -1,6 +1,8 @@
 #include "cli/tls.hpp"
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/sslerr.h>
 #include <openssl/x509v3.h>
 
 #include <boost/asio/error.hpp>
@@ -14,7 +16,7 @@ namespace millrace::cli {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-asio::ssl::context make_tls_context(const Trust& trust) {
+asio::ssl::context make_tls_context(const Trust& trust, const Certificate& certificate) {
   asio::ssl::context context(asio::ssl::context::tls_client);
   SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
   error_code failed;
@@ -25,6 +27,14 @@ asio::ssl::context make_tls_context(const Trust& trust) {
   }
   if (failed)
     throw Stop(kBadUse, "cannot read certificates from '" + trust.ca_file + "': " + failed.message());
+  if (certificate.chain_file.empty()) return context;
+  context.use_certificate_chain_file(certificate.chain_file, failed);
+  if (failed)
+    throw Stop(kBadUse, "cannot use the certificate '" + certificate.chain_file + "': " + failed.message());
+  context.use_private_key_file(certificate.key_file, asio::ssl::context::pem, failed);
+  if (failed)
+    throw Stop(kBadUse,
+               "cannot use the certificate's key '" + certificate.key_file + "': " + failed.message());
   return context;
 }
 
@@ -41,6 +51,22 @@ void ask_for(SSL* connection, const std::string& host, const Trust& trust) {
     X509_VERIFY_PARAM_set1_ip_asc(wanted, host.c_str());
   }
   SSL_set_verify(connection, trust.insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);
+}
+
+bool is_about_our_certificate(const error_code& error) {
+  if (error.category() != asio::error::get_ssl_category()) return false;
+  switch (ERR_GET_REASON(static_cast<unsigned long>(error.value()))) {
+    case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+    case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+    case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+      return true;
+    default:
+      return false;
+  }
 }
 
 std::string tls_problem(SSL* connection, const error_code& error, const std::string& host) {
@@ -62,11 +88,14 @@ std::string tls_problem(SSL* connection, const error_code& error, const std::str
     default:
       return "its certificate is not good: " + std::string(X509_verify_cert_error_string(verified));
   }
+  if (is_about_our_certificate(error))
+    return "it does not take the certificate that it was shown, or wants one (" + error.message() +
+           ")\n--cert FILE and --cert-key FILE show one.";
   const bool is_closed = error == asio::ssl::error::stream_truncated || error == asio::error::eof ||
                          error == asio::error::connection_reset;
   if (is_closed)
-    return "it closed the connection in the TLS handshake\nIs TLS spoken there, or a client certificate "
-           "asked for?";
+    return "it closed the connection in the TLS handshake\nIs TLS spoken there, or a certificate asked for "
+           "(--cert FILE)?";
   if (error.message().find("wrong version number") != std::string::npos ||
       error.message().find("http request") != std::string::npos) {
     return "no TLS is spoken there\n--url http://HOST:PORT asks in clear.";

@@ -10,6 +10,8 @@ constexpr Option kConnectionOptions[] = {
     {"--url", "URL", "The same as https://HOST:PORT, for TLS, or http://HOST:PORT (MILLRACE_URL)"},
     {"--cacert", "FILE",
      "PEM: who vouches for the broker (MILLRACE_CACERT; default whom the system believes)"},
+    {"--cert", "FILE", "PEM: who asks, for brokers that want a certificate (MILLRACE_CERT)"},
+    {"--cert-key", "FILE", "PEM: its key (MILLRACE_CERT_KEY; default in the same file)"},
     {"--insecure", "", "Believe whoever answers over TLS: for trials alone"},
     {"--amqp", "HOST:PORT", "Where messages flow, if not where the broker says that it listens"},
     {"--user", "NAME", "Who asks (MILLRACE_USER; default guest)"},

@@ -10,7 +10,7 @@ from harness.millrace import binary_path
 
 pytestmark = pytest.mark.millrace_only("it is Millrace's command line")
 
-OK, BAD_USE, UNREACHABLE = 0, 2, 3
+OK, REFUSED, BAD_USE, UNREACHABLE = 0, 1, 2, 3
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,57 @@ def test_insecure_believes_anybody_and_says_so(broker):
     ended = run("status", "--url", f"https://localhost:{broker.https_port}", "--insecure")
     assert ended.status == OK and "whoever answers is believed" in ended.err
     assert run("status", "--insecure", "--http", f"127.0.0.1:{broker.http_port}").status == BAD_USE
+
+
+@pytest.fixture
+def strict(own_broker, authority):
+    """Wants certificates of clients; knows ann by hers, and her password."""
+    certificate = authority.vouch("localhost", "DNS:localhost,IP:127.0.0.1")
+    definitions = {
+        "users": [{"name": "ann", "password": "hers", "tags": "monitoring"}],
+        "vhosts": [{"name": "/"}],
+        "permissions": [{"user": "ann", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}],
+    }
+    broker = own_broker(
+        options=options(certificate, "--tls-ca", authority.file, "--tls-verify", "require"), definitions=definitions
+    )
+    broker.secure = ("--url", f"https://localhost:{broker.ready_port('https')}", "--cacert", authority.file)
+    return broker
+
+
+def test_a_certificate_is_shown_to_who_wants_one(strict, authority, tmp_path):
+    for name in ("ann", "nobody-here"):
+        certificate = authority.vouch(name)
+        shown = (*strict.secure, "--cert", certificate.chain, "--cert-key", certificate.key)
+        assert run("status", *shown).status == OK
+        assert run("queues", "add", name, *shown).status == OK
+        ended = run("publish", name, "m", *shown)
+        assert ended.status == OK, ended.err
+    both = tmp_path / "both.pem"
+    both.write_text(certificate.chain.read_text() + certificate.key.read_text())
+    assert run("status", *strict.secure, "--cert", both).status == OK
+    assert run("status", *strict.secure, MILLRACE_CERT=str(certificate.chain), MILLRACE_CERT_KEY=str(certificate.key)).status == OK
+
+
+def test_messages_go_as_whom_the_certificate_names_unless_somebody_is_named(strict, authority):
+    certificate = authority.vouch("ann")
+    shown = (*strict.secure, "--cert", certificate.chain, "--cert-key", certificate.key)
+    assert run("queues", "add", "mine", *shown).status == OK
+    # The broker lets nobody say that another user has sent a message.
+    assert run("publish", "mine", "m", "--property", "user_id=ann", *shown).status == OK
+    assert run("publish", "mine", "m", "--property", "user_id=guest", *shown).status == REFUSED
+    named = ("--user", "guest", "--password", "guest")
+    assert run("publish", "mine", "m", "--property", "user_id=guest", *shown, *named).status == OK
+
+
+def test_it_says_when_a_certificate_is_wanted_or_not_taken(strict, tmp_path):
+    stranger = Authority(tmp_path, "stranger").vouch("ann")
+    for shown in ((), ("--cert", stranger.chain, "--cert-key", stranger.key)):
+        ended = run("status", *strict.secure, *shown)
+        assert ended.status == UNREACHABLE and "--cert FILE" in ended.err, ended.err
+    assert run("status", *strict.secure, "--cert", tmp_path / "nothing.pem").status == BAD_USE
+    ended = run("status", *strict.secure, "--cert", stranger.chain, "--cert-key", strict.log_path)
+    assert ended.status == BAD_USE and "key" in ended.err
 
 
 def test_a_port_that_speaks_no_tls_is_named(broker):
