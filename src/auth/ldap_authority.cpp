@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "auth/files.hpp"
+#include "base/hex.hpp"
 #include "broker/access/access_control.hpp"
 #include "broker/connection.hpp"
 
@@ -40,10 +42,8 @@ void replace_all(std::string& text, std::string_view what, const std::string& by
     text.replace(at, what.size(), by);
 }
 
-}  // namespace
-
-std::string escape_dn(std::string_view value) {
-  constexpr char kHex[] = "0123456789abcdef";
+// A backslash and two hexadecimal digits stand for a byte in names and in filters alike.
+std::string escape_all_but_plain(std::string_view value) {
   std::string escaped;
   for (const char c : value) {
     const auto byte = static_cast<unsigned char>(c);
@@ -52,10 +52,27 @@ std::string escape_dn(std::string_view value) {
     if (plain) {
       escaped += c;
     } else {
-      escaped += {'\\', kHex[byte >> 4], kHex[byte & 15]};
+      escaped += '\\';
+      put_hex(escaped, byte, 2);
     }
   }
   return escaped;
+}
+
+}  // namespace
+
+std::string escape_dn(std::string_view value) {
+  return escape_all_but_plain(value);
+}
+
+std::string escape_filter(std::string_view value) {
+  return escape_all_but_plain(value);
+}
+
+std::string fill_in_filter(std::string_view pattern, std::string_view user) {
+  std::string filter(pattern);
+  replace_all(filter, "${username}", escape_filter(user));
+  return filter;
 }
 
 std::string fill_in_dn(std::string_view pattern, std::string_view user, std::string_view vhost) {
@@ -105,6 +122,30 @@ class LdapAuthority::Session {
     return library_.bind(handle_, dn.c_str(), LDAP_SASL_SIMPLE, &secret, nullptr, nullptr, nullptr);
   }
 
+  // The one whom the filter fits below `base`; empty when it is nobody. `outcome` is LDAP_SIZELIMIT_EXCEEDED
+  // when it fits several.
+  std::string find(const std::string& base, const std::string& filter, int& outcome) {
+    char no_attributes[] = LDAP_NO_ATTRS;
+    char* attributes[] = {no_attributes, nullptr};
+    const auto ms = settings_.timeout.count();
+    timeval limit{static_cast<time_t>(ms / 1000), static_cast<suseconds_t>(ms % 1000 * 1000)};
+    LDAPMessage* found = nullptr;
+    outcome = library_.search(handle_, base.c_str(), LDAP_SCOPE_SUBTREE, filter.c_str(), attributes, 0,
+                              nullptr, nullptr, &limit, 2, &found);
+    std::string dn;
+    if (outcome == LDAP_SUCCESS) {
+      const int entries = library_.count_entries(handle_, found);
+      if (entries > 1) outcome = LDAP_SIZELIMIT_EXCEEDED;
+      if (entries == 1) {
+        char* text = library_.dn_of(handle_, library_.first_entry(handle_, found));
+        if (text != nullptr) dn = text;
+        library_.free_text(text);
+      }
+    }
+    library_.free_message(found);
+    return dn;
+  }
+
   // LDAP_COMPARE_TRUE, or why not.
   int is_member(const std::string& group, const std::string& dn) {
     berval member = value_of(dn);
@@ -117,10 +158,21 @@ class LdapAuthority::Session {
   LDAP* handle_ = nullptr;
 };
 
-LdapAuthority::LdapAuthority(LdapSettings settings, std::shared_ptr<const LdapLibrary> library,
-                             const LoginKey& key, std::vector<runtime::DiskExecutor*> threads,
-                             runtime::Executor& home, const runtime::Clock& clock, Warn warn)
+result<Secret> LdapAuthority::read_password(const LdapSettings& settings) {
+  if (settings.bind_password_file.empty()) return Secret();
+  auto text = read_secret_file(settings.bind_password_file);
+  // An empty one would bind as nobody, and succeed (RFC 4513 §5.1.2).
+  if (text && text->empty())
+    return fail(Errc::invalid_argument, "'" + settings.bind_password_file + "' is empty");
+  return text;
+}
+
+LdapAuthority::LdapAuthority(LdapSettings settings, Secret bind_password,
+                             std::shared_ptr<const LdapLibrary> library, const LoginKey& key,
+                             std::vector<runtime::DiskExecutor*> threads, runtime::Executor& home,
+                             const runtime::Clock& clock, Warn warn)
     : settings_(std::move(settings)),
+      bind_password_(std::move(bind_password)),
       library_(std::move(library)),
       key_(key),
       threads_(std::move(threads)),
@@ -129,10 +181,30 @@ LdapAuthority::LdapAuthority(LdapSettings settings, std::shared_ptr<const LdapLi
       warn_(std::move(warn)),
       answers_(settings_.cache) {}
 
-LdapAuthority::Verdict LdapAuthority::find_out(const broker::AuthorityLogin& login) const {
-  Verdict verdict;
+std::string LdapAuthority::look_up(const std::string& user, const Secret& bind_password,
+                                   std::string& error) const {
   Session session(*library_, settings_);
-  const std::string dn = fill_in_dn(settings_.user_dn, login.user, {});
+  if (const int bound = session.bind(settings_.bind_dn, bind_password.reveal()); bound != LDAP_SUCCESS) {
+    error = "the search's account cannot bind: " + std::string(library_->text_of(bound));
+    return {};
+  }
+  int outcome = LDAP_SUCCESS;
+  std::string dn = session.find(settings_.user_base, fill_in_filter(settings_.user_filter, user), outcome);
+  if (outcome == LDAP_SIZELIMIT_EXCEEDED) {
+    error = "the search for a user finds several";
+  } else if (outcome != LDAP_SUCCESS) {
+    error = "the search for a user fails: " + std::string(library_->text_of(outcome));
+  }
+  return dn;
+}
+
+LdapAuthority::Verdict LdapAuthority::find_out(const broker::AuthorityLogin& login,
+                                               const Secret& bind_password) const {
+  Verdict verdict;
+  const std::string dn = settings_.user_dn.empty() ? look_up(login.user, bind_password, verdict.error)
+                                                   : fill_in_dn(settings_.user_dn, login.user, {});
+  if (dn.empty()) return verdict;
+  Session session(*library_, settings_);
   const int bound = session.bind(dn, login.secret.reveal());
   if (bound == LDAP_INVALID_CREDENTIALS || bound == LDAP_NO_SUCH_OBJECT || bound == LDAP_INVALID_DN_SYNTAX)
     return verdict;
@@ -190,7 +262,7 @@ void LdapAuthority::log_in(broker::AuthorityLogin login, Answer answer) {
         });
     if (!is_first) return;
     threads_[next_thread_++ % threads_.size()]->submit(
-        [this, asked] { asked->verdict = find_out(asked->login); },
+        [this, asked, password = bind_password_] { asked->verdict = find_out(asked->login, password); },
         [this, asked, key] {
           const Verdict verdict = asked->verdict;
           if (!verdict.error.empty()) warn_("the directory that knows users: " + verdict.error);

@@ -23,6 +23,12 @@ result<std::shared_ptr<const LdapLibrary>> LdapLibrary::load() {
   find(library->start_tls, "ldap_start_tls_s");
   find(library->bind, "ldap_sasl_bind_s");
   find(library->compare, "ldap_compare_ext_s");
+  find(library->search, "ldap_search_ext_s");
+  find(library->count_entries, "ldap_count_entries");
+  find(library->first_entry, "ldap_first_entry");
+  find(library->dn_of, "ldap_get_dn");
+  find(library->free_text, "ldap_memfree");
+  find(library->free_message, "ldap_msgfree");
   find(library->unbind, "ldap_unbind_ext_s");
   find(library->text_of, "ldap_err2string");
   if (!has_all) return fail(Errc::io_error, "libldap lacks what is needed of it");

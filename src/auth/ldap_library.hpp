@@ -20,6 +20,12 @@ struct LdapLibrary {
   decltype(&::ldap_start_tls_s) start_tls = nullptr;
   decltype(&::ldap_sasl_bind_s) bind = nullptr;
   decltype(&::ldap_compare_ext_s) compare = nullptr;
+  decltype(&::ldap_search_ext_s) search = nullptr;
+  decltype(&::ldap_count_entries) count_entries = nullptr;
+  decltype(&::ldap_first_entry) first_entry = nullptr;
+  decltype(&::ldap_get_dn) dn_of = nullptr;
+  decltype(&::ldap_memfree) free_text = nullptr;
+  decltype(&::ldap_msgfree) free_message = nullptr;
   decltype(&::ldap_unbind_ext_s) unbind = nullptr;
   decltype(&::ldap_err2string) text_of = nullptr;
 

@@ -35,10 +35,15 @@ struct LdapSettings {
     std::string name;  // of the tag
     std::string dn;
   };
-  std::string url;                // ldap://host[:port] or ldaps://
-  bool start_tls = false;         // ldap:// goes on in TLS
-  std::string ca_file;            // PEM; empty: whom the system believes
-  std::string user_dn;            // ${username} stands for who logs in
+  std::string url;         // ldap://host[:port] or ldaps://
+  bool start_tls = false;  // ldap:// goes on in TLS
+  std::string ca_file;     // PEM; empty: whom the system believes
+  // Who logs in binds as this, where ${username} stands for the name; empty: as whom a search finds.
+  std::string user_dn;
+  std::string user_base;                         // below it the search looks
+  std::string user_filter{"(uid=${username})"};  // RFC 4515; must fit one entry
+  std::string bind_dn;                           // searches; empty: nobody in particular does (anonymous)
+  std::string bind_password_file;
   std::string vhost_group;        // DN with ${vhost} and ${username}; empty: every vhost
   std::string member = "member";  // the attribute of a group that names its members
   std::vector<Group> tag_groups;

@@ -1,26 +1,13 @@
 #include "auth/token_authority.hpp"
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
+#include "auth/files.hpp"
 #include "auth/scopes.hpp"
 #include "broker/connection.hpp"
 
 namespace millrace::auth {
 namespace {
-
-result<std::string> read_whole(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream content;
-  if (file) content << file.rdbuf();
-  if (!file || content.fail()) {
-    return fail(Errc::io_error, "cannot read '" + path + "': " + std::strerror(errno));
-  }
-  return std::move(content).str();
-}
 
 Error in_file(const std::string& path, const Error& what) {
   return fail(what.code, "'" + path + "': " + what.text);
@@ -31,17 +18,16 @@ Error in_file(const std::string& path, const Error& what) {
 result<KeySet> TokenAuthority::read_files(const TokenSettings& settings) {
   KeySet keys;
   if (!settings.keys_file.empty()) {
-    const auto text = read_whole(settings.keys_file);
+    const auto text = read_whole_file(settings.keys_file);
     if (!text) return text.error();
     auto parsed = KeySet::parse(*text);
     if (!parsed) return in_file(settings.keys_file, parsed.error());
     keys = std::move(*parsed);
   }
   if (!settings.secret_file.empty()) {
-    auto text = read_whole(settings.secret_file);
-    if (!text) return text.error();
-    while (text->ends_with('\n') || text->ends_with('\r')) text->pop_back();
-    if (auto added = keys.add_secret(Secret(std::move(*text))); added.has_error())
+    auto secret = read_secret_file(settings.secret_file);
+    if (!secret) return secret.error();
+    if (auto added = keys.add_secret(std::move(*secret)); added.has_error())
       return in_file(settings.secret_file, added.error());
   }
   return keys;

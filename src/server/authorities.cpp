@@ -33,6 +33,8 @@ result<std::unique_ptr<Authorities>> Authorities::make(const AuthConfig& config,
     made->all_.push_back(made->http_.get());
   }
   if (config.has_ldap) {
+    auto password = auth::LdapAuthority::read_password(config.ldap);
+    if (!password) return password.error();
     auto library = auth::LdapLibrary::load();
     if (!library) return library.error();
     std::vector<runtime::DiskExecutor*> threads;
@@ -40,8 +42,8 @@ result<std::unique_ptr<Authorities>> Authorities::make(const AuthConfig& config,
       made->ldap_threads_.push_back(std::make_unique<runtime::DiskThread>(made->loop_));
       threads.push_back(made->ldap_threads_.back().get());
     }
-    made->ldap_ = std::make_unique<auth::LdapAuthority>(config.ldap, std::move(*library), key, threads,
-                                                        made->loop_, clock, warn);
+    made->ldap_ = std::make_unique<auth::LdapAuthority>(
+        config.ldap, std::move(*password), std::move(*library), key, threads, made->loop_, clock, warn);
     made->all_.push_back(made->ldap_.get());
   }
   return made;
@@ -67,9 +69,12 @@ void Authorities::stop() {
 result<Task> Authorities::reload() {
   auto keys = auth::TokenAuthority::read_files(config_.tokens);
   if (!keys) return keys.error();
-  return Task([this, keys = std::move(*keys)]() mutable {
-    loop_.post([this, keys = std::move(keys)]() mutable {
+  auto password = auth::LdapAuthority::read_password(config_.ldap);
+  if (!password) return password.error();
+  return Task([this, keys = std::move(*keys), password = std::move(*password)]() mutable {
+    loop_.post([this, keys = std::move(keys), password = std::move(password)]() mutable {
       if (tokens_) tokens_->use(std::move(keys));
+      if (ldap_) ldap_->use(std::move(password));
     });
   });
 }

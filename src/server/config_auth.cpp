@@ -115,15 +115,31 @@ result<void> check_http(const AuthConfig& config) {
   return {};
 }
 
+// Whom to bind as is made from the name, or looked up.
+result<void> check_ldap_user(const auth::LdapSettings& ldap) {
+  const bool names_user = ldap.user_dn.find("${username}") != std::string::npos;
+  const bool has_account = !ldap.bind_dn.empty() || !ldap.bind_password_file.empty();
+  if (ldap.user_base.empty()) {
+    if (has_account) return bad("ldap-bind-dn and ldap-bind-password-file want an ldap-user-base");
+    if (!names_user) return bad("ldap wants an ldap-user-dn with ${username}, or an ldap-user-base");
+    return {};
+  }
+  if (!ldap.user_dn.empty()) return bad("ldap-user-dn and ldap-user-base do not go together");
+  if (ldap.user_filter.find("${username}") == std::string::npos)
+    return bad("ldap-user-filter '" + ldap.user_filter + "' fits whoever logs in: it lacks a ${username}");
+  if (ldap.bind_dn.empty() != ldap.bind_password_file.empty())
+    return bad("ldap-bind-dn and ldap-bind-password-file go together");
+  return {};
+}
+
 result<void> check_ldap(const auth::LdapSettings& ldap) {
   if (ldap.url.empty()) {
     const bool has_more = ldap.start_tls || !ldap.ca_file.empty() || !ldap.user_dn.empty() ||
-                          !ldap.vhost_group.empty() || !ldap.tag_groups.empty();
+                          !ldap.vhost_group.empty() || !ldap.tag_groups.empty() || !ldap.user_base.empty() ||
+                          !ldap.bind_dn.empty() || !ldap.bind_password_file.empty();
     return has_more ? result<void>(bad("ldap-… wants an ldap: where the directory is")) : result<void>();
   }
-  if (ldap.user_dn.find("${username}") == std::string::npos) {
-    return bad("ldap wants an ldap-user-dn with ${username}");
-  }
+  if (auto ok = check_ldap_user(ldap); ok.has_error()) return ok;
   const bool is_secure = ldap.url.starts_with("ldaps://");
   if (is_secure && ldap.start_tls) return bad("ldap-start-tls goes with ldap://");
   std::string_view host = std::string_view(ldap.url).substr(is_secure ? 8 : 7);

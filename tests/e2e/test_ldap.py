@@ -1,11 +1,14 @@
 """Users whom a directory knows: OpenLDAP's slapd."""
 
+import os
+import signal
+
 import pika
 import pytest
 
 from harness.certificates import Authority
 from harness.http import Api
-from harness.pika_tools import parameters
+from harness.pika_tools import parameters, wait_until
 from harness.slapd import SUFFIX, Slapd, find_slapd
 
 pytestmark = [
@@ -13,9 +16,10 @@ pytestmark = [
     pytest.mark.skipif(find_slapd() is None, reason="slapd is not installed: apt-get install slapd"),
 ]
 
-PEOPLE = {"ann": "secret", "bob": "hunter2", "o, odd": "odd"}
+PEOPLE = {"ann": "secret", "bob": "hunter2", "o, odd": "odd", "searcher": "of the search"}
 GROUPS = {"admins": ["ann"], "vhost-team": ["ann", "bob"], "vhost-/": ["ann"]}
 USER_DN = "cn=${username},ou=people," + SUFFIX
+SEARCHER = "cn=searcher,ou=people," + SUFFIX
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +40,25 @@ def start(own_broker, directory):
     def start_with(url, *more):
         options = ["--http", "127.0.0.1:0", "--ldap", url, "--ldap-user-dn", USER_DN, *more]
         return own_broker(options=options, definitions={"vhosts": [{"name": "/"}, {"name": "team"}]})
+
+    return start_with
+
+
+@pytest.fixture
+def start_searching(own_broker, directory, tmp_path):
+    """Users are looked up by an account whose password is in `password_file`."""
+
+    def start_with(*more, password="of the search", base="ou=people," + SUFFIX, user_filter="(cn=${username})"):
+        file = tmp_path / "password"
+        file.write_text(password + "\n")
+        options = [
+            *("--http", "127.0.0.1:0", "--ldap", f"ldap://127.0.0.1:{directory.port}"),
+            *("--ldap-user-base", base, "--ldap-user-filter", user_filter),
+            *("--ldap-bind-dn", SEARCHER, "--ldap-bind-password-file", str(file), *more),
+        ]
+        broker = own_broker(options=options, definitions={"vhosts": [{"name": "/"}, {"name": "team"}]})
+        broker.password_file = file
+        return broker
 
     return start_with
 
@@ -88,6 +111,72 @@ def test_groups_say_which_vhosts_and_tags(start, directory):
     assert Api(broker, "ann", "secret").get("/whoami") == {"name": "ann", "tags": ["administrator"]}
     assert Api(broker, "ann", "secret").get("/users")
     Api(broker, "bob", "hunter2")("GET", "/whoami", expect=401)
+
+
+def test_users_are_looked_up_by_an_account_that_may_search(start_searching):
+    broker = start_searching(*groups())
+    connect(broker, "ann", "secret").close()
+    for user, password in (("ann", "wrong"), ("ann", "of the search"), ("nobody", "secret"), ("ann", ""), ("", "")):
+        assert is_refused(broker, user, password), user
+    with pytest.raises(pika.exceptions.ProbableAccessDeniedError):
+        connect(broker, "bob", "hunter2")
+    connect(broker, "bob", "hunter2", vhost="team").close()
+    assert Api(broker, "ann", "secret").get("/whoami") == {"name": "ann", "tags": ["administrator"]}
+    log = broker.log_path.read_text()
+    assert "LDAP: denied" in log and "of the search" not in log
+
+
+def test_names_cannot_change_the_filter(start_searching):
+    broker = start_searching(user_filter="(&(cn=${username})(objectClass=person))")
+    # Unescaped, each of these would find ann and nobody else.
+    for name in ("an*", "ann)(cn=ann", "ann)(|(cn=ann", "a\\6en"):
+        assert is_refused(broker, name, "secret"), name
+    connect(broker, "o, odd", "odd").close()
+    assert "the search" not in broker.log_path.read_text()  # they were legal filters, which found nobody
+
+
+def test_a_search_that_finds_several_lets_nobody_in(start_searching):
+    broker = start_searching(user_filter="(|(cn=${username})(objectClass=person))")
+    assert is_refused(broker, "ann", "secret")
+    assert "the search for a user finds several" in broker.log_path.read_text()
+
+
+def test_a_search_that_fails_is_told_to_the_operator_and_can_be_mended(start_searching):
+    broker = start_searching(password="wrong")
+    assert is_refused(broker, "ann", "secret")
+    assert "the search's account cannot bind" in broker.log_path.read_text()
+    connect(broker, "guest", "guest").close()
+    broker.password_file.write_text("of the search\n")
+    os.kill(broker.process.pid, signal.SIGHUP)
+    wait_until(lambda: not is_refused(broker, "ann", "secret"))
+
+
+def test_a_search_below_what_is_not_there_fails(start_searching):
+    broker = start_searching(base="ou=nowhere," + SUFFIX)
+    assert is_refused(broker, "ann", "secret")
+    assert "the search for a user fails" in broker.log_path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ((), "ldap wants an ldap-user-dn with ${username}, or an ldap-user-base"),
+        (("--ldap-user-base", SUFFIX, "--ldap-user-dn", USER_DN), "do not go together"),
+        (("--ldap-user-base", SUFFIX, "--ldap-user-filter", "(cn=ann)"), "fits whoever logs in"),
+        (("--ldap-user-base", SUFFIX, "--ldap-bind-dn", SEARCHER), "go together"),
+        (("--ldap-user-dn", USER_DN, "--ldap-bind-dn", SEARCHER), "want an ldap-user-base"),
+        (("--ldap-user-base", SUFFIX, "--ldap-bind-dn", SEARCHER, "--ldap-bind-password-file", "EMPTY"), "is empty"),
+        (("--ldap-user-base", SUFFIX, "--ldap-bind-dn", SEARCHER, "--ldap-bind-password-file", "GONE"), "cannot read"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused(own_broker, tmp_path, options, why):
+    files = {"EMPTY": str(tmp_path / "empty"), "GONE": str(tmp_path / "gone")}
+    (tmp_path / "empty").write_text("\n")
+    options = [files.get(option, option) for option in options]
+    broker = own_broker(options=["--ldap", "ldap://127.0.0.1:1", *options], start=False)
+    with pytest.raises(AssertionError):
+        broker.start()
+    assert why in broker.log_path.read_text()
 
 
 @pytest.mark.parametrize("way", ["ldaps", "start-tls"])

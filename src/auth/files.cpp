@@ -1,0 +1,27 @@
+#include "auth/files.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <utility>
+
+namespace millrace::auth {
+
+result<std::string> read_whole_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string content;
+  char chunk[4096];
+  while (file.read(chunk, sizeof(chunk)), file.gcount() > 0)
+    content.append(chunk, static_cast<std::size_t>(file.gcount()));
+  if (!file.eof()) return fail(Errc::io_error, "cannot read '" + path + "': " + std::strerror(errno));
+  return content;
+}
+
+result<Secret> read_secret_file(const std::string& path) {
+  auto text = read_whole_file(path);
+  if (!text) return text.error();
+  while (text->ends_with('\n') || text->ends_with('\r')) text->pop_back();
+  return Secret(std::move(*text));
+}
+
+}  // namespace millrace::auth
