@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -45,8 +46,10 @@ struct NodeOptions {
   std::function<void(std::span<std::uint8_t>)> random;
   // As storage::LogOptions::on_failure, of every shard's log; empty: the process ends.
   std::function<void(const Error&)> on_log_failure;
-  // Asked, in this order, about who is no user of the broker's or has another secret. They outlive the node.
+  // Who knows users besides the broker, in the order in which they are asked. They outlive the node.
   std::vector<Authority*> authorities;
+  // How many of them are asked before the broker's own users; none: passwords of those count for nothing.
+  std::optional<std::size_t> authorities_before_own = 0;
   // Who came in, was refused, and changed what; empty: nobody listens.
   Audit audit;
   // Who makes spans of messages; empty: nobody, and nothing is looked at.

@@ -20,7 +20,6 @@ result<std::unique_ptr<Authorities>> Authorities::make(const AuthConfig& config,
     if (!keys) return keys.error();
     made->tokens_ = std::make_unique<auth::TokenAuthority>(
         config.tokens, std::move(*keys), made->tokens_client_.get(), made->loop_, clock, warn);
-    made->all_.push_back(made->tokens_.get());
   }
   auth::LoginKey key{};
   runtime::fill_random(key);
@@ -30,7 +29,6 @@ result<std::unique_ptr<Authorities>> Authorities::make(const AuthConfig& config,
     made->http_client_ = std::move(*client);
     made->http_ = std::make_unique<auth::HttpAuthority>(config.http, key, *made->http_client_, made->loop_,
                                                         clock, warn);
-    made->all_.push_back(made->http_.get());
   }
   if (config.has_ldap) {
     auto password = auth::LdapAuthority::read_password(config.ldap);
@@ -44,9 +42,28 @@ result<std::unique_ptr<Authorities>> Authorities::make(const AuthConfig& config,
     }
     made->ldap_ = std::make_unique<auth::LdapAuthority>(
         config.ldap, std::move(*password), std::move(*library), key, threads, made->loop_, clock, warn);
-    made->all_.push_back(made->ldap_.get());
   }
+  made->put_in_order();
   return made;
+}
+
+void Authorities::put_in_order() {
+  for (const AuthSource source : config_.order) {
+    switch (source) {
+      case AuthSource::internal:
+        before_own_ = all_.size();
+        break;
+      case AuthSource::oauth2:
+        all_.push_back(tokens_.get());
+        break;
+      case AuthSource::http:
+        all_.push_back(http_.get());
+        break;
+      case AuthSource::ldap:
+        all_.push_back(ldap_.get());
+        break;
+    }
+  }
 }
 
 Authorities::~Authorities() {

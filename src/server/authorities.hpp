@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -32,6 +33,8 @@ class Authorities {
 
   // In the order in which they are to be asked.
   const std::vector<broker::Authority*>& all() const noexcept { return all_; }
+  // How many of them before the broker's own users; none: those are not asked.
+  std::optional<std::size_t> before_own() const noexcept { return before_own_; }
   void start();
   // Ends the thread; whoever waits for an answer gets none.
   void stop();
@@ -50,6 +53,9 @@ class Authorities {
   std::vector<std::unique_ptr<runtime::DiskThread>> ldap_threads_;
   std::unique_ptr<auth::LdapAuthority> ldap_;
   std::vector<broker::Authority*> all_;
+  std::optional<std::size_t> before_own_;
+
+  void put_in_order();
 };
 
 }  // namespace millrace::server

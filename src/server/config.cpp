@@ -326,6 +326,11 @@ constexpr std::array kOptions{
                    c.auth.has_scope_prefix = true;
                    return {};
                  }},
+    ConfigOption{
+        "auth-order", "WHO",
+        "Who is asked about users, repeated, in this order: internal, oauth2, http, ldap [those that "
+        "are configured, in that order]",
+        Kind::list, [](Config& c, Values v) { return set_auth_order(c.auth, v); }},
     ConfigOption{"auth-http-user", "URL", "Ask this server, as RabbitMQ's HTTP back end does: who logs in",
                  Kind::value,
                  [](Config& c, Values v) { return set_private_url(c.auth.http.user, v.back()); }},

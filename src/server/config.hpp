@@ -22,8 +22,12 @@
 
 namespace millrace::server {
 
+// Who may know a user: the broker by its own definitions, an issuer of tokens, an HTTP server, a directory.
+enum class AuthSource : std::uint8_t { internal, oauth2, http, ldap };
+
 // Who knows users besides the broker itself.
 struct AuthConfig {
+  std::vector<AuthSource> order;  // in which they are asked; complete when the configuration is
   bool has_tokens = false;
   bool has_scope_prefix = false;  // as given, maybe empty
   auth::TokenSettings tokens;

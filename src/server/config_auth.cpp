@@ -1,5 +1,8 @@
 #include "server/config_auth.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/number.hpp"
 
 namespace millrace::server {
@@ -9,6 +12,41 @@ using auth::Algorithm;
 
 Error bad(std::string text) {
   return fail(Errc::invalid_argument, std::move(text));
+}
+
+constexpr AuthSource kSources[] = {AuthSource::internal, AuthSource::oauth2, AuthSource::http,
+                                   AuthSource::ldap};
+
+std::string name_of(AuthSource source) {
+  switch (source) {
+    case AuthSource::internal:
+      return "internal";
+    case AuthSource::oauth2:
+      return "oauth2";
+    case AuthSource::http:
+      return "http";
+    case AuthSource::ldap:
+      return "ldap";
+  }
+  return "";
+}
+
+bool is_in(const std::vector<AuthSource>& order, AuthSource source) {
+  return std::find(order.begin(), order.end(), source) != order.end();
+}
+
+bool is_configured(const AuthConfig& config, AuthSource source) {
+  switch (source) {
+    case AuthSource::internal:
+      return true;
+    case AuthSource::oauth2:
+      return !config.tokens.rules.audience.empty();
+    case AuthSource::http:
+      return !config.http.user.host.empty();
+    case AuthSource::ldap:
+      return !config.ldap.url.empty();
+  }
+  return false;
 }
 
 bool is_url(std::string_view text) noexcept {
@@ -25,6 +63,18 @@ result<net::Url> private_url(std::string_view text) {
 }
 
 }  // namespace
+
+result<void> set_auth_order(AuthConfig& config, std::span<const std::string> names) {
+  config.order.clear();
+  for (const std::string& name : names) {
+    const auto source = std::find_if(std::begin(kSources), std::end(kSources),
+                                     [&](AuthSource one) { return name == name_of(one); });
+    if (source == std::end(kSources)) return bad("'" + name + "' is not internal, oauth2, http or ldap");
+    if (is_in(config.order, *source)) return bad("'" + name + "' is there twice");
+    config.order.push_back(*source);
+  }
+  return {};
+}
 
 result<void> set_names(std::vector<std::string>& to, std::span<const std::string> values) {
   to.clear();
@@ -151,9 +201,23 @@ result<void> check_ldap(const auth::LdapSettings& ldap) {
   return {};
 }
 
+// Whoever is left out is left out knowingly: only the broker's own users can be.
+result<void> check_order(const AuthConfig& config) {
+  if (config.order.empty()) return {};
+  for (const AuthSource source : kSources) {
+    const bool is_named = is_in(config.order, source);
+    if (is_named && !is_configured(config, source))
+      return bad("auth-order names " + name_of(source) + ", which is not configured");
+    if (!is_named && is_configured(config, source) && source != AuthSource::internal)
+      return bad(name_of(source) + " is configured, and not in auth-order");
+  }
+  return {};
+}
+
 }  // namespace
 
 result<void> check_auth(const AuthConfig& config) {
+  if (auto ok = check_order(config); ok.has_error()) return ok;
   if (auto ok = check_http(config); ok.has_error()) return ok;
   if (auto ok = check_ldap(config.ldap); ok.has_error()) return ok;
   const auth::TokenSettings& tokens = config.tokens;
@@ -177,9 +241,14 @@ result<void> check_auth(const AuthConfig& config) {
 
 void complete_auth(AuthConfig& config) {
   auth::TokenRules& rules = config.tokens.rules;
-  config.has_tokens = !rules.audience.empty();
-  config.has_http = !config.http.user.host.empty();
-  config.has_ldap = !config.ldap.url.empty();
+  config.has_tokens = is_configured(config, AuthSource::oauth2);
+  config.has_http = is_configured(config, AuthSource::http);
+  config.has_ldap = is_configured(config, AuthSource::ldap);
+  if (config.order.empty()) {
+    for (const AuthSource source : kSources) {
+      if (is_configured(config, source)) config.order.push_back(source);
+    }
+  }
   if (!config.has_scope_prefix) config.tokens.scope_prefix = rules.audience + ".";
   if (rules.user_claims.empty()) rules.user_claims = {"preferred_username", "sub", "client_id"};
   if (rules.scope_claims.empty()) rules.scope_claims = {"scope"};

@@ -11,6 +11,7 @@
 
 namespace millrace::server {
 
+result<void> set_auth_order(AuthConfig& config, std::span<const std::string> names);
 result<void> set_names(std::vector<std::string>& to, std::span<const std::string> values);
 result<void> set_token_audience(AuthConfig& config, std::string_view text);
 result<void> set_token_keys(AuthConfig& config, std::string_view text);

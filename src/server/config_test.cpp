@@ -104,6 +104,36 @@ TEST_F(Configuration, refuses_bad_values_and_says_whose_they_are) {
   EXPECT_NE(refusal({"--amqp", "nowhere"}).find("'nowhere' is not HOST:PORT"), std::string::npos);
 }
 
+TEST_F(Configuration, asks_about_users_in_the_order_given_or_its_own) {
+  using enum AuthSource;
+  using Order = std::vector<AuthSource>;
+  const auto with_ldap = [](std::vector<const char*> more) {
+    for (const char* one : {"--ldap", "ldap://localhost", "--ldap-user-base", "dc=x"}) more.push_back(one);
+    return more;
+  };
+  EXPECT_EQ(good({}).auth.order, Order{internal});
+  EXPECT_EQ(good(with_ldap({})).auth.order, (Order{internal, ldap}));
+  EXPECT_EQ(good(with_ldap({"--auth-order", "ldap", "--auth-order", "internal"})).auth.order,
+            (Order{ldap, internal}));
+  EXPECT_EQ(good(with_ldap({"--auth-order", "ldap"})).auth.order, Order{ldap});
+  EXPECT_EQ(good({"--auth-order", "internal"}).auth.order, Order{internal});
+}
+
+TEST_F(Configuration, refuses_an_order_that_leaves_open_who_is_asked) {
+  EXPECT_EQ(refusal({"--auth-order", ""}),
+            "millrace: --auth-order: '' is not internal, oauth2, http or ldap\n");
+  EXPECT_EQ(refusal({"--auth-order", "internal", "--auth-order", "internal"}),
+            "millrace: --auth-order: 'internal' is there twice\n");
+  EXPECT_EQ(refusal({"--auth-order", "ldap"}), "millrace: auth-order names ldap, which is not configured\n");
+  EXPECT_EQ(refusal({"--auth-order", "internal", "--ldap", "ldap://localhost", "--ldap-user-base", "dc=x"}),
+            "millrace: ldap is configured, and not in auth-order\n");
+  file("auth-order = []\n");
+  EXPECT_EQ(refusal({"--config", path().c_str()}),
+            "millrace: " + path() + ":1: auth-order: a value is missing\n");
+  environment["MILLRACE_AUTH_ORDER"] = ",";
+  EXPECT_EQ(refusal({}), "millrace: MILLRACE_AUTH_ORDER: '' is not internal, oauth2, http or ldap\n");
+}
+
 TEST_F(Configuration, refuses_options_that_do_not_exist) {
   EXPECT_NE(refusal({"--nope"}).find("--nope"), std::string::npos);
   file("[listeners]\namqp = 1\n");

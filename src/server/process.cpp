@@ -125,6 +125,7 @@ class RunningProcess final : public Process {
     auto authorities = Authorities::make(config_.auth, clock_, log_);
     if (!authorities) return authorities.error();
     authorities_ = std::move(*authorities);
+    if (authorities_) session_options_.allow_scram = authorities_->before_own().has_value();
     auto spans = SpanExport::make(config_.otlp, {session_options_.version, node_name()}, log_);
     if (!spans) return spans.error();
     spans_ = std::move(*spans);
@@ -359,7 +360,10 @@ class RunningProcess final : public Process {
         &broker::internal_format();
     options.formats.by_origin[static_cast<std::size_t>(broker::Origin::amqp091)] = &amqp091::message_format();
     options.random = runtime::fill_random;
-    if (authorities_) options.authorities = authorities_->all();
+    if (authorities_) {
+      options.authorities = authorities_->all();
+      options.authorities_before_own = authorities_->before_own();
+    }
     if (spans_) options.spans = spans_->sink();
     if (audit_log_) options.audit = [log = audit_log_.get()](const broker::AuditEvent& e) { log->write(e); };
     options.log = log_;

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 
 import pika
 import pytest
@@ -189,6 +190,60 @@ def test_it_is_asked_over_tls_that_is_verified(start, directory, authority, way)
     doubting = start(url, *more)
     assert is_refused(doubting, "ann", "secret")
     assert "the directory that knows users" in doubting.log_path.read_text()
+
+
+ANN = [{"name": "ann", "password": "ours", "tags": "policymaker"}, {"name": "own", "password": "ours", "tags": ""}]
+RIGHTS = [{"user": user["name"], "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"} for user in ANN]
+
+
+def start_in_order(own_broker, directory, *order):
+    """With users of its own, one of which the directory knows by another password."""
+    options = ["--http", "127.0.0.1:0", "--ldap", f"ldap://127.0.0.1:{directory.port}", "--ldap-user-dn", USER_DN]
+    for who in order:
+        options += ["--auth-order", who]
+    definitions = {"vhosts": [{"name": "/"}], "users": ANN, "permissions": RIGHTS}
+    return own_broker(options=[*options, *groups()], definitions=definitions)
+
+
+def tags_of(broker, user, password):
+    return Api(broker, user, password).get("/whoami")["tags"]
+
+
+@pytest.mark.parametrize("order", [(), ("internal", "ldap"), ("ldap", "internal")])
+def test_either_password_is_taken_whoever_is_asked_first(own_broker, directory, order):
+    broker = start_in_order(own_broker, directory, *order)
+    for _ in range(2):  # and when it is remembered
+        assert tags_of(broker, "ann", "ours") == ["policymaker"]
+        assert tags_of(broker, "ann", "secret") == ["administrator"]
+        connect(broker, "own", "ours").close()
+    assert is_refused(broker, "ann", "neither") and is_refused(broker, "nobody", "ours")
+
+
+def test_who_is_asked_first_decides(own_broker, directory):
+    """Of a password that both take: it is the directory's user, with what the directory gives it."""
+    for order, tags in ((("internal", "ldap"), ["monitoring"]), (("ldap", "internal"), ["administrator"])):
+        broker = start_in_order(own_broker, directory, *order)
+        Api(broker, "ann", "secret")("PUT", "/users/ann", {"password": "secret", "tags": "monitoring"}, expect=204)
+        assert tags_of(broker, "ann", "secret") == tags
+
+
+def test_its_own_users_can_be_left_out(own_broker, directory):
+    broker = start_in_order(own_broker, directory, "ldap")
+    assert tags_of(broker, "ann", "secret") == ["administrator"]
+    for user, password in (("ann", "ours"), ("own", "ours"), ("guest", "guest")):
+        assert is_refused(broker, user, password), user
+    offered = mechanisms_offered(broker)
+    assert "PLAIN" in offered and not any("SCRAM" in mechanism for mechanism in offered)
+
+
+def mechanisms_offered(broker):
+    with socket.create_connection(("127.0.0.1", broker.port), 5) as peer:
+        peer.sendall(b"AMQP\0\0\x09\x01")
+        frame = b""
+        while not frame.endswith(b"\xce"):
+            frame += peer.recv(65536)
+    method = pika.frame.decode_frame(frame)[1].method
+    return method.mechanisms.decode().split()
 
 
 def test_a_directory_that_is_not_there_lets_nobody_in_and_holds_up_nobody_else(start, directory):

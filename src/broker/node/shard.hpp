@@ -290,11 +290,13 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void count_login(const Attempt& attempt, const result<Subject>& outcome);
   result<Subject> find_subject(const std::string& user, const ConnectionInfo& info);
   void refuse_unread(const std::shared_ptr<Attempt>& attempt);
-  void verify(const std::shared_ptr<Attempt>& attempt);
-  void finish(const std::shared_ptr<Attempt>& attempt, bool right);
-  // Asks the authorities one after the other, from that one on; the last refusal decides.
-  bool any_understands(const Attempt& attempt) const noexcept;
-  void ask_authorities(const std::shared_ptr<Attempt>& attempt, std::size_t from);
+  // Asks the authorities one after the other, from that one on, and in their place the broker's own users,
+  // after whom `next` is asked; the last refusal decides.
+  void ask_next(const std::shared_ptr<Attempt>& attempt, std::size_t from);
+  void ask_own(const std::shared_ptr<Attempt>& attempt, std::size_t next);
+  void verify(const std::shared_ptr<Attempt>& attempt, std::size_t next);
+  void finish(const std::shared_ptr<Attempt>& attempt, std::size_t next);
+  bool any_understands(const Attempt& attempt, std::size_t from = 0) const noexcept;
   void answered(const std::shared_ptr<Attempt>& attempt, result<Subject> outcome);
   // Completes on this shard, after the time that login_guard asks for.
   void pass_guard(const std::string& user, const ConnectionInfo& info, Done<void> done);

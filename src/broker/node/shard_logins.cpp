@@ -16,7 +16,8 @@ struct Shard::Attempt {
   bool right = false;
   bool from_memory = false;
   bool is_token = false;
-  std::string reason;  // why it was refused, for the operator alone
+  bool own_asked = false;  // the broker's own users have been looked at
+  std::string reason;      // why it was refused, for the operator alone
   Done<Subject> done;
 };
 
@@ -89,37 +90,42 @@ void Shard::authenticate(Credentials credentials, const ConnectionInfo& info, Do
   }
   if (attempt->user.empty() && info.peer_is_owner)
     return decide(Subject{"embedded", {"administrator", "impersonator"}, true, info.peer});
-  if (attempt->is_token) return ask_authorities(attempt, 0);
+  if (attempt->is_token) return ask_next(attempt, 0);
   if (attempt->user == "guest" && !info.peer_is_loopback) return decide(find_subject(attempt->user, info));
   const UserSpec* user = replica_.access().find_user(attempt->user);
   // A token in the place of a password is not slow to verify, and cannot be guessed.
   if (user == nullptr && any_understands(*attempt) && attempt->user.empty()) {
     attempt->is_token = true;
-    return ask_authorities(attempt, 0);
+    return ask_next(attempt, 0);
   }
-  if (user != nullptr && verified_->known(user->name, user->password, attempt->secret.reveal())) {
+  const bool own_first = shared_.options.authorities_before_own == 0;
+  if (own_first && user != nullptr &&
+      verified_->known(user->name, user->password, attempt->secret.reveal())) {
     attempt->from_memory = true;
     return decide(find_subject(attempt->user, info));
   }
   pass_guard(attempt->user, info, [this, attempt](result<void> passed) {
     if (passed.has_error()) return refuse_unread(attempt);
-    if (replica_.access().find_user(attempt->user) == nullptr && any_understands(*attempt)) {
-      return ask_authorities(attempt, 0);
-    }
-    verify(attempt);
+    ask_next(attempt, 0);
   });
 }
 
-bool Shard::any_understands(const Attempt& attempt) const noexcept {
-  for (const Authority* authority : shared_.options.authorities) {
-    if (authority->understands(attempt.secret.reveal())) return true;
+bool Shard::any_understands(const Attempt& attempt, std::size_t from) const noexcept {
+  const auto& authorities = shared_.options.authorities;
+  for (; from < authorities.size(); ++from) {
+    if (authorities[from]->understands(attempt.secret.reveal())) return true;
   }
   return false;
 }
 
-void Shard::ask_authorities(const std::shared_ptr<Attempt>& attempt, std::size_t from) {
+void Shard::ask_next(const std::shared_ptr<Attempt>& attempt, std::size_t from) {
   const auto& authorities = shared_.options.authorities;
-  while (from < authorities.size() && !authorities[from]->understands(attempt->secret.reveal())) ++from;
+  // A token names no user of the broker's.
+  const bool asks_own = !attempt->own_asked && !attempt->is_token;
+  const auto is_own = [&] { return asks_own && from == shared_.options.authorities_before_own; };
+  while (from < authorities.size() && !is_own() && !authorities[from]->understands(attempt->secret.reveal()))
+    ++from;
+  if (is_own()) return ask_own(attempt, from);
   if (from == authorities.size()) return answered(attempt, refusal_of(attempt->user));
   AuthorityLogin login{attempt->user, attempt->secret, attempt->info.peer,
                        vhosts_to_ask_for(replica_.vhosts())};
@@ -129,9 +135,20 @@ void Shard::ask_authorities(const std::shared_ptr<Attempt>& attempt, std::size_t
       if (shared_answer->has_value()) return answered(attempt, std::move(*shared_answer));
       if (!attempt->reason.empty()) attempt->reason += "; ";
       attempt->reason += shared_answer->error().text;
-      ask_authorities(attempt, next);
+      ask_next(attempt, next);
     });
   });
+}
+
+void Shard::ask_own(const std::shared_ptr<Attempt>& attempt, std::size_t next) {
+  attempt->own_asked = true;
+  const UserSpec* user = replica_.access().find_user(attempt->user);
+  if (user != nullptr && verified_->known(user->name, user->password, attempt->secret.reveal())) {
+    attempt->from_memory = true;
+    return answered(attempt, find_subject(attempt->user, attempt->info));
+  }
+  if (user == nullptr && any_understands(*attempt, next)) return ask_next(attempt, next);
+  verify(attempt, next);
 }
 
 void Shard::answered(const std::shared_ptr<Attempt>& attempt, result<Subject> outcome) {
@@ -156,7 +173,7 @@ void Shard::renew(const std::string& user, Secret secret, const ConnectionInfo& 
   attempt->info = info;
   attempt->is_token = true;
   attempt->done = std::move(done);
-  ask_authorities(attempt, 0);
+  ask_next(attempt, 0);
 }
 
 // It does not count as one more failure, or a flood of them would keep the door shut for as long as it lasts.
@@ -169,7 +186,7 @@ void Shard::refuse_unread(const std::shared_ptr<Attempt>& attempt) {
 }
 
 // The derivation is the helper's, whose completions come on shard 0.
-void Shard::verify(const std::shared_ptr<Attempt>& attempt) {
+void Shard::verify(const std::shared_ptr<Attempt>& attempt, std::size_t next) {
   if (const UserSpec* user = replica_.access().find_user(attempt->user)) {
     attempt->known = true;
     attempt->stored = user->password;
@@ -183,20 +200,15 @@ void Shard::verify(const std::shared_ptr<Attempt>& attempt) {
           verify_nothing(attempt->secret.reveal());
         }
       },
-      [this, attempt] {
-        shared_.shards[0]->call(id_, [this, attempt] { finish(attempt, attempt->right); });
+      [this, attempt, next] {
+        shared_.shards[0]->call(id_, [this, attempt, next] { finish(attempt, next); });
       });
 }
 
-void Shard::finish(const std::shared_ptr<Attempt>& attempt, bool right) {
-  if (right) verified_->remember(attempt->user, attempt->stored, attempt->secret.reveal());
-  if (!right && any_understands(*attempt)) return ask_authorities(attempt, 0);
-  tell_guard(attempt->user, attempt->info, right, [this, attempt, right] {
-    result<Subject> outcome = refusal_of(attempt->user);
-    if (right) outcome = find_subject(attempt->user, attempt->info);
-    count_login(*attempt, outcome);
-    attempt->done(std::move(outcome));
-  });
+void Shard::finish(const std::shared_ptr<Attempt>& attempt, std::size_t next) {
+  if (!attempt->right) return ask_next(attempt, next);
+  verified_->remember(attempt->user, attempt->stored, attempt->secret.reveal());
+  answered(attempt, find_subject(attempt->user, attempt->info));
 }
 
 void Shard::pass_guard(const std::string& user, const ConnectionInfo& info, Done<void> done) {
@@ -292,7 +304,8 @@ void Shard::finish_scram(std::shared_ptr<ScramLogin> login, std::string_view cli
   auto attempt = std::make_shared<Attempt>();
   attempt->user = login->user();
   attempt->info = info;
-  attempt->right = login->verify(client_final);
+  // Only the broker itself has the keys that SCRAM wants.
+  attempt->right = login->verify(client_final) && shared_.options.authorities_before_own.has_value();
   attempt->done = [login, done = std::move(done)](result<Subject> outcome) mutable {
     if (outcome.has_error()) return done(outcome.error());
     done(ScramSuccess{std::move(*outcome), login->server_final()});

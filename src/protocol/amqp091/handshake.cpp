@@ -26,7 +26,8 @@ void Session::send_start() {
       .put_text("platform", options_.platform)
       .put_text("product", options_.product)
       .put_text("version", options_.version);
-  std::string mechanisms = "PLAIN AMQPLAIN SCRAM-SHA-256 SCRAM-SHA-512";
+  std::string mechanisms = "PLAIN AMQPLAIN";
+  if (options_.allow_scram) mechanisms += " SCRAM-SHA-256 SCRAM-SHA-512";
   // Clients such as py-amqp take it as soon as it is offered, and certificates are often asked for in
   // addition to a password: who is not a user must be left to send one.
   if (info_.peer_is_owner || (knows_peer() && gate_->has_user(info_.tls->user))) mechanisms += " EXTERNAL";
@@ -98,9 +99,9 @@ void Session::on0(const connection::StartOk& method) {
   } else if (mechanism_ == "EXTERNAL" && knows_peer()) {
     login.by_certificate = !info_.peer_is_owner;
     readable = true;
-  } else if (mechanism_ == "SCRAM-SHA-256") {
+  } else if (mechanism_ == "SCRAM-SHA-256" && options_.allow_scram) {
     return begin_scram(broker::ScramHash::sha256, method.response);
-  } else if (mechanism_ == "SCRAM-SHA-512") {
+  } else if (mechanism_ == "SCRAM-SHA-512" && options_.allow_scram) {
     return begin_scram(broker::ScramHash::sha512, method.response);
   } else if (mechanism_ == "ANONYMOUS" && options_.allow_anonymous) {
     login = options_.anonymous_login;

@@ -29,6 +29,7 @@ struct SessionOptions {
   std::string cluster_name = "millrace";
 
   bool allow_anonymous = false;
+  bool allow_scram = true;  // its keys are those of the broker's own users
   broker::Credentials anonymous_login{"guest", "guest"};
   // RABBIT-CR-DEMO: a two-step login that only tests of connection.secure want.
   bool allow_challenge_response = false;
