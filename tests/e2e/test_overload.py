@@ -314,6 +314,7 @@ def test_a_full_disk_blocks_publishers_lets_consumers_drain_and_recovers(own_bro
     broker.start()
     consumer = channel_of(broker)
     consumer.queue_declare("q", durable=True)
+    listen_for_alarms(consumer)
     told = []
     publisher = pika.BlockingConnection(parameters(broker, blocked_connection_timeout=60))
     publisher.add_on_connection_blocked_callback(lambda _, frame: told.append(frame.method.reason))
@@ -331,6 +332,34 @@ def test_a_full_disk_blocks_publishers_lets_consumers_drain_and_recovers(own_bro
     wait_until(lambda: publisher.process_data_events(time_limit=0.1) or "unblocked" in told, seconds=15)
     wait_for_depth(consumer, "q", 1, seconds=10)
     assert get(consumer, "q")[2] == b"while full"
+    assert alarms_told(consumer) == [("alarm.set", "disk"), ("alarm.cleared", "disk")]
+
+
+def alarms_told(channel):
+    """What came since listen_for_alarms()."""
+    told = []
+    for method, properties, _ in iter(lambda: channel.basic_get("alarms", auto_ack=True), (None, None, None)):
+        told.append((method.routing_key, properties.headers["source"]))
+    return told
+
+
+def listen_for_alarms(channel):
+    channel.queue_declare("alarms")
+    channel.queue_bind("alarms", "amq.rabbitmq.event", "alarm.#")
+
+
+@pytest.mark.millrace_only("about our own program's memory alarm")
+def test_a_memory_alarm_is_told_when_it_begins_and_when_it_ends(own_broker):
+    broker = own_broker(options=["--memory-limit", "1MiB", "--shards", "1"])
+    consumer = channel_of(broker)
+    listen_for_alarms(consumer)
+    consumer.queue_declare("q")
+    publisher = channel_of(broker)
+    for _ in range(4):  # one that is longer than memory is taken, and put on the disk
+        publisher.basic_publish("", "q", bytes(2 * MIB))
+    told = []
+    wait_until(lambda: told.extend(alarms_told(consumer)) or len(told) >= 2, describe=lambda: told)
+    assert told[:2] == [("alarm.set", "memory"), ("alarm.cleared", "memory")]
 
 
 def fill(path, leave):
