@@ -107,6 +107,27 @@ def test_metrics_are_what_the_dashboards_read_and_count_what_happens(broker):
     assert values()["rabbitmq_global_messages_received_total"] == 4
 
 
+def test_sizes_of_messages_are_counted_in_rabbitmqs_buckets(broker):
+    with pika.BlockingConnection(parameters(broker)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.queue_declare("q")
+        for size in (0, 100, 101, 20_000, 2_000_000):
+            channel.basic_publish("", "q", bytes(size))
+
+        def sizes():
+            return parse(scrape(broker, broker.prometheus_port)[1])
+
+        wait_until(lambda: sizes()["rabbitmq_message_size_bytes_count"][0][1] == 5, 8)
+        found = sizes()
+    assert found["rabbitmq_message_size_bytes_sum"][0][1] == 2_020_201
+    buckets = {labels["le"]: value for labels, value in found["rabbitmq_message_size_bytes_bucket"]}
+    assert buckets == {
+        **{"100": 2, "1000": 3, "10000": 3, "100000": 4, "1000000": 4},
+        **{"10000000": 5, "50000000": 5, "100000000": 5, "+Inf": 5},
+    }
+
+
 def test_the_port_for_metrics_serves_nothing_else_and_the_api_wants_a_login(broker):
     assert scrape(broker, broker.prometheus_port, "/api/overview")[0] == 404
     assert scrape(broker, broker.prometheus_port, "/api/definitions")[0] == 404
