@@ -18,6 +18,14 @@ target_compile_options(millrace_flags INTERFACE ${MILLRACE_WARNINGS} -fno-omit-f
 if(MILLRACE_SANITIZE)
   target_compile_options(millrace_flags INTERFACE -fsanitize=${MILLRACE_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(millrace_flags INTERFACE -fsanitize=${MILLRACE_SANITIZE})
+  # Most of such a program is tables of addresses. At a place of its own it needs none of them changed when it starts,
+  # and is a third smaller; gold writes it in a third of the time.
+  include(CheckLinkerFlag)
+  check_linker_flag(CXX -fuse-ld=gold MILLRACE_HAS_GOLD)
+  target_link_options(millrace_flags INTERFACE $<$<BOOL:${MILLRACE_HAS_GOLD}>:-fuse-ld=gold>)
+  if(NOT MILLRACE_SANITIZE MATCHES thread)
+    target_link_options(millrace_flags INTERFACE -no-pie)
+  endif()
   if(MILLRACE_SANITIZE MATCHES thread AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
     # g++ warns about every std::atomic_thread_fence, and takes instrumented variants for uninitialised.
     target_compile_options(millrace_flags INTERFACE -Wno-tsan -Wno-maybe-uninitialized)
