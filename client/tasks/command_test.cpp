@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <fstream>
+#include <functional>
 #include <stdexcept>
 #include <thread>
 
@@ -156,12 +157,17 @@ TEST(Command, inherits_no_descriptors) {
 }
 
 // Returns how long it took.
-std::chrono::milliseconds stop(const Command& command) {
+// Told to stop once `runs`, how long it takes.
+std::chrono::milliseconds stop(
+    const Command& command, const std::function<bool()>& runs = [] {
+      std::this_thread::sleep_for(300ms);
+      return true;
+    }) {
   const CallData call = call_with({});
   StoppableContext context(call);
   std::chrono::steady_clock::time_point told;
   std::thread teller([&] {
-    std::this_thread::sleep_for(300ms);
+    while (!runs()) std::this_thread::sleep_for(10ms);
     told = std::chrono::steady_clock::now();
     context.stop = true;
   });
@@ -180,13 +186,16 @@ TEST(Command, that_does_not_stop_is_killed_with_what_it_started) {
   Command deaf = Command::of_words(
       {"sh", "-c", "trap '' TERM; sleep 100 & echo $! > " + file + "; while :; do sleep 0.1; done"});
   deaf.kill_after = 300ms;
-  const auto took = stop(deaf);
+  pid_t started = 0;
+  const auto took = stop(deaf, [&] {
+    std::string line;
+    // Its end of line says that the number is whole.
+    if (std::ifstream text(file); std::getline(text, line) && !text.eof()) started = std::stoi(line);
+    return started > 0;
+  });
   EXPECT_GE(took, 300ms);
   EXPECT_LT(took, 2500ms);
-  pid_t started = 0;
-  std::ifstream(file) >> started;
   unlink(file.c_str());
-  ASSERT_GT(started, 0);
   const auto runs = [&] {
     std::string state;
     std::ifstream status("/proc/" + std::to_string(started) + "/stat");

@@ -71,10 +71,8 @@ def test_each_connection_of_a_user_has_a_rate_of_its_own(broker):
     Api(broker).put("/user-limits/slow/max-connection-publish-rate", {"value": 200})
     one = seconds_to_publish(broker, "slow", 400)
     assert one > 1.5
-    begun = time.monotonic()
     with ThreadPoolExecutor(4) as side_by_side:
-        list(side_by_side.map(lambda _: seconds_to_publish(broker, "slow", 100), range(4)))
-    assert time.monotonic() - begun < one
+        assert max(side_by_side.map(lambda _: seconds_to_publish(broker, "slow", 100), range(4))) < one * 0.75
     Api(broker).delete("/user-limits/slow/max-connection-publish-rate")
     Api(broker).put("/user-limits/slow/max-connection-publish-byte-rate", {"value": 200_000})
     assert seconds_to_publish(broker, "slow", 300, body=bytes(1000)) > 1
