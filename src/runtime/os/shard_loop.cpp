@@ -81,17 +81,18 @@ struct ShardLoop::State {
   bool take_turn(bool may_block) {
     run_local();  // of earlier turns; what this turn posts waits for the next
     std::size_t ready = poller.wait(may_block);
-    const Nanoseconds begun = SystemClock().steady();
-    run_timers(begun);
+    Nanoseconds now = SystemClock().steady();
     poller.dispatch();
     // Who hardly has to wait finds that more has come meanwhile: gathered before it is answered it makes
     // larger batches. Who does wait answers at once.
-    if (begun - ended < kShortWait) {
+    if (now - ended < kShortWait) {
       for (std::size_t more = ready; more != 0 && ready < kReadyPerTurn; ready += more) {
         more = poller.wait(false);
         poller.dispatch();
       }
+      now = SystemClock().steady();
     }
+    run_timers(now);  // not read before the last wait: it is told of the alarm once
     posted.run();
     const bool more = ready >= kReadyPerTurn || !local.empty();
     turn_end(!more);

@@ -2,13 +2,17 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
+#include <functional>
 #include <future>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "runtime/os/poller.hpp"
+#include "runtime/os/socket_pair_test.hpp"
 #include "runtime/os/timer_queue.hpp"
 
 namespace millrace::runtime {
@@ -111,6 +115,35 @@ TEST(ShardLoop, fires_timers_by_their_deadlines_and_not_those_cancelled) {
   ASSERT_EQ(last.get_future().wait_for(10s), std::future_status::ready);
   EXPECT_GE(std::chrono::steady_clock::now() - begun, 60ms);
   EXPECT_EQ(fired, (std::vector<int>{1, 2}));
+}
+
+// Ready as long as it is looked at.
+struct AlwaysReady final : Poller::Handler {
+  explicit AlwaysReady(ShardLoop& on) : loop(on), ends(runtime_test::socket_pair()) {
+    EXPECT_TRUE(loop.poller().add(ends[0].get(), EPOLLOUT, *this));
+  }
+  void on_ready(std::uint32_t) override { then(); }
+  void leave() { loop.poller().remove(ends[0].get(), *this); }
+
+  ShardLoop& loop;
+  std::array<Descriptor, 2> ends;
+  std::function<void()> then = [] {};
+};
+
+TEST(ShardLoop, fires_a_timer_that_is_due_while_more_keeps_coming) {
+  ShardLoop loop("test");
+  loop.on_turn_end([](bool) {});
+  AlwaysReady busy(loop);
+  std::promise<void> fired;
+  int calls = 0;
+  busy.then = [&] {
+    if (++calls < 2000) return;
+    static_cast<void>(loop.start(1ns, [&] { fired.set_value(); }));
+    std::this_thread::sleep_for(5ms);  // it is told of the alarm in this turn, and nothing else comes later
+    busy.leave();
+  };
+  loop.start();
+  EXPECT_EQ(fired.get_future().wait_for(10s), std::future_status::ready);
 }
 
 TEST(ShardLoop, destroys_what_is_queued_when_it_stops) {
