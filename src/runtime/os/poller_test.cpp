@@ -52,21 +52,21 @@ TEST(Poller, reports_what_stays_ready_in_each_turn) {
 
 TEST(Poller, does_not_call_who_was_removed_in_the_same_turn) {
   Poller poller;
-  auto [first, first_peer] = socket_pair();
-  auto [second, second_peer] = socket_pair();
+  const auto first = socket_pair();
+  const auto second = socket_pair();
   Counter one;
   Counter other;
-  ASSERT_TRUE(poller.add(first.get(), EPOLLIN, one));
-  ASSERT_TRUE(poller.add(second.get(), EPOLLIN, other));
+  ASSERT_TRUE(poller.add(first[0].get(), EPOLLIN, one));
+  ASSERT_TRUE(poller.add(second[0].get(), EPOLLIN, other));
   // Whoever comes first removes both.
   const auto remove_both = [&] {
-    poller.remove(first.get(), one);
-    poller.remove(second.get(), other);
+    poller.remove(first[0].get(), one);
+    poller.remove(second[0].get(), other);
   };
   one.then = remove_both;
   other.then = remove_both;
-  write_byte(first_peer);
-  write_byte(second_peer);
+  write_byte(first[1]);
+  write_byte(second[1]);
   EXPECT_EQ(run(poller, true), 2u);
   EXPECT_EQ(one.calls + other.calls, 1);
   EXPECT_EQ(run(poller, false), 0u);
