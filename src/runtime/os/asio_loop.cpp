@@ -6,13 +6,12 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <optional>
 #include <thread>
 #include <utility>
 
 #include "runtime/os/clock.hpp"
+#include "runtime/os/loop_timers.hpp"
 #include "runtime/os/post_queue.hpp"
-#include "runtime/os/timer_queue.hpp"
 
 namespace millrace::runtime {
 
@@ -24,27 +23,16 @@ struct AsioLoop::State {
   boost::asio::io_context context{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work;
   PostQueue posted;
-  TimerQueue timers;
   boost::asio::steady_timer alarm;
-  std::optional<Nanoseconds> alarm_at;  // what `alarm` waits for
+  LoopTimers timers{[this](Nanoseconds deadline) { set_alarm(deadline); }};
   std::thread thread;
 
   void set_alarm(Nanoseconds deadline) {
-    if (alarm_at && *alarm_at <= deadline) return;
-    alarm_at = deadline;
     alarm.expires_at(std::chrono::steady_clock::time_point(
         std::chrono::duration_cast<std::chrono::steady_clock::duration>(deadline)));
     alarm.async_wait([this](const boost::system::error_code& error) {
-      if (error) return;  // set to an earlier time meanwhile
-      alarm_at.reset();
-      run_timers();
+      if (!error) timers.run_due(SystemClock().steady());  // else it was set to an earlier time meanwhile
     });
-  }
-
-  void run_timers() {
-    const Nanoseconds now = SystemClock().steady();
-    while (Task task = timers.take_due(now)) task();
-    if (const auto next = timers.next_deadline()) set_alarm(*next);
   }
 };
 
@@ -80,10 +68,7 @@ void AsioLoop::post(Task task) {
 }
 
 TimerId AsioLoop::start(Nanoseconds delay, Task task) {
-  const Nanoseconds deadline = SystemClock().steady() + delay;
-  const TimerId id = state_->timers.add(deadline, std::move(task));
-  state_->set_alarm(deadline);
-  return id;
+  return state_->timers.start(delay, std::move(task));
 }
 
 void AsioLoop::cancel(TimerId timer) {

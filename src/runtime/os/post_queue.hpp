@@ -10,6 +10,15 @@
 
 namespace millrace::runtime {
 
+// Each is destroyed before the next one runs. The memory of the list is kept.
+inline void run_and_clear(std::vector<Task>& tasks) {
+  for (Task& task : tasks) {
+    task();
+    task = nullptr;
+  }
+  tasks.clear();
+}
+
 class PostQueue {
  public:
   // Any thread. True: it is the first of a batch, and the loop is to be woken.
@@ -28,11 +37,7 @@ class PostQueue {
       filled_.store(false, std::memory_order_relaxed);
       running_.swap(waiting_);
     }
-    for (Task& task : running_) {
-      task();
-      task = nullptr;
-    }
-    running_.clear();
+    run_and_clear(running_);
   }
   // When the thread has ended: destroys what is there.
   void clear() {

@@ -4,7 +4,6 @@
 #include <time.h>
 
 #include <atomic>
-#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -12,9 +11,9 @@
 #include "base/assert.hpp"
 #include "runtime/os/busy_share.hpp"
 #include "runtime/os/clock.hpp"
+#include "runtime/os/loop_timers.hpp"
 #include "runtime/os/poller.hpp"
 #include "runtime/os/post_queue.hpp"
-#include "runtime/os/timer_queue.hpp"
 
 namespace millrace::runtime {
 
@@ -45,41 +44,18 @@ struct ShardLoop::State {
   // The loop's thread only.
   std::vector<Task> local;    // posted by the loop's own tasks
   std::vector<Task> running;  // taken out to be run; kept for its memory
-  TimerQueue timers;
-  std::optional<Nanoseconds> alarm_at;  // what the poller's alarm is set to
-  Nanoseconds ended{};                  // the last turn
+  LoopTimers timers{[this](Nanoseconds deadline) { poller.set_alarm(deadline); }};
+  Nanoseconds ended{};  // the last turn
 
   std::atomic<std::thread::id> owner{};
   std::thread thread;
 
   bool on_own_thread() const { return owner.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
 
-  void set_alarm(Nanoseconds deadline) {
-    if (alarm_at && *alarm_at <= deadline) return;
-    alarm_at = deadline;
-    poller.set_alarm(deadline);
-  }
-
-  // `now`: the steady clock's.
-  void run_timers(Nanoseconds now) {
-    if (!alarm_at || *alarm_at > now) return;
-    alarm_at.reset();
-    while (Task task = timers.take_due(now)) task();
-    if (const auto next = timers.next_deadline()) set_alarm(*next);
-  }
-
-  void run_local() {
-    running.swap(local);
-    for (Task& task : running) {
-      task();
-      task = nullptr;
-    }
-    running.clear();
-  }
-
   // Returns whether more is known to be ready.
   bool take_turn(bool may_block) {
-    run_local();  // of earlier turns; what this turn posts waits for the next
+    running.swap(local);  // of earlier turns; what this turn posts waits for the next
+    run_and_clear(running);
     std::size_t ready = poller.wait(may_block);
     Nanoseconds now = SystemClock().steady();
     poller.dispatch();
@@ -92,7 +68,7 @@ struct ShardLoop::State {
       }
       now = SystemClock().steady();
     }
-    run_timers(now);  // not read before the last wait: it is told of the alarm once
+    timers.run_due(now);
     posted.run();
     const bool more = ready >= kReadyPerTurn || !local.empty();
     turn_end(!more);
@@ -156,10 +132,7 @@ unsigned ShardLoop::busy_permille() const noexcept {
 }
 
 TimerId ShardLoop::start(Nanoseconds delay, Task task) {
-  const Nanoseconds deadline = SystemClock().steady() + delay;
-  const TimerId id = state_->timers.add(deadline, std::move(task));
-  state_->set_alarm(deadline);
-  return id;
+  return state_->timers.start(delay, std::move(task));
 }
 
 void ShardLoop::cancel(TimerId timer) {

@@ -47,6 +47,12 @@ class SocketStreamTest : public testing::Test {
     });
     while (!ran) std::this_thread::yield();
   }
+  // The loop's thread: until nothing more can be written.
+  void fill() {
+    std::vector<char> much(1 << 20);
+    const iovec part{much.data(), much.size()};
+    while (stream.write({&part, 1}).outcome == ByteStream::Outcome::moved) continue;
+  }
   static bool eventually(const std::function<bool()>& condition) {
     for (int i = 0; i < 1000 && !condition(); ++i) std::this_thread::sleep_for(5ms);
     return condition();
@@ -86,10 +92,8 @@ TEST_F(SocketStreamTest, calls_once_for_each_wait) {
 }
 
 TEST_F(SocketStreamTest, ends_each_wait_that_is_cancelled_by_one_call_in_a_later_turn) {
-  std::vector<char> much(1 << 20);
-  on_loop([this, &much] {
-    const iovec part{much.data(), much.size()};
-    while (stream.write({&part, 1}).outcome == ByteStream::Outcome::moved) continue;
+  on_loop([this] {
+    fill();
     stream.wait_readable();
     stream.cancel_waits();
     stream.wait_writable();
@@ -103,10 +107,8 @@ TEST_F(SocketStreamTest, ends_each_wait_that_is_cancelled_by_one_call_in_a_later
 }
 
 TEST_F(SocketStreamTest, tells_both_waits_of_an_end) {
-  std::vector<char> much(1 << 20);
-  on_loop([this, &much] {
-    const iovec part{much.data(), much.size()};
-    while (stream.write({&part, 1}).outcome == ByteStream::Outcome::moved) continue;
+  on_loop([this] {
+    fill();
     stream.wait_readable();
     stream.wait_writable();
   });
