@@ -156,8 +156,7 @@ TEST(Command, inherits_no_descriptors) {
   EXPECT_EQ(run(Command::of_words({"sh", "-c", "ls /proc/self/fd | tr '\\n' ' '"})), "0 1 2 3 ");
 }
 
-// Returns how long it took.
-// Told to stop once `runs`, how long it takes.
+// Tells it to stop once `runs`; returns how long it took from then.
 std::chrono::milliseconds stop(
     const Command& command, const std::function<bool()>& runs = [] {
       std::this_thread::sleep_for(300ms);
@@ -196,6 +195,7 @@ TEST(Command, that_does_not_stop_is_killed_with_what_it_started) {
   EXPECT_GE(took, 300ms);
   EXPECT_LT(took, 2500ms);
   unlink(file.c_str());
+  ASSERT_GT(started, 0);
   const auto runs = [&] {
     std::string state;
     std::ifstream status("/proc/" + std::to_string(started) + "/stat");

@@ -93,6 +93,8 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
   void revoked(const JobPtr& job, const Outcome& outcome, Settling& settling);
   // Where its results go; empty: nobody waits for them.
   static const std::string& reply_to_of(const Request& request);
+  // Whether one that ends so is told to somebody.
+  static bool is_answered(const Request& request, State state);
   void send_result(const Request& request, const Status& status, Settling& settling,
                    const boost::json::array& children = {});
   void send_call(CallData call, const Request& parent, const std::string& queue, Settling& settling);

@@ -31,6 +31,11 @@ const std::string& WorkerCore::reply_to_of(const Request& request) {
   return is_of_dag(request.call) ? kNobody : request.reply_to;
 }
 
+bool WorkerCore::is_answered(const Request& request, State state) {
+  if (request.call.ignore_result && state == State::success) return false;
+  return !reply_to_of(request).empty();
+}
+
 void WorkerCore::finish(const JobPtr& job, const Outcome& outcome) {
   Settling settling = settle(job);
   switch (outcome.kind) {
@@ -50,9 +55,8 @@ void WorkerCore::finish(const JobPtr& job, const Outcome& outcome) {
 
 void WorkerCore::send_result(const Request& request, const Status& status, Settling& settling,
                              const boost::json::array& children) {
-  if (request.call.ignore_result && status.state == State::success) return;
-  const std::string& reply_to = reply_to_of(request);
-  if (!reply_to.empty()) settling.send(Address(reply_to), encode_result(request, status, children));
+  if (!is_answered(request, status.state)) return;
+  settling.send(Address(reply_to_of(request)), encode_result(request, status, children));
 }
 
 // Something that follows from `parent`: by the queue that it names, else by the one its parent came from.
@@ -86,7 +90,7 @@ void WorkerCore::succeed(const JobPtr& job, const Outcome& outcome, Settling& se
     send_call(std::move(next), job->request, job->queue, settling);
   }
   if (!call.barrier.is_null()) arrive(job, outcome.value, settling);
-  if (!call.ignore_result && !job->request.reply_to.empty()) {
+  if (is_answered(job->request, State::success)) {
     Status status;
     status.state = State::success;
     status.name = to_string(State::success);
