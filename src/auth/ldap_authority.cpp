@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "auth/files.hpp"
 #include "base/hex.hpp"
 #include "broker/access/access_control.hpp"
 #include "broker/connection.hpp"
+#include "net/text_file.hpp"
 
 namespace millrace::auth {
 namespace {
@@ -160,7 +160,7 @@ class LdapAuthority::Session {
 
 result<Secret> LdapAuthority::read_password(const LdapSettings& settings) {
   if (settings.bind_password_file.empty()) return Secret();
-  auto text = read_secret_file(settings.bind_password_file);
+  auto text = net::read_secret_file(settings.bind_password_file);
   // An empty one would bind as nobody, and succeed (RFC 4513 §5.1.2).
   if (text && text->empty())
     return fail(Errc::invalid_argument, "'" + settings.bind_password_file + "' is empty");

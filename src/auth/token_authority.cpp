@@ -2,9 +2,9 @@
 
 #include <utility>
 
-#include "auth/files.hpp"
 #include "auth/scopes.hpp"
 #include "broker/connection.hpp"
+#include "net/text_file.hpp"
 
 namespace millrace::auth {
 namespace {
@@ -18,14 +18,14 @@ Error in_file(const std::string& path, const Error& what) {
 result<KeySet> TokenAuthority::read_files(const TokenSettings& settings) {
   KeySet keys;
   if (!settings.keys_file.empty()) {
-    const auto text = read_whole_file(settings.keys_file);
+    const auto text = net::read_text_file(settings.keys_file);
     if (!text) return text.error();
     auto parsed = KeySet::parse(*text);
     if (!parsed) return in_file(settings.keys_file, parsed.error());
     keys = std::move(*parsed);
   }
   if (!settings.secret_file.empty()) {
-    auto secret = read_secret_file(settings.secret_file);
+    auto secret = net::read_secret_file(settings.secret_file);
     if (!secret) return secret.error();
     if (auto added = keys.add_secret(std::move(*secret)); added.has_error())
       return in_file(settings.secret_file, added.error());

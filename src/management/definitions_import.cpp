@@ -4,15 +4,12 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <optional>
-#include <sstream>
 #include <utility>
 
 #include "broker/access/password.hpp"
 #include "management/json_values.hpp"
+#include "net/text_file.hpp"
 
 namespace millrace::management {
 namespace {
@@ -298,13 +295,9 @@ result<ImportedDefinitions> import_definitions(std::string_view text, const Rand
 }
 
 result<ImportedDefinitions> read_definitions(const std::string& path, const RandomBytes& random) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream content;
-  if (file) content << file.rdbuf();
-  if (!file || content.fail()) {
-    return fail(Errc::io_error, "cannot read definitions '" + path + "': " + std::strerror(errno));
-  }
-  auto imported = import_definitions(content.str(), random);
+  const auto text = net::read_text_file(path, "definitions ");
+  if (!text) return text.error();
+  auto imported = import_definitions(*text, random);
   if (!imported) {
     return fail(imported.error().code, "definitions '" + path + "': " + imported.error().text);
   }

@@ -1,11 +1,8 @@
 #include <toml++/toml.h>
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
+#include "net/text_file.hpp"
 #include "server/config.hpp"
 
 namespace millrace::server {
@@ -39,15 +36,11 @@ result<std::vector<std::string>> texts_of(const toml::node& node) {
 }  // namespace
 
 result<ConfigValues> file_values(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream content;
-  if (file) content << file.rdbuf();
-  if (!file || content.fail()) {
-    return fail(Errc::io_error, "cannot read '" + path + "': " + std::strerror(errno));
-  }
+  const auto content = net::read_text_file(path);
+  if (!content) return content.error();
   ConfigValues found;
   try {
-    const toml::table table = toml::parse(content.str(), path);
+    const toml::table table = toml::parse(*content, path);
     for (const auto& [key, node] : table) {
       const std::string name(key.str());
       const std::string source = path + ":" + std::to_string(key.source().begin.line) + ": " + name;

@@ -47,6 +47,11 @@ class Configuration : public ::testing::Test {
   std::map<std::string, std::string, std::less<>> environment;
 };
 
+TEST_F(Configuration, has_its_defaults_where_the_file_is_empty) {
+  file("");
+  EXPECT_EQ(good({"--config", path().c_str()}).channel_max, 2047u);
+}
+
 TEST_F(Configuration, takes_the_command_line_over_the_environment_over_the_file_over_the_default) {
   file("shards = 2\nheartbeat = 20\nframe-max = 20000\nallow-anonymous = true\n");
   environment["MILLRACE_CONFIG"] = path();
