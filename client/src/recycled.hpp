@@ -18,16 +18,21 @@ void* take_recycled(std::size_t bytes);
 // With the size that it was taken with.
 void recycle(void* memory, std::size_t bytes) noexcept;
 
-// Objects of classes that derive from it live there. Sanitizers are to see each of them come and go.
+// A sanitizer is to see each object come and go.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kObjectsRecycled = false;
+#else
+inline constexpr bool kObjectsRecycled = true;
+#endif
+
+// Objects of classes that derive from it live there.
 struct Recycled {
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   static void* operator new(std::size_t bytes) {
-    return take_recycled(bytes);
+    return kObjectsRecycled ? take_recycled(bytes) : ::operator new(bytes);
   }
   static void operator delete(void* memory, std::size_t bytes) noexcept {
-    recycle(memory, bytes);
+    kObjectsRecycled ? recycle(memory, bytes) : ::operator delete(memory);
   }
-#endif
 };
 
 // The same for std::allocate_shared.
@@ -39,21 +44,10 @@ struct RecycledAllocator {
   template <class U>
   explicit RecycledAllocator(const RecycledAllocator<U>&) noexcept {}
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-  T* allocate(std::size_t count) {
-    return static_cast<T*>(take_recycled(count * sizeof(T)));
-  }
+  T* allocate(std::size_t count) { return static_cast<T*>(Recycled::operator new(count * sizeof(T))); }
   void deallocate(T* memory, std::size_t count) noexcept {
-    recycle(memory, count * sizeof(T));
+    Recycled::operator delete(memory, count * sizeof(T));
   }
-#else
-  T* allocate(std::size_t count) {
-    return static_cast<T*>(::operator new(count * sizeof(T)));
-  }
-  void deallocate(T* memory, std::size_t) noexcept {
-    ::operator delete(memory);
-  }
-#endif
   template <class U>
   bool operator==(const RecycledAllocator<U>&) const noexcept {
     return true;
