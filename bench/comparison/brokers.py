@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 
+TICKS = os.sysconf("SC_CLK_TCK")
 START_TIMEOUT = 180  # seconds; RabbitMQ needs more than a minute with a large backlog
 
 
@@ -38,6 +39,12 @@ def amqp_answers(port):
         return False
 
 
+def cpu_seconds(stat):
+    """User and system time in a stat file of /proc, a process's or a thread's; a name in it may have spaces."""
+    fields = pathlib.Path(stat).read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
 class Broker:
     """A process of ours with a directory of its own. stop() ends it and, unless told otherwise, removes the directory."""
 
@@ -58,6 +65,10 @@ class Broker:
         seconds = time.monotonic() - before
         self.pid = self._find_pid()
         return seconds
+
+    def cpu(self):
+        """Seconds of processor time since it started."""
+        return cpu_seconds(f"/proc/{self.pid}/stat")
 
     def kill(self):
         """As a power cut would, for the process: SIGKILL."""
@@ -84,16 +95,24 @@ class Broker:
 
 
 class Millrace(Broker):
+    """Without its HTTP server, unless the options say where that listens."""
+
     name = "Millrace"
 
     def __init__(self, folder, program, options=()):
         super().__init__(folder)
-        self.program = program
-        self.options = list(options)
+        self.program = str(program)
+        self.options = [str(option) for option in options]
+        if "--http" not in self.options:
+            self.options += ["--http", "off"]
+        self.ready = ""
+
+    def port_of(self, listener):
+        """Of the listener with that name in the ready line."""
+        return int(re.search(rf" {listener}=127\.0\.0\.1:(\d+)", self.ready)[1])
 
     def _launch(self):
-        command = [self.program, "serve", "--amqp", f"127.0.0.1:{self.port}", "--http", "off"]
-        command += ["--data-dir", str(self.folder / "data")]
+        command = [self.program, "serve", "--amqp", f"127.0.0.1:{self.port}", "--data-dir", str(self.folder / "data")]
         with self._log() as log:
             self.process = subprocess.Popen(command + self.options, stdout=subprocess.PIPE, stderr=log, text=True)
 
@@ -101,14 +120,13 @@ class Millrace(Broker):
         """Seconds until the ready line; the port answers then."""
         before = time.monotonic()
         self._launch()
-        line = self.process.stdout.readline()
+        self.ready = self.process.stdout.readline()
         seconds = time.monotonic() - before
-        ready = re.match(r"ready\b.*\bamqp=127\.0\.0\.1:(\d+)", line)
-        if not ready:
+        if not self.ready.startswith("ready "):
             self.process.wait()
             log = (self.folder / "output.log").read_text()[-2000:]
-            raise RuntimeError(f"Millrace printed {line!r} instead of its ready line:\n{log}")
-        self.port = int(ready[1])
+            raise RuntimeError(f"Millrace printed {self.ready!r} instead of its ready line:\n{log}")
+        self.port = self.port_of("amqp")
         self.pid = self.process.pid
         if not amqp_answers(self.port):
             raise RuntimeError("Millrace is ready but does not answer an AMQP client")
