@@ -26,6 +26,11 @@ if(MILLRACE_SANITIZE)
   if(NOT MILLRACE_SANITIZE MATCHES thread)
     target_link_options(millrace_flags INTERFACE -no-pie)
   endif()
+  if(MILLRACE_SANITIZE MATCHES undefined AND NOT MILLRACE_FUZZ)
+    # A quarter of the time to compile. A null pointer is an address that the other sanitizer knows; the fuzzers, which read
+    # what comes from outside, look at alignment too.
+    target_compile_options(millrace_flags INTERFACE -fno-sanitize=null,alignment)
+  endif()
   if(MILLRACE_SANITIZE MATCHES thread AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
     # g++ warns about every std::atomic_thread_fence, and takes instrumented variants for uninitialised.
     target_compile_options(millrace_flags INTERFACE -Wno-tsan -Wno-maybe-uninitialized)
@@ -69,7 +74,7 @@ function(millrace_layer name)
     add_library(millrace_${name} STATIC ${sources})
     target_link_libraries(millrace_${name} PUBLIC millrace_flags ${arg_DEPENDS} Boost::headers Threads::Threads ${arg_LIBRARIES})
     if(MILLRACE_UNITY)
-      millrace_unity(${name} "${sources}" "${arg_ALONE}")
+      millrace_unity(millrace_${name} "${sources}" "${arg_ALONE}")
     endif()
   else()
     add_library(millrace_${name} INTERFACE)
@@ -82,6 +87,9 @@ function(millrace_layer name)
 
   if(MILLRACE_TESTS AND tests)
     add_executable(${name}_tests ${tests})
+    if(MILLRACE_UNITY)
+      millrace_unity(${name}_tests "${tests}" "")
+    endif()
     target_link_libraries(${name}_tests PRIVATE millrace_${name} ${arg_TEST_DEPENDS} GTest::gtest_main)
     target_compile_definitions(${name}_tests PRIVATE MILLRACE_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
     add_test(NAME ${name}_tests COMMAND ${name}_tests)
@@ -91,10 +99,10 @@ endfunction()
 
 # Most of a file's time is spent on its headers: four files share them. More at a time would win little and
 # make the build after a change slower.
-function(millrace_unity name sources alone)
-  set_target_properties(millrace_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4)
+function(millrace_unity target sources alone)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4)
   # g++ takes a file that it includes for a header, in which types would not belong into anonymous namespaces.
-  target_compile_options(millrace_${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
   # What is Boost's, compiled, stands in two libraries of one program; the linker takes it once if it is an
   # object of its own.
   list(APPEND alone "/(asio|asio_ssl|json)\\.cpp$")

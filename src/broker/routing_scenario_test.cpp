@@ -75,7 +75,7 @@ Arguments arguments_from(const std::vector<Word>& words, std::size_t first) {
   return arguments;
 }
 
-class Scenario {
+class RoutingScenario {
  public:
   // What the line brings out, without its indentation.
   std::string run(const std::string& line) {
@@ -165,7 +165,7 @@ class Scenario {
 
 TEST(RoutingScenarios, come_out_as_written) {
   millrace::test::hold_scenarios(std::filesystem::path(MILLRACE_TEST_DATA) / "routing", 8,
-                                 millrace::test::replay_lines<Scenario>);
+                                 millrace::test::replay_lines<RoutingScenario>);
 }
 
 }  // namespace

@@ -6,8 +6,6 @@
 
 namespace millrace::cli {
 
-constexpr std::chrono::milliseconds kLookForSignals{100};
-
 Receiving::Receiving(Client& client, std::string queue, std::uint16_t prefetch)
     : client_(client), queue_(std::move(queue)) {
   ConsumeOptions options;
@@ -29,7 +27,7 @@ std::optional<Delivery> Receiving::next(std::chrono::milliseconds patience) {
   while (state_->waiting.empty()) {
     const auto now = std::chrono::steady_clock::now();
     if (now >= until || Interrupts::seen() != 0) return std::nullopt;
-    state_->came.wait_until(lock, std::min(until, now + kLookForSignals));
+    state_->came.wait_until(lock, std::min(until, now + Interrupts::kLookEvery));
   }
   Delivery delivery = std::move(state_->waiting.front());
   state_->waiting.pop_front();

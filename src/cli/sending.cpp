@@ -4,13 +4,11 @@
 
 namespace millrace::cli {
 
-constexpr std::chrono::milliseconds kLookForSignals{100};
-
 bool Sending::send(Address to, Message message, std::function<void(const Receipt&)> confirmed) {
   {
     std::unique_lock lock(state_->mutex);
     while (state_->open >= window_ && !state_->failure && Interrupts::seen() == 0) {
-      state_->changed.wait_for(lock, kLookForSignals);
+      state_->changed.wait_for(lock, Interrupts::kLookEvery);
     }
     if (state_->failure || Interrupts::seen() != 0) return false;
     ++state_->open;

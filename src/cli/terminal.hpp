@@ -40,6 +40,8 @@ class Interrupts {
   Interrupts(const Interrupts&) = delete;
   Interrupts& operator=(const Interrupts&) = delete;
 
+  // How often whoever waits for something else looks.
+  static constexpr std::chrono::milliseconds kLookEvery{100};
   // The signal that came, 0 for none.
   static int seen() noexcept;
 };

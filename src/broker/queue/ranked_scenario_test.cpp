@@ -42,7 +42,7 @@ Value weights_of(const std::string& text) {
   return Value::table(std::move(weights));
 }
 
-class Scenario {
+class RankedScenario {
  public:
   std::string run(const std::string& line) {
     std::istringstream words(line);
@@ -136,7 +136,7 @@ class Scenario {
 
 TEST(SchedulingScenarios, come_out_as_written) {
   millrace::test::hold_scenarios(std::filesystem::path(MILLRACE_TEST_DATA) / "scheduling", 4,
-                                 millrace::test::replay_lines<Scenario>);
+                                 millrace::test::replay_lines<RankedScenario>);
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ namespace millrace::runtime {
 namespace {
 
 // Keeps what is posted until the test runs it, as a shard's turn would.
-class Turns final : public Executor {
+class GatheredTasks final : public Executor {
  public:
   void post(Task task) override {
     const std::lock_guard lock(mutex_);
@@ -27,7 +27,7 @@ class Turns final : public Executor {
 };
 
 TEST(DiskThread, does_work_in_order_off_the_thread_and_completes_in_order) {
-  Turns turns;
+  GatheredTasks turns;
   DiskThread disk(turns);
   const auto here = std::this_thread::get_id();
   std::vector<int> worked;
@@ -49,7 +49,7 @@ TEST(DiskThread, does_work_in_order_off_the_thread_and_completes_in_order) {
 }
 
 TEST(DiskThread, destroys_the_work_before_its_completion_is_posted) {
-  Turns turns;
+  GatheredTasks turns;
   auto owned = std::make_shared<int>(1);
   const std::weak_ptr<int> watched = owned;
   DiskThread disk(turns);
