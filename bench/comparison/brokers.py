@@ -39,10 +39,11 @@ def amqp_answers(port):
         return False
 
 
-def cpu_seconds(stat):
-    """User and system time in a stat file of /proc, a process's or a thread's; a name in it may have spaces."""
+def cpu_seconds(stat, children=False):
+    """User and system time in a stat file of /proc, a process's or a thread's; a name in it may have spaces. With that of
+    the children that were waited for, if wanted."""
     fields = pathlib.Path(stat).read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    return sum(int(field) for field in fields[11 : 15 if children else 13]) / TICKS
 
 
 class Broker:
