@@ -125,7 +125,7 @@ class RunningProcess final : public Process {
     auto authorities = Authorities::make(config_.auth, clock_, log_);
     if (!authorities) return authorities.error();
     authorities_ = std::move(*authorities);
-    if (authorities_) session_options_.allow_scram = authorities_->before_own().has_value();
+    if (authorities_ && !authorities_->before_own()) offer_no_own_users();
     auto spans = SpanExport::make(config_.otlp, {session_options_.version, node_name()}, log_);
     if (!spans) return spans.error();
     spans_ = std::move(*spans);
@@ -235,6 +235,17 @@ class RunningProcess final : public Process {
     } else {
       done();
     }
+  }
+
+  // What logs in nobody but the broker's own users, whose passwords count for nothing.
+  void offer_no_own_users() {
+    if (session_options_.allow_anonymous) {
+      log_(LogLevel::warning,
+           "allow-anonymous lets nobody in: guest is a user of the broker's own, and "
+           "auth-order leaves those out");
+    }
+    session_options_.allow_scram = false;
+    session_options_.allow_anonymous = false;
   }
 
   // Null: none are configured.

@@ -196,9 +196,9 @@ ANN = [{"name": "ann", "password": "ours", "tags": "policymaker"}, {"name": "own
 RIGHTS = [{"user": user["name"], "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"} for user in ANN]
 
 
-def start_in_order(own_broker, directory, *order):
+def start_in_order(own_broker, directory, *order, more=()):
     """With users of its own, one of which the directory knows by another password."""
-    options = ["--http", "127.0.0.1:0", "--ldap", f"ldap://127.0.0.1:{directory.port}", "--ldap-user-dn", USER_DN]
+    options = [*more, "--http", "127.0.0.1:0", "--ldap", f"ldap://127.0.0.1:{directory.port}", "--ldap-user-dn", USER_DN]
     for who in order:
         options += ["--auth-order", who]
     definitions = {"vhosts": [{"name": "/"}], "users": ANN, "permissions": RIGHTS}
@@ -228,12 +228,17 @@ def test_who_is_asked_first_decides(own_broker, directory):
 
 
 def test_its_own_users_can_be_left_out(own_broker, directory):
-    broker = start_in_order(own_broker, directory, "ldap")
+    broker = start_in_order(own_broker, directory, "ldap", more=["--allow-anonymous"])
     assert tags_of(broker, "ann", "secret") == ["administrator"]
     for user, password in (("ann", "ours"), ("own", "ours"), ("guest", "guest")):
         assert is_refused(broker, user, password), user
-    offered = mechanisms_offered(broker)
-    assert "PLAIN" in offered and not any("SCRAM" in mechanism for mechanism in offered)
+    assert mechanisms_offered(broker) == ["PLAIN", "AMQPLAIN"]
+    assert "allow-anonymous lets nobody in" in broker.log_path.read_text()
+
+
+def test_anonymous_is_offered_where_its_own_users_count(own_broker, directory):
+    broker = start_in_order(own_broker, directory, "ldap", "internal", more=["--allow-anonymous"])
+    assert "ANONYMOUS" in mechanisms_offered(broker)
 
 
 def mechanisms_offered(broker):
