@@ -4,6 +4,7 @@
 // One queue of many costs its few lines in /metrics/per-object alone; what is aggregated has the same size
 // whatever there is. A counter never falls while the broker runs: what is gone stays counted.
 #include <algorithm>
+#include <array>
 #include <boost/json/value.hpp>
 #include <charconv>
 
@@ -149,12 +150,17 @@ void put_churn(Writer& out, const NodeStatistics& now) {
 
 constexpr std::string_view kProtocol = "protocol=\"amqp091\"";
 
+// The ends of MessageSizes as RabbitMQ's dashboards select them, letter by letter: Prometheus 3 writes every
+// end so, Prometheus 2 keeps what it was given.
+constexpr std::array<std::string_view, broker::MessageSizes::kEnds.size()> kSizeEnds{
+    "100.0", "1000.0", "10000.0", "100000.0", "1e+06", "1e+07", "5e+07", "1e+08"};
+
 void put_sizes(Writer& out, const broker::MessageSizes& sizes) {
   out.family("rabbitmq_message_size_bytes", "histogram", "Bodies of messages that were published");
   std::uint64_t below = 0;
-  for (std::size_t i = 0; i < sizes.kEnds.size(); ++i) {
+  for (std::size_t i = 0; i < kSizeEnds.size(); ++i) {
     below += sizes.buckets[i];
-    out.bucket(std::to_string(sizes.kEnds[i]), below, kProtocol);
+    out.bucket(kSizeEnds[i], below, kProtocol);
   }
   below += sizes.buckets.back();
   out.bucket("+Inf", below, kProtocol);
