@@ -73,8 +73,23 @@ class Element {
   }
   broker::Arguments arguments(std::string_view key) const {
     const json::object* found = object(key);
-    if (found == nullptr) return {};
-    auto arguments = arguments_from_json(*found);
+    return found == nullptr ? broker::Arguments() : read_arguments(key, *found);
+  }
+  // RabbitMQ 3 writes the definition of an operator policy as a list of pairs: [["max-length", 9]].
+  broker::Arguments definition() const {
+    const json::value* found = find("definition");
+    if (found == nullptr) refuse("'definition' is missing");
+    if (!found->is_array()) return arguments("definition");
+    json::object object;
+    for (const json::value& pair : found->get_array()) {
+      const bool is_pair = pair.is_array() && pair.get_array().size() == 2 && pair.get_array()[0].is_string();
+      if (!is_pair) refuse("'definition' must be an object");
+      object[pair.get_array()[0].get_string()] = pair.get_array()[1];
+    }
+    return read_arguments("definition", object);
+  }
+  broker::Arguments read_arguments(std::string_view key, const json::object& object) const {
+    auto arguments = arguments_from_json(object);
     if (!arguments) refuse("'" + std::string(key) + "': " + arguments.error().text);
     return std::move(*arguments);
   }
@@ -199,8 +214,7 @@ class Importer {
     policy.pattern = element.text("pattern");
     policy.apply_to = element.optional_text("apply-to").value_or("all");
     policy.priority = element.number("priority", 0);
-    if (element.find("definition") == nullptr) element.refuse("'definition' is missing");
-    policy.definition = element.arguments("definition");
+    policy.definition = element.definition();
     policy.is_operator = is_operator;
     return policy;
   }

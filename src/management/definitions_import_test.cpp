@@ -97,6 +97,16 @@ TEST(DefinitionsImport, takes_the_hashes_of_rabbitmq) {
   EXPECT_FALSE(verify_password(users[0].user.password, "test13"));
 }
 
+TEST(DefinitionsImport, takes_operator_policies_as_rabbitmq_writes_them) {
+  const auto imported = import(R"({"parameters": [{"component": "operator_policy", "vhost": "/", "name": "o",
+      "value": {"apply-to": "all", "definition": [["message-ttl", 60000], ["max-length", 9]], "pattern": "^jobs",
+                "priority": 0}}]})");
+  const auto policies = all<PutPolicy>(imported);
+  ASSERT_EQ(policies.size(), 1u);
+  EXPECT_EQ(policies[0].policy.definition.find("message-ttl")->as_integer(), 60000);
+  EXPECT_EQ(policies[0].policy.definition.find("max-length")->as_integer(), 9);
+}
+
 TEST(DefinitionsImport, names_the_element_that_is_wrong) {
   EXPECT_EQ(
       refusal(R"({"queues": [{"name": "a", "vhost": "/"}, {"name": "q", "vhost": "/", "durable": "yes"}]})"),

@@ -2,9 +2,12 @@
 
 import json
 
+import pika
 import pytest
 
 from harness.http import Api, segment
+from harness.pika_tools import parameters
+from harness.rabbitmq import CTL, RabbitMq
 
 pytestmark = pytest.mark.millrace_only("RabbitMQ needs a plug-in for it")
 OPTIONS = ["--http", "127.0.0.1:0"]
@@ -100,3 +103,88 @@ def test_exclusive_queues_are_shown_and_not_exported(api, channel):
     assert api.get("/queues/%2F/" + segment(queue))["exclusive"]
     assert queue not in [q["name"] for q in api.get("/definitions")["queues"]]
     assert api("POST", f"/bindings/%2F/e/amq.direct/q/{segment(queue)}", {}).status == 400
+
+
+@pytest.fixture(scope="module")
+def rabbitmq(tmp_path_factory):
+    if not CTL.exists():
+        pytest.skip("rabbitmq-server is not installed")
+    peer = RabbitMq(tmp_path_factory.mktemp("rabbitmq")).start()
+    yield peer
+    peer.stop()
+
+
+def declare_there(rabbitmq):
+    """Some of all, by RabbitMQ's own tools."""
+    for words in (
+        ["add_vhost", "v1", "--description", "d"],
+        ["add_user", "ann", "secret"],
+        ["set_user_tags", "ann", "management"],
+        ["set_permissions", "-p", "v1", "ann", "a.*", ".*", ""],
+        ["set_topic_permissions", "-p", "v1", "ann", "amq.topic", "^w", "^r"],
+        ["set_policy", "-p", "v1", "p", "^jobs", '{"max-length":9}', "--apply-to", "queues", "--priority", "3"],
+        ["set_operator_policy", "-p", "v1", "o", "^jobs", '{"message-ttl":60000}'],
+        ["set_vhost_limits", "-p", "v1", '{"max-queues":5}'],
+        ["set_user_limits", "ann", '{"max-channels":7}'],
+        ["set_permissions", "-p", "v1", "guest", ".*", ".*", ".*"],
+    ):
+        ended = rabbitmq.ctl(*words)
+        assert ended.status == 0, f"{words}: {ended}"
+    with pika.BlockingConnection(parameters(rabbitmq, vhost="v1")) as connection:
+        channel = connection.channel()
+        channel.exchange_declare("x", "topic", durable=True, arguments={"alternate-exchange": "amq.fanout"})
+        channel.queue_declare("jobs", durable=True, arguments={"x-max-priority": 3})
+        channel.queue_declare("safe", durable=True, arguments={"x-queue-type": "quorum"})
+        channel.queue_bind("jobs", "x", "a.#", {"k": "v"})
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_what_rabbitmq_exports_is_taken_whole(rabbitmq, own_broker, tmp_path):
+    declare_there(rabbitmq)
+    file = tmp_path / "rabbitmq.json"
+    assert rabbitmq.ctl("export_definitions", str(file)).status == 0
+    broker = own_broker(options=["--http", "127.0.0.1:0", "--definitions", str(file)])
+    api = Api(broker)
+    assert Api(broker, "ann", "secret").get("/whoami") == {"name": "ann", "tags": ["management"]}
+    assert Api(broker, "ann", "wrong")("GET", "/whoami").status == 401
+    assert api.get("/permissions/v1/ann") == {"user": "ann", "vhost": "v1", "configure": "a.*", "write": ".*", "read": ""}
+    assert [(t["write"], t["read"]) for t in api.get("/topic-permissions/v1/ann")] == [("^w", "^r")]
+    assert api.get("/vhost-limits/v1") == [{"vhost": "v1", "value": {"max-queues": 5}}]
+    assert api.get("/user-limits/ann") == [{"user": "ann", "value": {"max-channels": 7}}]
+    jobs = api.get("/queues/v1/jobs")
+    assert (jobs["policy"], jobs["operator_policy"], jobs["arguments"]["x-max-priority"]) == ("p", "o", 3)
+    assert jobs["effective_policy_definition"] == {"max-length": 9, "message-ttl": 60000}
+    assert api.get("/queues/v1/safe")["type"] == "quorum"
+    assert api.get("/exchanges/v1/x")["arguments"] == {"alternate-exchange": "amq.fanout"}
+    (binding,) = api.get("/bindings/v1/e/x/q/jobs")
+    assert (binding["routing_key"], binding["arguments"]) == ("a.#", {"k": "v"})
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_what_is_exported_rabbitmq_takes(rabbitmq, own_broker, tmp_path):
+    api = Api(own_broker(options=["--http", "127.0.0.1:0"]))
+    declare_some_of_all(api)
+    hashed = api.get("/auth/hash_password/known")["ok"]
+    api.put("/users/hashed", {"password_hash": hashed, "tags": "monitoring"})
+    file = tmp_path / "millrace.json"
+    file.write_text(json.dumps(api.get("/definitions")))
+    ended = rabbitmq.ctl("import_definitions", str(file))
+    assert ended.status == 0, ended
+
+    def listed(*words):
+        return json.loads(rabbitmq.ctl(*words, "--formatter", "json").out)
+
+    assert rabbitmq.ctl("authenticate_user", "hashed", "known").status == 0
+    assert rabbitmq.ctl("authenticate_user", "u", "pw").status != 0  # named in the file as without a hash
+    assert {(u["user"], *u["tags"]) for u in listed("list_users")} >= {("u", "management"), ("hashed", "monitoring")}
+    queues = {q["name"]: q for q in listed("list_queues", "-p", "v1", "name", "type", "arguments")}
+    queue = queues["q"]
+    assert queue["type"] == "quorum"
+    assert ["x-max-length", "signedint", 5] in queue["arguments"] or ["x-max-length", "long", 5] in queue["arguments"]
+    assert "x" in [x["name"] for x in listed("list_exchanges", "-p", "v1")]
+    bindings = listed("list_bindings", "-p", "v1", "source_name", "destination_name", "routing_key")
+    assert {"source_name": "x", "destination_name": "q", "routing_key": "k"} in bindings
+    policies = {p["name"]: json.loads(p["definition"]) for p in listed("list_policies", "-p", "v1")}
+    assert policies["p"] == {"max-length": 7}

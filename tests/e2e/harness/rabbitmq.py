@@ -6,9 +6,11 @@ import subprocess
 import time
 from pathlib import Path
 
+from .cli import Ended
 from .process import BrokerProcess
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+CTL = SERVER.with_name("rabbitmqctl")
 PLUGINS = [
     "rabbitmq_consistent_hash_exchange",
     "rabbitmq_random_exchange",
@@ -88,6 +90,11 @@ class RabbitMq(BrokerProcess):
             time.sleep(0.2)
         self.discard()
         raise AssertionError(f"the peer did not start\n{self.log_tail()}")
+
+    def ctl(self, *words):
+        """Its own rabbitmqctl."""
+        command, environment = [str(CTL), *words], self._environment()
+        return Ended(subprocess.run(command, capture_output=True, timeout=120, check=False, env=environment))
 
     def stop(self, seconds=60):
         super().stop(seconds)
