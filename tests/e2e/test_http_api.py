@@ -54,6 +54,15 @@ def test_the_overview_has_all_that_tools_require_even_when_idle(api):
         assert listener["node"] == overview["node"] and listener["port"] > 0 and listener["ip_address"]
 
 
+# Those that rabbitmqadmin 2 refuses to do without.
+MEMORY_OF_NODE = set(
+    "connection_readers connection_writers connection_channels connection_other queue_procs quorum_queue_procs"
+    " stream_queue_procs stream_queue_replica_reader_procs stream_queue_coordinator_procs plugins metadata_store"
+    " other_proc metrics mgmt_db mnesia quorum_ets metadata_store_ets other_ets binary msg_index code atom other_system"
+    " allocated_unused reserved_unallocated".split()
+)
+
+
 def test_a_node_has_all_that_tools_require(api):
     (node,) = api.get("/nodes")
     for key in ("uptime", "run_queue", "processors", "fd_total", "proc_total", "mem_limit", "disk_free_limit"):
@@ -64,7 +73,9 @@ def test_a_node_has_all_that_tools_require(api):
     assert node["rates_mode"] == "basic" and node["enabled_plugins"] == []
     assert node["mem_used"] > 1 << 20 and node["disk_free"] > 0 and node["fd_used"] > 3
     assert api.get("/nodes/" + segment(node["name"]))["name"] == node["name"]
-    assert api.get(f"/nodes/{segment(node['name'])}/memory")["memory"]["total"]["rss"] > 1 << 20
+    memory = api.get(f"/nodes/{segment(node['name'])}/memory")["memory"]
+    assert memory.pop("total")["rss"] > 1 << 20 and memory.pop("strategy") == "rss"
+    assert set(memory) >= MEMORY_OF_NODE and all(isinstance(value, int) for value in memory.values())
     assert api("GET", "/nodes/other@host").status == 404
 
 
@@ -360,6 +371,19 @@ def test_users_and_their_permissions_are_made_used_and_deleted(api, broker, name
     assert not set(other) & {u["name"] for u in api.get("/users")}
     for bad in ({}, {"tags": "", "password": ""}, {"tags": 5}, {"tags": "", "password_hash": "x"}):
         assert api("PUT", "/users/bad", bad).status in ((204, 201) if bad == {"tags": ""} else (400,)), bad
+
+
+def test_a_user_has_all_that_tools_require_and_no_hash(api, broker, name):
+    name = name("user")
+    api.put(f"/users/{name}", {"password": "secret", "tags": "management"})
+    for user in (api.get(f"/users/{name}"), next(one for one in api.get("/users") if one["name"] == name)):
+        assert user == {
+            **{"name": name, "tags": ["management"], "limits": {}},
+            **{"password_hash": "", "hashing_algorithm": "rabbit_password_hashing_sha256"},
+        }
+    assert Api(broker, name, "secret").get("/whoami") == {"name": name, "tags": ["management"]}
+    api.put(f"/users/{name}", {"password_hash": "", "tags": "management"})
+    assert Api(broker, name, "")("GET", "/whoami").status == Api(broker, name, "secret")("GET", "/whoami").status == 401
 
 
 def test_policies_apply_and_are_shown_where_they_do(api, channel, name, declare_queue):

@@ -60,6 +60,31 @@ json::array listener_items(const Api& api) {
   return items;
 }
 
+constexpr std::string_view kErlangMemory[] = {"connection_readers",
+                                              "connection_writers",
+                                              "connection_channels",
+                                              "connection_other",
+                                              "quorum_queue_procs",
+                                              "quorum_queue_dlx_procs",
+                                              "stream_queue_procs",
+                                              "stream_queue_replica_reader_procs",
+                                              "stream_queue_coordinator_procs",
+                                              "plugins",
+                                              "metadata_store",
+                                              "metadata_store_ets",
+                                              "other_proc",
+                                              "metrics",
+                                              "mgmt_db",
+                                              "mnesia",
+                                              "quorum_ets",
+                                              "other_ets",
+                                              "binary",
+                                              "msg_index",
+                                              "code",
+                                              "atom",
+                                              "allocated_unused",
+                                              "reserved_unallocated"};
+
 struct Depth {
   std::uint64_t ready = 0;
   std::uint64_t unacked = 0;
@@ -276,6 +301,8 @@ void show_memory(Api& api, const CallRef& call) {
     total["allocated"] = resident;
     total["erlang"] = 0;
     json::object memory;
+    // What RabbitMQ tells of and there is not: tools want a number for each.
+    for (const std::string_view part : kErlangMemory) memory[part] = 0;
     memory["queue_procs"] = messages;
     memory["other_system"] = resident > messages ? resident - messages : 0;
     memory["strategy"] = "rss";

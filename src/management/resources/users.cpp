@@ -21,10 +21,18 @@ void whoami(Api& api, const CallRef& call) {
   reply(call, json_answer(item));
 }
 
+// Tools want the fields of a hash. What a password is verified by is in no list.
+json::object shown_user(const Api& api, const broker::UserSpec& user) {
+  json::object item = user_item(user, api.model().definitions());
+  item["password_hash"] = "";
+  item["hashing_algorithm"] = "rabbit_password_hashing_sha256";
+  return item;
+}
+
 void list(Api& api, const CallRef& call) {
   std::vector<json::object> items;
   for (const auto& [name, user] : api.model().definitions().users()) {
-    items.push_back(user_item(user, api.model().definitions()));
+    items.push_back(shown_user(api, user));
   }
   reply(call, list_answer(*call, std::move(items)));
 }
@@ -35,7 +43,7 @@ void list_without_permissions(Api& api, const CallRef& call) {
     const auto& all = api.model().definitions().permissions();
     const bool has =
         std::any_of(all.begin(), all.end(), [&name = name](const auto& p) { return p.user == name; });
-    if (!has) items.push_back(user_item(user, api.model().definitions()));
+    if (!has) items.push_back(shown_user(api, user));
   }
   reply(call, list_answer(*call, std::move(items)));
 }
@@ -43,7 +51,7 @@ void list_without_permissions(Api& api, const CallRef& call) {
 void show(Api& api, const CallRef& call) {
   const broker::UserSpec* user = api.model().find_user(call->name("user"));
   if (user == nullptr) return reply(call, nothing_there());
-  reply(call, object_answer(*call, user_item(*user, api.model().definitions())));
+  reply(call, object_answer(*call, shown_user(api, *user)));
 }
 
 // A password is stretched here, on the API's own thread: some 30 ms that nobody else waits for.
@@ -59,7 +67,8 @@ void put(Api& api, const CallRef& call) {
   const auto algorithm = fields.optional_text("hashing_algorithm").value_or("rabbit_password_hashing_sha256");
   const auto password = fields.optional_text("password");
   if (auto bad = fields.error()) return reply(call, refusal(*bad));
-  if (hash) {
+  // As with RabbitMQ an empty one is that of a user without a password.
+  if (hash && !hash->empty()) {
     auto stored = broker::import_rabbitmq_hash(algorithm, *hash);
     if (stored.has_error()) return reply(call, refusal(stored.error()));
     user.password = std::move(*stored);
