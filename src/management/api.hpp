@@ -22,6 +22,7 @@
 #include "management/figures.hpp"
 #include "management/model.hpp"
 #include "management/otlp/span_figures.hpp"
+#include "net/tls_context.hpp"
 #include "runtime/executor.hpp"
 
 namespace millrace::management {
@@ -96,6 +97,7 @@ struct ApiOptions {
   std::string version;
   std::uint64_t memory_limit_bytes = 0;
   std::uint64_t disk_low_water_bytes = 0;
+  std::size_t max_connections = 0;
   std::uint64_t pid = 0;
   std::function<ProcessFigures()> process_figures;
   std::function<otlp::SpanFigures()> span_figures;  // empty: no spans are made
@@ -146,7 +148,12 @@ class Api {
   runtime::Executor& home() noexcept { return home_; }
   Consumers& consumers() noexcept { return consumers_; }
 
+  // What is shown to clients who come over TLS. On the API's thread, once that runs.
+  using Certificates = std::vector<net::TlsContext::Validity>;
+  void show_certificates(Certificates certificates) { certificates_ = std::move(certificates); }
+
   // For resources.
+  const Certificates& certificates() const noexcept { return certificates_; }
   broker::Management& core() const noexcept { return core_; }
   const Model& model() const noexcept { return model_; }
   const ApiOptions& options() const noexcept { return options_; }
@@ -177,6 +184,7 @@ class Api {
   runtime::Timers& timers_;
   ApiOptions options_;
   std::vector<ListeningOn> listeners_;
+  Certificates certificates_;
   std::vector<Route> routes_;
   Model model_;
   std::shared_ptr<Sight> raw_ = std::make_shared<Sight>();

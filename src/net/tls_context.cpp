@@ -60,6 +60,11 @@ std::string subject_of(const X509* certificate) {
   return size > 0 ? std::string(data, static_cast<std::size_t>(size)) : "(no name)";
 }
 
+std::int64_t seconds_of(const ASN1_TIME* time) {
+  std::tm parts{};
+  return ASN1_TIME_to_tm(time, &parts) == 1 ? ::timegm(&parts) : 0;
+}
+
 std::string day_of(const ASN1_TIME* time) {
   std::tm parts{};
   if (ASN1_TIME_to_tm(time, &parts) != 1) return "?";
@@ -148,6 +153,7 @@ result<std::shared_ptr<const TlsContext>> TlsContext::load(const TlsSettings& se
       loaded->warnings_.push_back("key '" + files.key_file + "' may be read by every user of this machine");
     loaded->description_ +=
         (loaded->description_.empty() ? "" : ", ") + subject_of(entry.certificate) + " until " + day_of(end);
+    loaded->certificates_.push_back({files.chain_file, subject_of(entry.certificate), seconds_of(end)});
     loaded->entries_.push_back(std::move(entry));
   }
   return std::shared_ptr<const TlsContext>(loaded);

@@ -6,6 +6,7 @@
 // encryption only; no renegotiation, no compression. Thread: any, once it is loaded.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -47,6 +48,13 @@ class TlsContext {
 
   // What the operator should know though it works: a key that others may read, a certificate that has ended.
   const std::vector<std::string>& warnings() const noexcept { return warnings_; }
+  // In the order of the settings.
+  struct Validity {
+    std::string chain_file;
+    std::string subject;
+    std::int64_t ends_s = 0;  // since 1970
+  };
+  const std::vector<Validity>& certificates() const noexcept { return certificates_; }
   // One line for the log: whose certificates, and until when.
   const std::string& description() const noexcept { return description_; }
 
@@ -65,6 +73,7 @@ class TlsContext {
   std::vector<Entry> entries_;
   std::unique_ptr<bio_method_st, FreeMethod> bio_method_;
   std::vector<std::string> warnings_;
+  std::vector<Validity> certificates_;
   std::string description_;
 };
 

@@ -152,6 +152,7 @@ class RunningProcess final : public Process {
                 {"http/prometheus", &*metric_sockets},
                 {"https/prometheus", &*secure_metric_sockets}});
       http_server_->use_tls(*tls);
+      if (*tls) api_->show_certificates((*tls)->certificates());
     }
     for (BoundSocket& socket : *sockets) add_listener(std::move(socket));
     for (BoundSocket& socket : *secure_sockets) {
@@ -206,7 +207,12 @@ class RunningProcess final : public Process {
         if (listener->uses_tls()) listener->use_tls(context, config_.tls_login_from);
       }
     });
-    if (http_server_) http_loop_.post([this, context = *tls] { http_server_->use_tls(context); });
+    if (http_server_) {
+      http_loop_.post([this, context = *tls] {
+        http_server_->use_tls(context);
+        api_->show_certificates(context->certificates());
+      });
+    }
     log_(LogLevel::info, "certificates are reloaded; connections that are open keep theirs");
   }
 
@@ -289,6 +295,7 @@ class RunningProcess final : public Process {
     options.version = session_options_.version;
     options.memory_limit_bytes = config_.memory_limit_bytes;
     options.disk_low_water_bytes = config_.disk_low_water_bytes;
+    options.max_connections = config_.max_connections;
     options.pid = static_cast<std::uint64_t>(::getpid());
     options.process_figures = [data_dir = config_.data_dir] { return process_figures(data_dir); };
     if (spans_) options.span_figures = [spans = spans_.get()] { return spans->figures(); };

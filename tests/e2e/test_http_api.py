@@ -581,6 +581,10 @@ def test_health_checks(api, broker):
         "virtual-hosts",
         "certificate-expiration/1/months",
         "node-is-quorum-critical",
+        "quorum-queues-without-elected-leaders/all-vhosts/pattern/.*",
+        "quorum-queues-without-elected-leaders/vhost/%2F/pattern/.*",
+        "reached-target-cluster-size",
+        "below-node-connection-limit",
         "is-in-service",
         "ready-to-serve-clients",
     ):
@@ -588,8 +592,18 @@ def test_health_checks(api, broker):
     for check in ("port-listener/1", "protocol-listener/stomp"):
         failed = api("GET", "/health/checks/" + check)
         assert failed.status == 503 and failed.json["status"] == "failed" and failed.json["reason"]
+    assert api("GET", "/health/checks/certificate-expiration/1/fortnights").status == 400
     assert api.get("/healthchecks/node")["status"] == "ok"
     assert api.get("/aliveness-test/%2F") == {"status": "ok"}
+
+
+def test_a_node_that_is_full_says_so(own_broker):
+    broker = own_broker(options=["--http", "127.0.0.1:0", "--max-connections", "1"])
+    api, check = Api(broker), "/health/checks/below-node-connection-limit"
+    assert api.get(check) == {"status": "ok", "limit": 1, "connections": 0}
+    with pika.BlockingConnection(parameters(broker)):
+        full = api("GET", check)
+        assert full.status == 503 and full.json["status"] == "failed" and full.json["connections"] == 1
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)

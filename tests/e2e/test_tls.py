@@ -396,6 +396,22 @@ def test_a_reload_changes_certificates_and_keeps_connections(own_broker, authori
     connection.close()
 
 
+def test_the_health_check_says_which_certificate_ends_soon(own_broker, authority):
+    names = "DNS:localhost,IP:127.0.0.1"
+    shown = authority.vouch("localhost", names, days=20, file="ending")
+    broker = own_broker(options=options(shown))
+    api = Api(broker)
+    assert api.get("/health/checks/certificate-expiration/2/weeks")["status"] == "ok"
+    failed = api("GET", "/health/checks/certificate-expiration/3/weeks")
+    assert failed.status == 503 and failed.json["status"] == "failed"
+    (ending,) = failed.json["expired"]
+    assert ending["certfile"] == str(shown.chain) and 19 < (ending["certfile_expires_on"] - time.time()) / 86400 < 21
+    authority.vouch("localhost", names, days=40, file="ending")
+    reload_and_wait(broker, "certificates are reloaded")
+    wait_until(lambda: api("GET", "/health/checks/certificate-expiration/3/weeks").status == 200)
+    assert api("GET", "/health/checks/certificate-expiration/2/months").status == 503
+
+
 @pytest.mark.parametrize("damage", ["nothing", "not PEM", "another's key"])
 def test_a_reload_that_fails_keeps_what_was_in_use(own_broker, authority, damage):
     shown = authority.vouch("localhost", "DNS:localhost,IP:127.0.0.1", file=f"kept-{damage.split()[0]}")
