@@ -160,6 +160,17 @@ class Management {
   virtual void close_connection(Subject subject, ConnectionId connection, std::string reason,
                                 Done<void> done) = 0;
 
+  // From where on publishers are held back; what is not given stays as it is. Not kept: after a restart the
+  // options count again. Completes when what is free on the disk was looked at by them. For administrators.
+  struct Bounds {
+    std::optional<std::uint64_t> memory_limit_bytes;
+    std::optional<std::uint64_t> disk_low_water_bytes;
+  };
+  virtual void set_bounds(Subject subject, Bounds bounds, Done<void> done) = 0;
+  // Deletes all vhosts, users and parameters with all that is in them, and makes what a new broker begins
+  // with. For administrators.
+  virtual void reset(Subject subject, Done<void> done) = 0;
+
   // Following messages. A trace is its user's and the administrators'; who may not monitor may not follow.
   static constexpr std::size_t kTraces = 16;                  // at once; resource_error beyond
   static constexpr std::size_t kTraceEvents = 10'000;         // kept of each; the oldest go

@@ -104,6 +104,9 @@ struct NodeStatistics {
   std::uint64_t queues_created = 0;
   std::uint64_t queues_deleted = 0;
   std::int64_t message_memory_bytes = 0;
+  // Which bounds are in force; see Management::set_bounds.
+  std::uint64_t memory_limit_bytes = 0;
+  std::uint64_t disk_low_water_bytes = 0;
   bool memory_alarm = false;
   bool disk_alarm = false;
   std::vector<unsigned> busy_permille;  // of each shard

@@ -88,10 +88,10 @@ Answer login_failed(std::string_view reason) {
 std::vector<Route> all_routes() {
   std::vector<Route> all;
   for (const auto routes :
-       {node_routes(), vhost_routes(), user_routes(), permission_routes(), exchange_routes(), queue_routes(),
-        binding_routes(), message_routes(), move_routes(), send_routes(), receive_routes(), policy_routes(),
-        parameter_routes(), definition_routes(), connection_routes(), health_routes(), trace_routes(),
-        log_routes(), task_routes()}) {
+       {node_routes(),    vhost_routes(),   user_routes(),      permission_routes(), exchange_routes(),
+        queue_routes(),   binding_routes(), message_routes(),   move_routes(),       send_routes(),
+        receive_routes(), policy_routes(),  parameter_routes(), definition_routes(), connection_routes(),
+        health_routes(),  trace_routes(),   log_routes(),       task_routes(),       operating_routes()}) {
     all.insert(all.end(), routes.begin(), routes.end());
   }
   return all;
@@ -105,6 +105,14 @@ Api::Api(broker::Management& core, runtime::Executor& home, runtime::Timers& tim
       routes_(all_routes()),
       consumers_(core, timers, options_.random) {
   core_.attach(home, [this](const broker::Management::Changes& changes) { model_.apply(*changes); });
+}
+
+std::vector<ListeningOn> Api::listening() const {
+  std::vector<ListeningOn> all = listeners_;
+  if (!service_.is_on()) {
+    std::erase_if(all, [](const ListeningOn& one) { return one.protocol.starts_with("amqp"); });
+  }
+  return all;
 }
 
 const Route* Api::find_route(Call& call, std::string& allow) {

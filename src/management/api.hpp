@@ -70,6 +70,7 @@ std::span<const Route> health_routes();
 std::span<const Route> trace_routes();
 std::span<const Route> log_routes();
 std::span<const Route> task_routes();
+std::span<const Route> operating_routes();
 // All of these.
 std::vector<Route> all_routes();
 // Not behind "/api".
@@ -82,6 +83,7 @@ struct ProcessFigures {
   std::uint64_t open_files_max = 0;
   std::uint64_t sockets = 0;
   std::uint64_t disk_free_bytes = 0;
+  std::uint64_t memory_total_bytes = 0;  // that it may have: the machine's, or of its control group
 };
 
 struct ListeningOn {
@@ -95,8 +97,6 @@ struct ApiOptions {
   std::string cluster_name;
   std::string product;
   std::string version;
-  std::uint64_t memory_limit_bytes = 0;
-  std::uint64_t disk_low_water_bytes = 0;
   std::size_t max_connections = 0;
   std::uint64_t pid = 0;
   std::function<ProcessFigures()> process_figures;
@@ -111,6 +111,14 @@ struct ApiOptions {
 struct LogControl {
   std::function<broker::LogLevel()> level;
   std::function<void(broker::LogLevel)> set_level;
+};
+
+// Whether clients are served, by anything but this API.
+struct ServiceControl {
+  std::function<bool()> is_on;
+  // `done` on the API's thread. Off: nobody new comes in. Errors: io_error, an address is another's by now,
+  // and the service stays off.
+  std::function<void(bool on, Done<void> done)> turn;
 };
 
 // What was seen last, and before.
@@ -132,6 +140,7 @@ class Api {
 
   void listening_on(std::vector<ListeningOn> listeners) { listeners_ = std::move(listeners); }
   void control_log(LogControl control) { log_ = std::move(control); }
+  void control_service(ServiceControl control) { service_ = std::move(control); }
 
   // Nothing: the body may be read, then handle() is to be called. Otherwise the answer.
   void admit(const CallRef& call, UniqueFunction<void(std::optional<Answer>)> done);
@@ -162,7 +171,10 @@ class Api {
     return given.empty() ? options_.cluster_name : given;
   }
   const std::vector<ListeningOn>& listeners() const noexcept { return listeners_; }
+  // Those of them that answer now.
+  std::vector<ListeningOn> listening() const;
   const LogControl& log() const noexcept { return log_; }
+  const ServiceControl& service() const noexcept { return service_; }
   using Look = UniqueFunction<void(const Figures& figures)>;
   // Calls `look` with figures, or refuses the call. They are at most a second old; with the query fresh=true
   // they are of after the call.
@@ -193,6 +205,7 @@ class Api {
   std::size_t logins_ = 0;
   std::size_t list_bytes_ = 0;
   LogControl log_;
+  ServiceControl service_;
 };
 
 // For resources: runs `work` with a connection of the caller's to the vhost of the path; `then` answers what

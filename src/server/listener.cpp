@@ -116,12 +116,29 @@ void Listener::use_tls(std::shared_ptr<const net::TlsContext> context, net::Logi
 
 void Listener::close() {
   if (!socket_.is_open()) return;
-  pumps_[0]->loop().poller().remove(socket_.get(), *this);
+  look_away();
   socket_.close();
 }
 
+result<void> Listener::listen_again() {
+  if (socket_.is_open()) return {};
+  const auto where = parse_host_port(address_);
+  if (!where) return where.error();
+  auto bound = bind_sockets(*where);
+  if (!bound) return bound.error();
+  socket_ = std::move(bound->front().socket);
+  auto listening = listen();
+  if (!listening) close();
+  return listening;
+}
+
 bool Listener::look_out() {
-  return pumps_[0]->loop().poller().add(socket_.get(), EPOLLIN, *this);
+  if (!looks_out_) looks_out_ = pumps_[0]->loop().poller().add(socket_.get(), EPOLLIN, *this);
+  return looks_out_;
+}
+
+void Listener::look_away() {
+  if (std::exchange(looks_out_, false)) pumps_[0]->loop().poller().remove(socket_.get(), *this);
 }
 
 void Listener::on_ready(std::uint32_t) {
@@ -179,7 +196,7 @@ void Listener::back_off(int error_number) {
                                         std::strerror(error_number) + "; they wait until some have closed");
   }
   // Who waits to be accepted would be reported in each turn.
-  pumps_[0]->loop().poller().remove(socket_.get(), *this);
+  look_away();
   wait_for_room();
 }
 

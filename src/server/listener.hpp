@@ -53,10 +53,13 @@ class Listener final : private runtime::Poller::Handler {
   result<void> listen();
   // On shard 0's thread.
   void close();
+  // After close(), at the same address. Errors: io_error, it is another's by now. On shard 0's thread.
+  result<void> listen_again();
   const std::string& address() const noexcept { return address_; }
 
  private:
   bool look_out();
+  void look_away();
   void on_ready(std::uint32_t events) override;
   void adopt(Descriptor socket, const sockaddr_storage& peer);
   void back_off(int error_number);
@@ -71,6 +74,7 @@ class Listener final : private runtime::Poller::Handler {
   std::shared_ptr<const net::TlsContext> tls_;
   net::LoginFrom login_from_ = net::LoginFrom::common_name;
   Log log_;
+  bool looks_out_ = false;   // is told of those who come
   bool complained_ = false;  // once for each time that it was full
 };
 

@@ -293,8 +293,6 @@ class RunningProcess final : public Process {
     options.cluster_name = session_options_.cluster_name;
     options.product = session_options_.product;
     options.version = session_options_.version;
-    options.memory_limit_bytes = config_.memory_limit_bytes;
-    options.disk_low_water_bytes = config_.disk_low_water_bytes;
     options.max_connections = config_.max_connections;
     options.pid = static_cast<std::uint64_t>(::getpid());
     options.process_figures = [data_dir = config_.data_dir] { return process_figures(data_dir); };
@@ -310,6 +308,8 @@ class RunningProcess final : public Process {
                          log_(LogLevel::error,
                               "log level set to " + std::string(name_of(level)));  // said at every level
                        }});
+    api_->control_service({[this] { return is_serving_.load(std::memory_order_relaxed); },
+                           [this](bool on, broker::Done<void> done) { turn_service(on, std::move(done)); }});
     std::vector<management::ListeningOn> listeners;
     for (const auto& [protocol, sockets] : all_sockets) {
       for (const BoundSocket& socket : *sockets) {
@@ -427,9 +427,34 @@ class RunningProcess final : public Process {
     return listening.get_future().get();
   }
 
+  // From the API's thread, on which `done` runs.
+  void turn_service(bool on, broker::Done<void> done) {
+    loops_[0]->post([this, on, done = std::move(done)]() mutable {
+      auto outcome = on ? open_listeners_again() : result<void>();
+      if (!on || !outcome) {
+        for (const auto& listener : listeners_) listener->close();
+      }
+      const bool serves = on && outcome.has_value();
+      if (is_serving_.exchange(serves) != serves) {
+        log_(LogLevel::warning,
+             serves ? "clients are served again" : "clients are served no more, by request");
+      }
+      http_loop_.post(
+          [outcome = std::move(outcome), done = std::move(done)]() mutable { done(std::move(outcome)); });
+    });
+  }
+
+  result<void> open_listeners_again() {
+    for (const auto& listener : listeners_) {
+      if (auto listening = listener->listen_again(); !listening) return listening;
+    }
+    return {};
+  }
+
   // In the order of making; the end goes backwards.
   Config config_;
   std::atomic<LogLevel> log_level_;  // may change while it runs
+  std::atomic<bool> is_serving_{true};
   LogFunction log_;
   amqp091::SessionOptions session_options_;
   runtime::SystemClock clock_;

@@ -5,7 +5,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
+#include <string>
 
 namespace millrace::server {
 namespace {
@@ -26,12 +28,32 @@ std::uint64_t open_files() {
   return count > 3 ? count - 3 : 0;  // ".", ".." and the folder itself
 }
 
+// Of the control group that the process is in, if it has a limit (cgroup v2).
+std::uint64_t memory_of_group() {
+  std::ifstream groups("/proc/self/cgroup");
+  constexpr std::string_view kUnified = "0::";
+  std::uint64_t most = UINT64_MAX;
+  for (std::string line; std::getline(groups, line);) {
+    if (!line.starts_with(kUnified)) continue;
+    std::uint64_t bytes = 0;
+    if (std::ifstream("/sys/fs/cgroup" + line.substr(kUnified.size()) + "/memory.max") >> bytes) most = bytes;
+  }
+  return most;
+}
+
+std::uint64_t memory_total_bytes() {
+  const auto machine = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+                       static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return std::min(machine, memory_of_group());
+}
+
 }  // namespace
 
 management::ProcessFigures process_figures(const std::string& data_dir) {
   management::ProcessFigures figures;
   figures.resident_bytes = resident_bytes();
   figures.open_files = open_files();
+  figures.memory_total_bytes = memory_total_bytes();
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) figures.open_files_max = limit.rlim_cur;
   struct statvfs disk {};

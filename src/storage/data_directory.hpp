@@ -49,6 +49,8 @@ class DiskGuard {
 
   static result<std::unique_ptr<DiskGuard>> open(runtime::FileSystem& files, Options options);
   virtual ~DiskGuard() = default;
+  // As Options::low_water_bytes and clear_bytes, from the next check on. Not while one is made.
+  virtual void set_bounds(std::uint64_t low_water_bytes, std::uint64_t clear_bytes) = 0;
   virtual State check() = 0;
   virtual std::uint64_t free_bytes() const noexcept = 0;  // as of the last check
 };

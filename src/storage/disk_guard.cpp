@@ -25,6 +25,11 @@ class ReservingDiskGuard final : public DiskGuard {
     return {};
   }
 
+  void set_bounds(std::uint64_t low_water_bytes, std::uint64_t clear_bytes) override {
+    options_.low_water_bytes = low_water_bytes;
+    options_.clear_bytes = clear_bytes;
+  }
+
   State check() override {
     if (!measure()) return state_;
     if (state_ == State::normal && free_ < options_.low_water_bytes) {
@@ -76,7 +81,7 @@ class ReservingDiskGuard final : public DiskGuard {
   }
 
   runtime::FileSystem& files_;
-  const Options options_;
+  Options options_;
   const std::string path_;
   State state_ = State::normal;
   bool reserved_ = false;

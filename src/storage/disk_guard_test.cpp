@@ -57,6 +57,20 @@ TEST_F(DiskGuards, give_the_reserve_up_at_the_alarm_and_take_it_again_at_its_end
   EXPECT_EQ(guard->check(), State::normal);
 }
 
+TEST_F(DiskGuards, take_other_bounds_while_they_watch) {
+  auto guard = open();
+  leave_free(250);
+  EXPECT_EQ(guard->check(), State::normal);
+  guard->set_bounds(260, 300);
+  EXPECT_EQ(guard->check(), State::alarm);
+  EXPECT_FALSE(disk.holds("reserve"));
+  leave_free(350);
+  EXPECT_EQ(guard->check(), State::alarm);
+  guard->set_bounds(200, 250);
+  EXPECT_EQ(guard->check(), State::normal);
+  EXPECT_TRUE(reserved());
+}
+
 TEST_F(DiskGuards, opening_on_a_full_disk_is_an_alarm_and_no_error) {
   leave_free(50);
   auto guard = open();

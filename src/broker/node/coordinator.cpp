@@ -71,6 +71,20 @@ bool Coordinator::is_fresh() const {
                      [](const auto& user) { return user.first == "guest"; });
 }
 
+std::vector<Change> Coordinator::changes_to_reset() const {
+  std::vector<Change> changes;
+  for (const auto& [name, vhost] : definitions_.vhosts()) changes.push_back(DeleteVhost{name});
+  for (const auto& [name, user] : definitions_.users()) changes.push_back(DeleteUser{name});
+  for (const ParameterSpec& parameter : definitions_.parameters()) {
+    const bool is_global = parameter.vhost.empty();  // others go with their vhosts
+    if (is_global) changes.push_back(DeleteParameter{"", parameter.component, parameter.name});
+  }
+  std::vector<Change> first = first_definitions();
+  first.pop_back();  // ids go on from where they are
+  std::move(first.begin(), first.end(), std::back_inserter(changes));
+  return changes;
+}
+
 void Coordinator::bring_up_to_date() {
   auto changes = std::make_shared<const std::vector<Change>>(definitions_.snapshot());
   for (Shard* shard : shared_.shards) {

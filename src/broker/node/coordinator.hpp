@@ -67,6 +67,8 @@ class Coordinator {
   // cut short in the middle of writing it down.
   std::vector<Change> first_definitions() const;
   bool is_fresh() const;
+  // Deletes what there is and makes first_definitions() of it again.
+  std::vector<Change> changes_to_reset() const;
   // Before the loops run: applies without asking anybody.
   void bring_up_to_date();
 

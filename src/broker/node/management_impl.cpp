@@ -12,7 +12,8 @@
 
 namespace millrace::broker {
 
-ManagementImpl::ManagementImpl(NodeShared& shared) : shared_(shared) {}
+ManagementImpl::ManagementImpl(NodeShared& shared, std::function<void(Task)> look_at_disk)
+    : shared_(shared), look_at_disk_(std::move(look_at_disk)) {}
 ManagementImpl::~ManagementImpl() = default;
 
 void ManagementImpl::on_shard0(Task task) {
@@ -106,6 +107,31 @@ void ManagementImpl::change_slice(const std::shared_ptr<Changing>& changing) {
   });
 }
 
+void ManagementImpl::set_bounds(Subject subject, Bounds bounds, Done<void> done) {
+  on_shard0([this, subject = std::move(subject), bounds, done = at_home(std::move(done))]() mutable {
+    if (auto ok = authorize_role(subject, ManagementRole::administrator); ok.has_error()) return done(ok);
+    const auto set = [&](std::string_view name, const std::optional<std::uint64_t>& given,
+                         std::atomic<std::uint64_t>& bound) {
+      if (!given) return;
+      bound = *given;
+      shared_.options.log(LogLevel::info, std::string(name) + " is " + std::to_string(*given) +
+                                              " bytes until the next start, by '" + subject.user + "'");
+    };
+    set("memory-limit", bounds.memory_limit_bytes, shared_.memory_limit_bytes);
+    set("disk-low-water", bounds.disk_low_water_bytes, shared_.disk_low_water_bytes);
+    look_at_disk_([done = std::move(done)]() mutable { done({}); });
+  });
+}
+
+void ManagementImpl::reset(Subject subject, Done<void> done) {
+  on_shard0([this, subject = std::move(subject), done = at_home(std::move(done))]() mutable {
+    if (auto ok = authorize_role(subject, ManagementRole::administrator); ok.has_error()) return done(ok);
+    shared_.options.log(LogLevel::warning, "everything is deleted, by '" + subject.user + "'");
+    const Coordinator::AskedBy asked(*shared_.coordinator, subject);
+    shared_.coordinator->import(shared_.coordinator->changes_to_reset(), std::move(done));
+  });
+}
+
 // Statistics: put together where they are asked for, so that shards do no more than look at what is theirs.
 
 void ManagementImpl::statistics(Age age, Done<std::shared_ptr<const NodeStatistics>> done) {
@@ -192,6 +218,8 @@ void ManagementImpl::add(ShardStatistics&& found) {
 void ManagementImpl::finish_survey() {
   making_->message_memory_bytes = shared_.memory_bytes.load(std::memory_order_relaxed);
   making_->longest_look = longest_look_;
+  making_->memory_limit_bytes = shared_.memory_limit_bytes.load(std::memory_order_relaxed);
+  making_->disk_low_water_bytes = shared_.disk_low_water_bytes.load(std::memory_order_relaxed);
   making_->memory_alarm = shared_.memory_alarm.load(std::memory_order_relaxed);
   last_ = std::move(making_);
   making_ = nullptr;

@@ -21,7 +21,8 @@ namespace millrace::broker {
 
 class ManagementImpl final : public Management {
  public:
-  explicit ManagementImpl(NodeShared& shared);
+  // `look_at_disk` finds out how much is free, judges it by the bounds, and calls `then`.
+  ManagementImpl(NodeShared& shared, std::function<void(Task then)> look_at_disk);
   ~ManagementImpl() override;
 
   void attach(runtime::Executor& home, ChangeListener listener) override;
@@ -39,6 +40,8 @@ class ManagementImpl final : public Management {
             Done<MoveOutcome> done) override;
   void close_connection(Subject subject, ConnectionId connection, std::string reason,
                         Done<void> done) override;
+  void set_bounds(Subject subject, Bounds bounds, Done<void> done) override;
+  void reset(Subject subject, Done<void> done) override;
   SubscriptionId subscribe(Subject subject, std::string vhost, ConnectionInfo info, Subscribe request,
                            Subscriber subscriber) override;
   void settle(SubscriptionId subscription, std::vector<std::uint64_t> seqs, Settlement how) override;
@@ -118,6 +121,7 @@ class ManagementImpl final : public Management {
   Connection* connection_of(std::uint64_t visit_id);
 
   NodeShared& shared_;
+  const std::function<void(Task)> look_at_disk_;
   runtime::Executor* home_ = nullptr;
   bool disk_alarm_ = false;
 

@@ -14,6 +14,13 @@ namespace {
 
 // How often the free space on disk is looked at.
 constexpr runtime::Milliseconds kDiskCheckInterval{2000};
+// A memory limit below this has no room for what a single connection sends: its alarm is in force whatever is
+// used.
+constexpr std::int64_t kLeastMemoryLimit = 64 << 10;
+
+std::uint64_t clear_above(std::uint64_t low_water_bytes) {
+  return low_water_bytes + low_water_bytes / 2;
+}
 
 // Predeclared ones that the version which made the directory did not have yet.
 std::vector<Change> missing_exchanges(const Definitions& definitions) {
@@ -34,6 +41,8 @@ class NodeImpl final : public Node {
     shared_.options = std::move(options);
     shared_.incarnation = incarnation;
     shared_.helper = &helper;
+    shared_.memory_limit_bytes = shared_.options.memory_limit_bytes;
+    shared_.disk_low_water_bytes = shared_.options.disk_low_water_bytes;
     shared_.options.random(shared_.unknown_users_key);
     shared_.shards.resize(shards.size());
   }
@@ -51,7 +60,8 @@ class NodeImpl final : public Node {
     settle_what_arrived();
     coordinator_ = std::make_unique<Coordinator>(shared_, std::move(definitions));
     shared_.coordinator = coordinator_.get();
-    management_ = std::make_unique<ManagementImpl>(shared_);
+    management_ =
+        std::make_unique<ManagementImpl>(shared_, [this](Task then) { look_at_disk(std::move(then)); });
     if (shared_.options.spans) management_->tell_spans();
     coordinator_->bring_up_to_date();
     for (auto& shard : shards_) shard->finish_recovery(recovery_);
@@ -65,7 +75,7 @@ class NodeImpl final : public Node {
     guard.directory = directory.path();
     guard.reserve_bytes = shared_.options.disk_reserve_bytes;
     guard.low_water_bytes = shared_.options.disk_low_water_bytes;
-    guard.clear_bytes = guard.low_water_bytes + guard.low_water_bytes / 2;
+    guard.clear_bytes = clear_above(guard.low_water_bytes);
     auto opened = storage::DiskGuard::open(runtimes_[0].files, guard);
     if (opened.has_error()) return opened.error();
     guard_ = std::move(*opened);
@@ -177,29 +187,41 @@ class NodeImpl final : public Node {
 
   void watch_disk() {
     if (shared_.stopping.load()) return;
+    look_at_disk([this] { runtimes_[0].timers.start(kDiskCheckInterval, [this] { watch_disk(); }); });
+  }
+
+  // On shard 0.
+  void look_at_disk(Task then) {
     auto low = std::make_shared<bool>(false);
-    shared_.helper->submit([this, low] { *low = guard_->check() == storage::DiskGuard::State::alarm; },
-                           [this, low] {
-                             if (*low != disk_alarm_) {
-                               disk_alarm_ = *low;
-                               management_->set_disk_alarm(*low);
-                               shared_.options.log(
-                                   *low ? LogLevel::warning : LogLevel::info,
-                                   *low ? "disk space is low: publishers are blocked until there is more"
-                                        : "disk space is sufficient again: publishers go on");
-                               tell_alarms();
-                               announce_alarm(*shards_[0], alarm_event(*low), "disk");
-                             }
-                             runtimes_[0].timers.start(kDiskCheckInterval, [this] { watch_disk(); });
-                           });
+    shared_.helper->submit(
+        [this, low] {
+          const std::uint64_t low_water = shared_.disk_low_water_bytes.load();
+          guard_->set_bounds(low_water, clear_above(low_water));
+          *low = guard_->check() == storage::DiskGuard::State::alarm;
+        },
+        [this, low, then = std::move(then)]() mutable {
+          set_disk_alarm(*low);
+          then();
+        });
+  }
+
+  void set_disk_alarm(bool low) {
+    if (low == disk_alarm_) return;
+    disk_alarm_ = low;
+    management_->set_disk_alarm(low);
+    shared_.options.log(low ? LogLevel::warning : LogLevel::info,
+                        low ? "disk space is low: publishers are blocked until there is more"
+                            : "disk space is sufficient again: publishers go on");
+    tell_alarms();
+    announce_alarm(*shards_[0], alarm_event(low), "disk");
   }
 
   // On any shard; the flag's change is told once.
   void watch_memory() {
-    const auto limit = static_cast<std::int64_t>(shared_.options.memory_limit_bytes);
+    const auto limit = static_cast<std::int64_t>(shared_.memory_limit_bytes.load(std::memory_order_relaxed));
     const std::int64_t used = shared_.memory_bytes.load(std::memory_order_relaxed);
     const bool alarm = shared_.memory_alarm.load(std::memory_order_relaxed);
-    const bool now = alarm ? used > limit - limit / 8 : used > limit;
+    const bool now = limit < kLeastMemoryLimit || (alarm ? used > limit - limit / 8 : used > limit);
     if (now == alarm) return;
     bool expected = alarm;
     if (!shared_.memory_alarm.compare_exchange_strong(expected, now)) return;

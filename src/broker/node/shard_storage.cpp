@@ -367,8 +367,8 @@ void Shard::retry_later() {
 }
 
 std::int64_t Shard::resident_share() const noexcept {
-  const NodeOptions& options = shared_.options;
-  return static_cast<std::int64_t>(std::min(options.memory_limit_bytes / 2, options.resident_bytes) /
+  const std::uint64_t limit = shared_.memory_limit_bytes.load(std::memory_order_relaxed);
+  return static_cast<std::int64_t>(std::min(limit / 2, shared_.options.resident_bytes) /
                                    shared_.shards.size());
 }
 

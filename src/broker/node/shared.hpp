@@ -28,6 +28,9 @@ struct NodeShared {
   UseCounts uses;
   std::atomic<std::int64_t> memory_bytes{0};  // of messages, in all shards
   std::atomic<bool> memory_alarm{false};
+  // As in the options at first; see Management::set_bounds.
+  std::atomic<std::uint64_t> memory_limit_bytes{0};
+  std::atomic<std::uint64_t> disk_low_water_bytes{0};
   std::atomic<bool> stopping{false};
 };
 

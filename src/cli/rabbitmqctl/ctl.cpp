@@ -91,7 +91,7 @@ std::string csv_cell(const json::value& value) {
 }
 
 const Command* find_command(std::string_view name) {
-  for (const auto commands : {list_commands(), access_commands(), node_commands()}) {
+  for (const auto commands : {list_commands(), access_commands(), node_commands(), operating_commands()}) {
     for (const Command& command : commands) {
       if (command.name == name) return &command;
     }
@@ -103,7 +103,7 @@ std::string help_text() {
   std::string text =
       "Usage\n\nrabbitmqctl [--quiet] [--vhost <vhost>] [--formatter <table | json | csv>] <command> "
       "[<command options>]\n\nThis is Millrace. Available commands:\n\n";
-  for (const auto commands : {access_commands(), list_commands(), node_commands()}) {
+  for (const auto commands : {access_commands(), list_commands(), node_commands(), operating_commands()}) {
     for (const Command& command : commands) {
       text += "   " + std::string(command.name) + (command.usage.empty() ? "" : " ") +
               std::string(command.usage) + "\n";

@@ -75,6 +75,7 @@ constexpr std::size_t kAnyNumber = 1000;
 std::span<const Command> list_commands();
 std::span<const Command> access_commands();
 std::span<const Command> node_commands();
+std::span<const Command> operating_commands();
 // What there is in RabbitMQ and not here: name, and one line that says what to do.
 struct NotOffered {
   std::string_view name;

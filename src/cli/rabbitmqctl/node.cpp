@@ -6,6 +6,7 @@
 
 #include "cli/definitions_file.hpp"
 #include "cli/listing.hpp"
+#include "cli/rabbitmqctl/connections.hpp"
 #include "cli/rabbitmqctl/ctl.hpp"
 #include "cli/stop.hpp"
 #include "cli/terminal.hpp"
@@ -92,7 +93,8 @@ int status(Ctl& ctl) {
   }
   print("Runtime\n\nOS PID: " + text_in(node, "os_pid") + "\nOS: Linux\nUptime (seconds): " +
         std::to_string(static_cast<std::uint64_t>(number_in(node, "uptime")) / 1000) +
-        "\nIs under maintenance?: false\nRabbitMQ version: " + text_in(overview, "rabbitmq_version") +
+        "\nIs under maintenance?: " + (is_on("being_drained") ? "true" : "false") +
+        "\nRabbitMQ version: " + text_in(overview, "rabbitmq_version") +
         "\nNode name: " + printable(text_in(overview, "node")) + "\n\nAlarms\n\n" +
         (alarms.empty() ? "(none)\n" : alarms) + "\nMemory\n\nTotal memory used: " + giga("mem_used") +
         "\nCalculation strategy: rss\nMemory high watermark: " + giga("mem_limit") +
@@ -109,28 +111,7 @@ int version(Ctl& ctl) {
   return 0;
 }
 
-// The broker that answers runs; there is no other way for it to be there.
-int start_app(Ctl& ctl) {
-  const json::value overview = ctl.api().get(api_path({"overview"}));
-  ctl.banner("Starting node " + text_in(overview, "node") + " ...");
-  return 0;
-}
-
 // -- connections
-
-std::uint64_t close_those_at(Ctl& ctl, const std::string& path, const std::string& reason) {
-  const json::value connections = ctl.api().get(path);
-  std::uint64_t closed = 0;
-  for (const json::value& connection : connections.as_array()) {
-    try {
-      ctl.api().remove(api_path({"connections", text_in(connection, "name")}), reason);
-      ++closed;
-    } catch (const Stop& stop) {
-      if (stop.http_status() != 404) throw;
-    }
-  }
-  return closed;
-}
 
 int close_connection(Ctl& ctl) {
   ctl.banner("Closing connection " + ctl.word(0) + ", reason: " + ctl.word(1) + "...");
@@ -213,7 +194,6 @@ constexpr Command kCommands[] = {
     {"status", "", 0, 0, status},
     {"ping", "", 0, 0, ping},
     {"await_startup", "[--timeout <seconds>]", 0, 0, await_startup},
-    {"start_app", "", 0, 0, start_app},
     {"version", "", 0, 0, version},
     {"set_log_level", "<log_level>", 1, 1, set_log_level},
     {"trace_on", "[--vhost <vhost>]", 0, 0, [](Ctl& ctl) { return trace(ctl, true); }},
@@ -229,11 +209,6 @@ constexpr Command kCommands[] = {
 
 constexpr std::string_view kOneNode = "there is one node";
 constexpr NotOffered kNotOfferedHere[] = {
-    {"stop_app", "stop the whole process with SIGTERM"},
-    {"reset", "stop the process and remove its data directory"},
-    {"force_reset", "stop the process and remove its data directory"},
-    {"set_vm_memory_high_watermark", "the limit is an option of 'millrace serve' and takes a restart"},
-    {"set_disk_free_limit", "the limit is an option of 'millrace serve' and takes a restart"},
     {"rotate_logs", "logs go to standard error; whoever keeps them rotates them"},
     {"stop", "stop the process with SIGTERM"},
     {"shutdown", "stop the process with SIGTERM"},
@@ -245,6 +220,20 @@ constexpr NotOffered kNotOfferedHere[] = {
 };
 
 }  // namespace
+
+std::uint64_t close_those_at(Ctl& ctl, const std::string& path, const std::string& reason) {
+  const json::value connections = ctl.api().get(path);
+  std::uint64_t closed = 0;
+  for (const json::value& connection : connections.as_array()) {
+    try {
+      ctl.api().remove(api_path({"connections", text_in(connection, "name")}), reason);
+      ++closed;
+    } catch (const Stop& stop) {
+      if (stop.http_status() != 404) throw;
+    }
+  }
+  return closed;
+}
 
 std::span<const Command> node_commands() {
   return kCommands;

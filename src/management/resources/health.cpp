@@ -49,11 +49,16 @@ void check_alarms(Api& api, const CallRef& call) {
   });
 }
 
+void check_service(Api& api, const CallRef& call) {
+  if (api.service().is_on()) return reply(call, fine());
+  reply(call, failed("clients are not served: the service is turned off"));
+}
+
 void check_port(Api& api, const CallRef& call) {
   const auto port = whole_number<std::uint16_t>(call->name("port"));
   if (!port) return reply(call, refusal(400, "bad_request", "Invalid port"));
   json::array ports;
-  for (const ListeningOn& listener : api.listeners()) {
+  for (const ListeningOn& listener : api.listening()) {
     if (listener.port == port) {
       json::object body;
       body["status"] = "ok";
@@ -74,7 +79,7 @@ void check_protocol(Api& api, const CallRef& call) {
   const std::string_view name =
       wanted == "amqp091" || wanted == "amqp0.9.1" ? "amqp" : std::string_view(wanted);
   json::array protocols;
-  for (const ListeningOn& listener : api.listeners()) {
+  for (const ListeningOn& listener : api.listening()) {
     if (listener.protocol == name) {
       json::object body;
       body["status"] = "ok";
@@ -149,8 +154,8 @@ constexpr Route kRoutes[] = {
      Door::vhost_to_look, check_nothing},
     {"GET", "/health/checks/reached-target-cluster-size", Door::anybody, check_nothing},
     {"GET", "/health/checks/node-is-quorum-critical", Door::anybody, check_nothing},
-    {"GET", "/health/checks/is-in-service", Door::anybody, check_nothing},
-    {"GET", "/health/checks/ready-to-serve-clients", Door::anybody, check_nothing},
+    {"GET", "/health/checks/is-in-service", Door::anybody, check_service},
+    {"GET", "/health/checks/ready-to-serve-clients", Door::anybody, check_service},
     {"GET", "/health/checks/below-node-connection-limit", Door::anybody, check_room},
     {"GET", "/health/checks/metadata-store/initialized", Door::anybody, check_nothing},
     {"GET", "/health/checks/metadata-store/initialized/with-data", Door::anybody, check_nothing},

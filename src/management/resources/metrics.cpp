@@ -112,10 +112,10 @@ void put_node(Writer& out, const Api& api, const NodeStatistics& now) {
   out.gauge("rabbitmq_process_open_tcp_sockets", "Open connections", now.connections.size());
   out.gauge("rabbitmq_process_resident_memory_bytes", "Memory in use", process.resident_bytes);
   out.gauge("rabbitmq_resident_memory_limit_bytes", "Memory in use from which publishers are held back",
-            options.memory_limit_bytes);
+            now.memory_limit_bytes);
   out.gauge("rabbitmq_disk_space_available_bytes", "Room on the disk", process.disk_free_bytes);
   out.gauge("rabbitmq_disk_space_available_limit_bytes",
-            "Room on the disk below which publishers are held back", options.disk_low_water_bytes);
+            "Room on the disk below which publishers are held back", now.disk_low_water_bytes);
   out.gauge("rabbitmq_erlang_uptime_seconds", "Since the start",
             static_cast<std::uint64_t>((options.wall_ms() - options.started_ms) / 1000));
   out.gauge("rabbitmq_alarms_memory_used_watermark", "1 while memory is short", now.memory_alarm ? 1 : 0);

@@ -48,7 +48,7 @@ json::array exchange_types() {
 
 json::array listener_items(const Api& api) {
   json::array items;
-  for (const ListeningOn& listener : api.listeners()) {
+  for (const ListeningOn& listener : api.listening()) {
     json::object item;
     item["node"] = api.options().node_name;
     item["protocol"] = listener.protocol;
@@ -232,7 +232,7 @@ json::object node_item(const Api& api, const Figures& figures) {
   json::object item;
   item["applications"] = json::array();
   item["auth_mechanisms"] = json::array();
-  item["being_drained"] = false;
+  item["being_drained"] = !api.service().is_on();
   item["cluster_links"] = json::array();
   item["config_files"] = json::array();
   item["contexts"] = json::array();
@@ -240,7 +240,7 @@ json::object node_item(const Api& api, const Figures& figures) {
   item["disk_free"] = process.disk_free_bytes;
   item["disk_free_alarm"] = figures.now->disk_alarm;
   item["disk_free_details"] = rate_details(0);
-  item["disk_free_limit"] = options.disk_low_water_bytes;
+  item["disk_free_limit"] = figures.now->disk_low_water_bytes;
   item["enabled_plugins"] = json::array();
   item["exchange_types"] = exchange_types();
   item["fd_total"] = process.open_files_max;
@@ -251,7 +251,7 @@ json::object node_item(const Api& api, const Figures& figures) {
   item["longest_look_us"] = figures.now->longest_look.count() / 1000;
   item["mem_alarm"] = figures.now->memory_alarm;
   item["mem_calculation_strategy"] = "rss";
-  item["mem_limit"] = options.memory_limit_bytes;
+  item["mem_limit"] = figures.now->memory_limit_bytes;
   item["mem_used"] = process.resident_bytes;
   item["mem_used_details"] = rate_details(0);
   item["metrics_gc_queue_length"] = json::object();
