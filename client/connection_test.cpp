@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <condition_variable>
 #include <future>
 #include <mutex>
@@ -109,6 +111,26 @@ TEST_F(Connecting, gives_up_at_once_when_the_login_is_refused) {
   EXPECT_FALSE(events.has(EventKind::connect_failed)) << "no other attempt follows";
   EXPECT_EQ(kind_thrown([&] { client.publish("q", "x"); }), ErrorKind::refused_login);
   EXPECT_FALSE(peer.connects_within(30));
+}
+
+TEST_F(Connecting, says_in_time_why_there_is_no_connection) {
+  options.servers = {"amqp://127.0.0.1:1"};
+  options.operation_timeout = std::chrono::milliseconds(200);
+  Client client(options);
+  std::string text;
+  EXPECT_EQ(kind_thrown([&] { client.connect(); }, &text), ErrorKind::not_connected);
+  EXPECT_NE(text.find("connection refused"), std::string::npos) << text;
+}
+
+TEST_F(Connecting, waiting_for_a_connection_can_be_cancelled) {
+  options.servers = {"amqp://127.0.0.1:1"};
+  Client client(options);
+  boost::asio::cancellation_signal stop;
+  std::promise<ErrorKind> told;
+  client.async_connect(boost::asio::bind_cancellation_slot(
+      stop.slot(), [&](const Failure& failure) { told.set_value(failure.kind()); }));
+  stop.emit(boost::asio::cancellation_type::terminal);
+  EXPECT_EQ(told.get_future().get(), ErrorKind::cancelled);
 }
 
 TEST_F(Connecting, takes_a_closed_socket_in_the_login_for_a_refusal) {

@@ -1,11 +1,13 @@
 #include "client/src/core.hpp"
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <charconv>
+#include <iterator>
 #include <random>
 
 #include "base/hex.hpp"
@@ -198,7 +200,7 @@ void Core::ready() {
   for (const std::uint16_t number : consumer_numbers()) consumers_.at(number)->open();
   link_->flush();
   emit(EventKind::connected, link_->server().product + " " + link_->server().version);
-  for (auto& waiter : std::exchange(connect_waiters_, {})) waiter(nullptr, this);
+  for (ConnectWaiter& waiter : std::exchange(connect_waiters_, {})) waiter.done(nullptr, this);
 }
 
 void Core::give_up(const std::exception_ptr& why) {
@@ -340,10 +342,26 @@ void Core::lose_link(const std::exception_ptr& why) {
 // -- Operations
 // -------------------------------------------------------------------------------------------------------
 
-void Core::connect(detail::Completion<> done) {
-  if (over_) return done(over_, this);
-  if (ready_) return done(nullptr, this);
-  connect_waiters_.push_back(std::move(done));
+void Core::connect(ConnectWaiter waiter) {
+  if (over_) return waiter.done(over_, this);
+  if (ready_) return waiter.done(nullptr, this);
+  connect_waiters_.push_back(std::move(waiter));
+  watch_deadlines();
+}
+
+void Core::cancel_connect(std::uint64_t id) {
+  end_connects([id](const ConnectWaiter& waiter) { return waiter.id == id; },
+               make_failure(ErrorKind::cancelled, "waiting for a connection was cancelled"));
+}
+
+void Core::end_connects(const std::function<bool(const ConnectWaiter&)>& which,
+                        const std::exception_ptr& why) {
+  const auto ended = std::stable_partition(connect_waiters_.begin(), connect_waiters_.end(),
+                                           [&](const ConnectWaiter& waiter) { return !which(waiter); });
+  std::vector<ConnectWaiter> told(std::make_move_iterator(ended),
+                                  std::make_move_iterator(connect_waiters_.end()));
+  connect_waiters_.erase(ended, connect_waiters_.end());
+  for (ConnectWaiter& waiter : told) waiter.done(why, this);
 }
 
 void Core::call(Call call) {
@@ -503,7 +521,7 @@ void Core::shut_down(const std::exception_ptr& why) {
   deadline_timer_.cancel();
   close_timer_.cancel();
   inbox_.stop();
-  for (auto& waiter : std::exchange(connect_waiters_, {})) waiter(why, this);
+  for (ConnectWaiter& waiter : std::exchange(connect_waiters_, {})) waiter.done(why, this);
   for (auto& waiter : std::exchange(close_waiters_, {})) waiter(nullptr, this);
   flush_finished();
 }
@@ -533,6 +551,9 @@ void Core::expire() {
   gets_.expire(now, state);
   publisher_.expire(now, state);
   requester_.expire(now, state);
+  end_connects([now](const ConnectWaiter& waiter) { return waiter.deadline <= now; },
+               link_ ? make_failure(ErrorKind::timed_out, "the connection was not ready in time")
+                     : make_failure(ErrorKind::not_connected, state));
   bool starting = false;
   for (const std::uint16_t number : consumer_numbers()) {
     consumers_.at(number)->expire(now, state);
@@ -541,7 +562,7 @@ void Core::expire() {
   }
   if (closing_down_) finish_close();
   flush_finished();
-  if (!idle() || starting) watch_deadlines();
+  if (!idle() || starting || !connect_waiters_.empty()) watch_deadlines();
 }
 
 // -- What other threads ask for

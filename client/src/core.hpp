@@ -11,6 +11,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -39,6 +40,13 @@ struct ServerInfo {
   std::string product;
   std::string version;
   bool millrace = false;
+};
+
+// Somebody who waits for a connection.
+struct ConnectWaiter {
+  std::uint64_t id = 0;
+  Clock::time_point deadline;
+  detail::Completion<> done;
 };
 
 class Core final : public std::enable_shared_from_this<Core>,
@@ -72,7 +80,7 @@ class Core final : public std::enable_shared_from_this<Core>,
 
   // -- operations, I/O thread
   // ----------------------------------------------------------------------------------------
-  void connect(detail::Completion<> done);
+  void connect(ConnectWaiter waiter);
   void close(detail::Completion<> done);
   void call(Call call);
   void get(Call call);
@@ -81,6 +89,7 @@ class Core final : public std::enable_shared_from_this<Core>,
                detail::Completion<Consumer> done);
   void stop_consumer(std::uint16_t channel, const Mailbox* mailbox);
   void cancel_call(std::uint64_t id);
+  void cancel_connect(std::uint64_t id);
   void cancel_publish(std::uint64_t id) { publisher_.cancel(id); }
   void cancel_request(std::uint64_t id) { requester_.cancel(id); }
   // Ends everything at once; nothing is sent any more.
@@ -128,6 +137,7 @@ class Core final : public std::enable_shared_from_this<Core>,
   void settle_all(const std::vector<Settlement>& settlements);
   void wake();  // any thread
   void flush_finished();
+  void end_connects(const std::function<bool(const ConnectWaiter&)>& which, const std::exception_ptr& why);
   void watch_deadlines();
   void expire();
   void finish_close();
@@ -169,7 +179,7 @@ class Core final : public std::enable_shared_from_this<Core>,
   static constexpr std::uint16_t kFirstConsumer = 5;
   std::map<std::uint16_t, std::unique_ptr<ConsumerChannel>> consumers_;
   std::set<std::uint16_t> closing_;  // channels until their close-ok
-  std::vector<detail::Completion<>> connect_waiters_;
+  std::vector<ConnectWaiter> connect_waiters_;
   std::vector<detail::Completion<>> close_waiters_;
   bool closing_down_ = false;
   bool close_sent_ = false;

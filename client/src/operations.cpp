@@ -101,7 +101,11 @@ void start_declared(client::Core& core, QueueSpec queue, bool passive, Completio
 }  // namespace
 
 void start_connect(Core& core, Completion<> done) {
-  core.submit([&core, done = std::move(done)]() mutable { core.connect(std::move(done)); });
+  client::ConnectWaiter waiter;
+  waiter.id = with_id(core, done, &client::Core::cancel_connect);
+  waiter.deadline = core.deadline({});
+  waiter.done = std::move(done);
+  core.submit([&core, waiter = std::move(waiter)]() mutable { core.connect(std::move(waiter)); });
 }
 
 void start_close(Core& core, Completion<> done) {

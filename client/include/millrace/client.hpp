@@ -77,7 +77,8 @@ class Client {
   Client& operator=(const Client&) = delete;
 
   // Waits until it is logged in. There is no need to call it: it tells early what is wrong. Fails at once
-  // where trying again cannot help (login, TLS, protocol), else only by its own timeout.
+  // where trying again cannot help (login, TLS, protocol), else after operation_timeout, with why the last
+  // attempt failed; the client goes on trying.
   template <class Token = DefaultToken>
   auto async_connect(Token&& token = Token()) {
     return start<&detail::start_connect>(token);
