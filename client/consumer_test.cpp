@@ -232,9 +232,12 @@ TEST_F(Consuming, chooses_a_prefetch_that_leaves_ordering_to_the_broker) {
   peer.accept_client();
   Consumer plain = consume(client);
   EXPECT_GE(prefetch, 100);
-  QueueSpec ordered("queue");
-  ordered.arguments["x-max-priority"] = 5;
-  auto declared = client.async_declare_queue(ordered, use_future);
+  const auto declare = [&](const char* argument, const Field& value) {
+    QueueSpec queue("queue");
+    queue.arguments[argument] = value;
+    return client.async_declare_queue(queue, use_future);
+  };
+  auto declared = declare("x-max-priority", 5);
   peer.expect_channel();
   peer.answer_declare("queue");
   declared.get();
@@ -244,6 +247,16 @@ TEST_F(Consuming, chooses_a_prefetch_that_leaves_ordering_to_the_broker) {
   eight.parallel = 8;
   Consumer parallel = consume(client, eight);
   EXPECT_EQ(prefetch, 8);
+  declared = declare("x-scheduling", "fifo");
+  peer.answer_declare("queue");
+  declared.get();
+  Consumer in_order = consume(client);
+  EXPECT_GE(prefetch, 100);
+  declared = declare("x-scheduling", "sjf");
+  peer.answer_declare("queue");
+  declared.get();
+  Consumer shortest = consume(client);
+  EXPECT_EQ(prefetch, 1);
 }
 
 TEST_F(Consuming, drops_what_nobody_took_and_old_acknowledgements_when_the_connection_breaks) {

@@ -15,6 +15,13 @@ constexpr std::uint16_t kPlainPrefetch = 256;
 // The mailbox gets what one read brought in pieces of so many, so that the program begins early.
 constexpr std::size_t kHandOver = 64;
 
+// One in which what comes later may be served sooner.
+bool serves_in_an_order_of_its_own(const QueueSpec& queue) {
+  if (queue.arguments.contains("x-max-priority")) return true;
+  const auto order = queue.arguments.find("x-scheduling");
+  return order != queue.arguments.end() && order->second != Field("fifo");
+}
+
 }  // namespace
 
 ConsumerChannel::ConsumerChannel(Core& core, std::uint16_t number, std::string queue, ConsumeOptions options,
@@ -31,7 +38,7 @@ ConsumerChannel::ConsumerChannel(Core& core, std::uint16_t number, std::string q
 std::uint16_t ConsumerChannel::prefetch() const {
   if (options_.prefetch != 0) return options_.prefetch;
   const QueueSpec* queue = core_.topology().queue(queue_);
-  const bool ordered = queue && queue->arguments.contains("x-max-priority");
+  const bool ordered = queue && serves_in_an_order_of_its_own(*queue);
   return ordered ? options_.parallel : std::max(kPlainPrefetch, options_.parallel);
 }
 
