@@ -96,6 +96,15 @@ TEST(Json, says_that_a_body_does_not_fit) {
   EXPECT_EQ(kind_of([&] { (void)from_json<int>(other); }), ErrorKind::codec);
 }
 
+TEST(Json, says_what_is_wrong_without_the_places_in_its_sources) {
+  try {
+    (void)from_json<Order>(Message("{]"));
+    FAIL() << "that is no JSON";
+  } catch (const ClientError& error) {
+    EXPECT_STREQ(error.what(), "the body of a message cannot be read as application/json: syntax error");
+  }
+}
+
 TEST(Codec, can_be_one_of_the_programs_own) {
   const Message message = encode<Shout>(3);
   EXPECT_EQ(message.body, "!!!");

@@ -375,7 +375,7 @@ std::variant<Request, std::string> decode_call(ByteView properties, std::string_
     read_headers(message, request);
     read_body(message, request.call);
   } catch (const std::exception& error) {
-    decoded = std::string(error.what());
+    decoded = text_of(error);
   }
   return decoded;
 }

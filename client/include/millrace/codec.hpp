@@ -44,7 +44,7 @@ requires Codec<C, T> T decode(const Message& message) {
     return C::decode(message.body, std::type_identity<T>());
   } catch (const std::exception& error) {
     throw ClientError(ErrorKind::codec, "the body of a message cannot be read as " +
-                                            std::string(C::content_type) + ": " + error.what());
+                                            std::string(C::content_type) + ": " + text_of(error));
   }
 }
 

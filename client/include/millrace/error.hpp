@@ -56,6 +56,9 @@ class ClientError : public std::runtime_error {
   std::uint16_t reply_code_;
 };
 
+// What an exception says, for people: without the places in its sources that Boost adds.
+std::string text_of(const std::exception& error);
+
 // What a callback takes for the outcome of an operation: `[](millrace::Failure failure, millrace::Receipt)
 // {...}`. Made from the std::exception_ptr that Asio's completion signature carries; false when all went
 // well.

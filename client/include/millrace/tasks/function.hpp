@@ -57,7 +57,7 @@ T argument_value(const boost::json::value& given, const CallData& call, const st
   try {
     return boost::json::value_to<T>(given);
   } catch (const std::exception& error) {
-    throw_bad_argument(call, index, names, error.what());
+    throw_bad_argument(call, index, names, text_of(error));
   }
 }
 

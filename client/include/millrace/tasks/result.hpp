@@ -51,7 +51,7 @@ R convert(const boost::json::value& value) {
       return boost::json::value_to<R>(value);
     } catch (const std::exception& error) {
       throw ClientError(ErrorKind::codec, "the result " + boost::json::serialize(value).substr(0, 200) +
-                                              " does not fit its type: " + error.what());
+                                              " does not fit its type: " + text_of(error));
     }
   }
 }
