@@ -142,8 +142,8 @@ UntypedResult ProducerCore::submit(std::vector<CallData> group, CallData last) {
     arriving.group = id;
     arriving.group_index = index++;
     arriving.barrier = barrier;
-    submit(std::move(call));
   }
+  submit_all(std::move(group));
   return result;
 }
 
@@ -275,9 +275,6 @@ UntypedResult submit(ProducerCore& core, std::vector<CallData> group, CallData l
 }
 void schedule(ProducerCore& core, const std::string& name, const std::string& cron, CallData call) {
   core.schedule(name, cron, std::move(call));
-}
-std::string new_id() {
-  return make_id();
 }
 const Executor& executor(const ProducerCore& core) {
   return core.executor();

@@ -26,6 +26,10 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
   UntypedResult submit(CallData call);
   UntypedResult submit(std::vector<CallData> group, CallData last);
   UntypedResult submit(const Dag& dag);
+  // The results in the order of the calls. What cannot be submitted ends it; what was submitted by then
+  // stays.
+  void submit_all(std::vector<CallData> calls, millrace::detail::Completion<std::vector<UntypedResult>> done);
+  std::vector<UntypedResult> submit_all(std::vector<CallData> calls);
   void schedule(const std::string& name, const std::string& cron, CallData call);
   void unschedule(const std::string& name);
   void revoke(const std::string& id, bool running_too);

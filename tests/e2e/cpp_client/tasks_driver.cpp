@@ -390,6 +390,23 @@ void groups(const Arguments& arguments) {
   Producer producer(arguments.url, producing(arguments));
   const std::vector<int> sums = producer.submit(group(add(1, 1), add(2, 2), add(3, 3))).get(20s);
   check(sums == std::vector<int>{2, 4, 6}, "results come in the order of the calls");
+  Group<int> many;
+  for (int i = 0; i < 1000; ++i) many.add(add(i, 1));
+  const auto in_order = [](const std::vector<int>& numbers) {
+    for (std::size_t i = 0; i < numbers.size(); ++i) check(numbers[i] == static_cast<int>(i) + 1, "in order");
+    return numbers.size() == 1000;
+  };
+  check(
+      in_order(producer.async_submit(many, millrace::use_future).get().async_get(millrace::use_future).get()),
+      "a group is submitted and awaited by any token");
+  Group<int> one_fails;
+  one_fails.add(add(1, 1));
+  one_fails.add(add.partial("a", 1));
+  const std::string failed =
+      failure_of([&] { producer.submit(one_fails).async_get(millrace::use_future).get(); });
+  check(failed.starts_with("TypeError"), "its failure is that of the first that fails: " + failed);
+  check(producer.submit(Group<int>()).async_get(millrace::use_future).get().empty(),
+        "none at all are there at once");
   for (int size = 1; size <= arguments.count; size *= 4) {
     Group<int> numbers;
     for (int i = 0; i < size; ++i) numbers.add(add(i, 1));

@@ -6,7 +6,11 @@
 //   the results
 #pragma once
 
+#include <boost/asio/system_executor.hpp>
 #include <chrono>
+#include <exception>
+#include <memory>
+#include <mutex>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -50,6 +54,53 @@ Group<R> group(Call<R> first, Call<More>... more) {
   return made;
 }
 
+namespace detail {
+
+// Waits for the results of a group, until all are there or the first one has failed.
+template <class R>
+class AllResults : public std::enable_shared_from_this<AllResults<R>> {
+ public:
+  using Values = std::vector<R>;
+
+  explicit AllResults(std::vector<Result<R>> results)
+      : results_(std::move(results)), open_(results_.size()), values_(open_) {}
+
+  void start(millrace::detail::Completion<Values> done) {
+    done_ = std::move(done);
+    if (results_.empty()) return done_.later(nullptr, {});
+    for (std::size_t i = 0; i < results_.size(); ++i) {
+      results_[i].async_get([self = this->shared_from_this(), i](std::exception_ptr error, R value) {
+        self->arrived(i, std::move(error), std::move(value));
+      });
+    }
+  }
+
+ private:
+  void arrived(std::size_t index, std::exception_ptr error, R value) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (open_ == 0) return;  // it has been told
+      values_[index] = std::move(value);
+      open_ = error ? 0 : open_ - 1;
+      if (open_ > 0) return;
+    }
+    done_.later(error, error ? Values() : std::move(values_));
+  }
+
+  const std::vector<Result<R>> results_;
+  std::mutex mutex_;
+  std::size_t open_;
+  Values values_;
+  millrace::detail::Completion<Values> done_;
+};
+
+template <class R>
+void start_get_all(AllResults<R>& all, millrace::detail::Completion<std::vector<R>> done) {
+  all.start(std::move(done));
+}
+
+}  // namespace detail
+
 template <class R>
 class GroupResult {
  public:
@@ -70,6 +121,20 @@ class GroupResult {
       for (const Result<R>& result : results_) values.push_back(result.get(left()));
       return values;
     }
+  }
+
+  // The same with a completion token: `std::vector<int> sums = co_await results.async_get();` Fails with the
+  // first failure that comes. For groups of calls without a value, await each().
+  template <class Token = DefaultToken>
+  auto async_get(Token&& token = Token()) const {
+    static_assert(!std::is_void_v<R>, "await each() of calls that return nothing");
+    using All = detail::AllResults<R>;
+    const Executor executor =
+        results_.empty() ? Executor(boost::asio::system_executor()) : results_.front().executor();
+    return boost::asio::async_initiate<Token, void(std::exception_ptr, std::vector<R>)>(
+        millrace::detail::Initiation<All, &detail::start_get_all<R>, std::vector<R>>(
+            std::make_shared<All>(results_), executor),
+        token);
   }
 
  private:

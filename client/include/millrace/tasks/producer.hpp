@@ -36,7 +36,10 @@ class ProducerCore;
 using UntypedResult = std::shared_ptr<ResultState>;
 void start_submit(ProducerCore& core, CallData call, millrace::detail::Completion<UntypedResult> done);
 UntypedResult submit(ProducerCore& core, CallData call);
-std::string new_id();
+// In the order of the calls, many of them under way at once.
+std::vector<UntypedResult> submit_group(ProducerCore& core, std::vector<CallData> calls);
+void start_submit_group(ProducerCore& core, std::vector<CallData> calls,
+                        millrace::detail::Completion<std::vector<UntypedResult>> done);
 void schedule(ProducerCore& core, const std::string& name, const std::string& cron, CallData call);
 UntypedResult submit(ProducerCore& core, std::vector<CallData> group, CallData last);
 UntypedResult submit(ProducerCore& core, const Dag& dag);
@@ -46,6 +49,21 @@ template <class R>
 void start_submit_typed(ProducerCore& core, CallData call, millrace::detail::Completion<Result<R>> done) {
   const auto typed = [](UntypedResult state) { return Result<R>(std::move(state)); };
   start_submit(core, std::move(call), millrace::detail::forward_to<UntypedResult>(std::move(done), typed));
+}
+
+template <class R>
+GroupResult<R> typed_group(std::vector<UntypedResult> all) {
+  GroupResult<R> results;
+  for (UntypedResult& one : all) results.add(Result<R>(std::move(one)));
+  return results;
+}
+
+template <class R>
+void start_submit_typed_group(ProducerCore& core, Group<R> group,
+                              millrace::detail::Completion<GroupResult<R>> done) {
+  start_submit_group(
+      core, std::move(group.calls),
+      millrace::detail::forward_to<std::vector<UntypedResult>>(std::move(done), &typed_group<R>));
 }
 
 }  // namespace detail
@@ -80,18 +98,18 @@ class Producer {
         token, std::move(call.data()));
   }
 
-  // Calls at the same time; the results in the order of the calls.
+  // Calls at the same time; the results in the order of the calls. When one cannot be submitted this throws,
+  // and those that were submitted are carried out.
   template <class R>
   GroupResult<R> submit(Group<R> group) {
-    GroupResult<R> results;
-    const std::string id = detail::new_id();
-    std::int64_t index = 0;
-    for (CallData& call : group.calls) {
-      call.group = id;
-      call.group_index = index++;
-      results.add(Result<R>(detail::submit(*core_, std::move(call))));
-    }
-    return results;
+    return detail::typed_group<R>(detail::submit_group(*core_, std::move(group.calls)));
+  }
+  template <class R, class Token = DefaultToken>
+  auto async_submit(Group<R> group, Token&& token = Token()) {
+    return boost::asio::async_initiate<Token, void(std::exception_ptr, GroupResult<R>)>(
+        millrace::detail::Initiation<detail::ProducerCore, &detail::start_submit_typed_group<R>,
+                                     GroupResult<R>>(core_, detail::executor(*core_)),
+        token, std::move(group));
   }
   // The result is that of the last call, which begins when all of the group have succeeded. Needs workers of
   // this library for the group.

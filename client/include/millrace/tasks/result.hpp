@@ -95,6 +95,8 @@ class Result {
   explicit operator bool() const noexcept { return state_ != nullptr; }
   const std::string& id() const { return detail::id(*state_); }
   Status status() const { return detail::status(*state_); }
+  // Where callbacks run that are bound to nothing else.
+  const Executor& executor() const { return detail::executor(*state_); }
 
   // Waits for the result; throws TaskFailed, or ErrorKind::timed_out when the time is over (the task goes
   // on).
