@@ -40,6 +40,12 @@ struct Answers {
   }
 };
 
+// The broker puts calls there as well, where the queue's arguments say so: delivered too often, say.
+std::string reason_in(const Message& message) {
+  const std::string reason = text_of(message, kDeadReason);
+  return reason.empty() ? text_of(message, "x-first-death-reason") : reason;
+}
+
 }  // namespace
 
 json::object ask_workers(Client& client, const std::string& method, const json::object& arguments,
@@ -81,7 +87,7 @@ std::vector<DeadCall> dead_calls(Client& client, const std::string& queue, std::
     Delivery delivery = client.get(dead_queue_of(queue));
     if (!delivery) break;
     const Message& message = delivery.message();
-    calls.push_back({text_of(message, "id"), text_of(message, "task"), text_of(message, kDeadReason),
+    calls.push_back({text_of(message, "id"), text_of(message, "task"), reason_in(message),
                      text_of(message, kDeadText), text_of(message, kDeadTime), text_of(message, "argsrepr")});
     held.push_back(std::move(delivery));
   }

@@ -344,6 +344,21 @@ def test_a_killed_workers_task_is_carried_out_by_another(process, worker, queue,
     assert result.get(timeout=20) == 1.5
 
 
+def test_a_call_that_kills_its_workers_can_be_bounded(process, worker, queue, channel):
+    """On a thread it takes the worker along, which can say nothing any more: the queue counts."""
+    limit = 2
+    first = worker(delivery_limit=limit)
+    assert millrace(process, "task", "submit", "tasks.kill_worker", "--id", "poison", "--queue", queue)[0] == 0
+    assert first.process.wait(20) == -signal.SIGKILL
+    again = [str(DRIVER), "worker", url(process), queue, f"delivery_limit={limit}"]
+    for _ in range(limit):
+        assert subprocess.run(again, stdout=subprocess.DEVNULL, timeout=20, check=False).returncode == -signal.SIGKILL
+    last = worker(delivery_limit=limit)
+    wait_until(lambda: depth(channel, queue + ".dead") == 1)
+    assert "poison  tasks.kill_worker()  delivery_limit" in millrace(process, "task", "dead", "--queue", queue)[1]
+    assert last.end() == 0
+
+
 def test_a_task_goes_on_when_the_broker_is_restarted_and_is_not_begun_again(process, queue, tmp_path):
     file = tmp_path / "notes"
     one = Worker(url(process), queue, threads=1)

@@ -41,6 +41,7 @@ const Task<double(std::string, int, double)> note_then_rest{"tasks.note_then_res
                                                             {"file", "number", "seconds"}};
 const Task<std::string(std::string)> misbehave{"tasks.misbehave", {"how"}};
 const Task<int(std::vector<int>)> total{"tasks.total", {"numbers"}};
+const Task<void()> kill_worker{"tasks.kill_worker"};
 const Task<int()> child_pid{"tasks.child_pid"};
 const Task<int()> thread_id{"tasks.thread_id"};
 const Task<double(double)> rest_in_process{"tasks.rest_in_process", {"seconds"}};
@@ -88,6 +89,20 @@ std::string misbehaving(const std::string& how) {
   return how;
 }
 
+// The order in which it serves, and how often it delivers a call, if these are given.
+millrace::FieldTable arguments_of_queue(const Arguments& arguments) {
+  millrace::FieldTable table;
+  const auto order = arguments.given.find("scheduling");
+  if (order != arguments.given.end()) table["x-scheduling"] = order->second;
+  const int limit = arguments.number("delivery_limit", 0);
+  if (limit == 0) return table;
+  table["x-queue-type"] = "quorum";
+  table["x-delivery-limit"] = limit;
+  table["x-dead-letter-exchange"] = "";
+  table["x-dead-letter-routing-key"] = arguments.queue + ".dead";
+  return table;
+}
+
 void work(const Arguments& arguments) {
   WorkerOptions options;
   options.queues = {arguments.queue};
@@ -103,6 +118,7 @@ void work(const Arguments& arguments) {
   options.process_limits.memory_max = static_cast<std::size_t>(arguments.number("memory_mb", 0)) << 20;
   options.process_limits.cpu_max = std::chrono::seconds(arguments.number("cpu_s", 0));
   options.process_limits.tasks_max = static_cast<std::uint64_t>(arguments.number("tasks_max", 0));
+  options.queue_arguments = arguments_of_queue(arguments);
   const auto name = arguments.given.find("name");
   if (name != arguments.given.end()) options.name = name->second;
   Worker worker(arguments.url, options);
@@ -143,6 +159,7 @@ void work(const Arguments& arguments) {
     return rest_for(context, seconds);
   });
   worker.on(misbehave, misbehaving).in_process();
+  worker.on(kill_worker, [] { ::kill(getpid(), SIGKILL); });
   worker.on(thread_id, [] { return static_cast<int>(gettid()); });
   worker.on(child_pid, [] { return static_cast<int>(getpid()); }).in_process();
   worker.on(rest_in_process, rest_for).in_process();
@@ -152,6 +169,7 @@ void work(const Arguments& arguments) {
 ProducerOptions producing(const Arguments& arguments) {
   ProducerOptions options;
   options.queue = arguments.queue;
+  options.queue_arguments = arguments_of_queue(arguments);
   return options;
 }
 
