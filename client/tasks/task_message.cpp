@@ -1,9 +1,11 @@
 #include "client/tasks/task_message.hpp"
 
+#include <algorithm>
 #include <array>
 #include <stdexcept>
 
 #include "client/src/fields.hpp"
+#include "client/tasks/barrier.hpp"
 #include "client/tasks/dead_letter.hpp"
 #include "client/tasks/identity.hpp"
 #include "client/tasks/received_task.hpp"
@@ -19,12 +21,30 @@ namespace amqp = millrace::amqp091;
 constexpr std::string_view kJson = "application/json";
 constexpr std::string_view kUtf8 = "utf-8";
 
+// By which the broker ranks it.
+constexpr const char* kKey = "x-key";
+constexpr const char* kSize = "x-size";
+constexpr const char* kDeadline = "x-deadline";
+
 double seconds(Milliseconds time) {
   return static_cast<double>(time.count()) / 1000;
 }
 
+// Longer times are as good as never, and would not fit the clock; neither would later ones, after 2198.
+constexpr std::int64_t kLongestMs = 100LL * 365 * 24 * 3'600'000;
+constexpr std::int64_t kLatestMs = 7'200'000'000'000;
+
+// Others may have written any number. What is below zero, or none, is zero.
+std::int64_t whole(double value, std::int64_t most) {
+  return value > 0 ? static_cast<std::int64_t>(std::min(value, static_cast<double>(most))) : 0;
+}
+
 Milliseconds milliseconds(double seconds) {
-  return Milliseconds(static_cast<std::int64_t>(seconds * 1000 + 0.5));
+  return Milliseconds(whole(seconds * 1000 + 0.5, kLongestMs));
+}
+
+std::int64_t since_1970(WallTime time) {
+  return std::chrono::floor<Milliseconds>(time.time_since_epoch()).count();
 }
 
 // Null or a number: a limit, an index.
@@ -68,6 +88,33 @@ std::optional<WallTime> time_header(const ReceivedTask& message, std::string_vie
   const auto time = time_from(text);
   if (!time) throw std::invalid_argument("the header " + std::string(name) + " is no time: " + text);
   return time;
+}
+
+// In Celery's signatures what is to become headers of the message has a place of its own.
+json::object rank_of(const CallData& call) {
+  json::object headers;
+  if (!call.key.empty()) headers[kKey] = call.key;
+  if (call.estimate.count() > 0) headers[kSize] = call.estimate.count();
+  if (call.deadline) headers[kDeadline] = since_1970(*call.deadline);
+  return headers;
+}
+
+void read_rank(const json::object& headers, CallData& call) {
+  const auto number = [&](const char* name) {
+    const json::value* value = headers.if_contains(name);
+    return value == nullptr ? std::nullopt : number_of(*value);
+  };
+  const json::value* key = headers.if_contains(kKey);
+  if (key != nullptr && key->is_string()) call.key = json::value_to<std::string>(*key);
+  if (const auto size = number(kSize)) call.estimate = Milliseconds(whole(*size, kLongestMs));
+  if (const auto deadline = number(kDeadline))
+    call.deadline = WallTime(Milliseconds(whole(*deadline, kLatestMs)));
+}
+
+// Throws for what is none: whoever meets it later could not say so.
+json::value checked_barrier(json::value barrier) {
+  (void)call_from_signature(read_barrier(barrier).last);
+  return barrier;
 }
 
 std::vector<CallData> calls_in(const json::object& embedded, std::string_view name) {
@@ -115,7 +162,7 @@ void read_headers(const ReceivedTask& message, Request& request) {
   call.ignore_result = flag_header(message, "ignore_result");
   call.priority = message.priority;
   const std::string barrier = text_header(message, kBarrier);
-  if (!barrier.empty()) call.barrier = json::parse(barrier);
+  if (!barrier.empty()) call.barrier = checked_barrier(json::parse(barrier));
   read_limits(message, call);
   request.message_id = message.message_id;
   request.reply_to = message.reply_to;
@@ -265,6 +312,14 @@ struct WireHeaders {
 };
 
 template <class Headers>
+void write_rank(const CallData& call, Headers headers) {
+  if (!call.key.empty()) headers.text(kKey, call.key);
+  if (call.estimate.count() > 0) headers.whole(kSize, call.estimate.count());
+  const auto& deadline = call.deadline ? call.deadline : call.expires;
+  if (deadline) headers.whole(kDeadline, since_1970(*deadline));
+}
+
+template <class Headers>
 void write_headers(const CallData& call, const std::string& origin, Headers headers) {
   headers.text("lang", "cpp");
   headers.text("task", call.task);
@@ -286,6 +341,7 @@ void write_headers(const CallData& call, const std::string& origin, Headers head
   headers.text("origin", origin);
   if (call.ignore_result) headers.flag("ignore_result", true);
   if (!call.barrier.is_null()) headers.text(kBarrier, json::serialize(call.barrier));
+  write_rank(call, headers);
 }
 
 template <class Value>
@@ -402,6 +458,7 @@ json::object signature_of(const CallData& call, const std::string& reply_to) {
   if (!call.group.empty()) options["group_id"] = call.group;
   if (call.group_index >= 0) options["group_index"] = call.group_index;
   if (!call.barrier.is_null()) options[kBarrier] = call.barrier;
+  if (json::object rank = rank_of(call); !rank.empty()) options["headers"] = std::move(rank);
   return {{"task", call.task},       {"args", call.args},
           {"kwargs", call.kwargs},   {"options", std::move(options)},
           {"subtask_type", nullptr}, {"immutable", call.immutable}};
@@ -431,7 +488,8 @@ CallData call_from_signature(const json::object& signature) {
   call.id = text("task_id");
   call.queue = text("queue");
   if (call.queue.empty()) call.queue = text("routing_key");
-  if (const auto priority = number("priority")) call.priority = static_cast<std::uint8_t>(*priority);
+  if (const auto priority = number("priority"))
+    call.priority = static_cast<std::uint8_t>(whole(*priority, 255));
   if (const auto soft = number("soft_time_limit")) call.soft_limit = milliseconds(*soft);
   if (const auto hard = number("time_limit")) call.hard_limit = milliseconds(*hard);
   call.eta = time_from(text("eta"));
@@ -441,8 +499,10 @@ CallData call_from_signature(const json::object& signature) {
   if (const auto expires = number("expires"))
     call.expires = std::chrono::system_clock::now() + milliseconds(*expires);
   call.group = text("group_id");
-  if (const auto index = number("group_index")) call.group_index = static_cast<std::int64_t>(*index);
-  if (const json::value* barrier = options.if_contains(kBarrier)) call.barrier = *barrier;
+  if (const auto index = number("group_index")) call.group_index = whole(*index, std::int64_t{1} << 53U);
+  if (const json::value* barrier = options.if_contains(kBarrier)) call.barrier = checked_barrier(*barrier);
+  if (const json::value* headers = options.if_contains("headers"); headers != nullptr && headers->is_object())
+    read_rank(headers->get_object(), call);
   call.on_success = calls_in(options, "link");
   call.on_failure = calls_in(options, "link_error");
   return call;

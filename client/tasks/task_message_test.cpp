@@ -4,6 +4,7 @@
 
 #include "client/message_equality_test.hpp"
 #include "client/src/fields.hpp"
+#include "client/tasks/barrier.hpp"
 #include "client/tasks/time_text.hpp"
 #include "millrace/error.hpp"
 
@@ -20,6 +21,10 @@ CallData a_call() {
   call.args = {1, "two"};
   call.kwargs = {{"three", 3}};
   return call;
+}
+
+json::value a_barrier() {
+  return make_barrier("b", 2, a_call(), "replies");
 }
 
 Request read(const Message& message) {
@@ -58,7 +63,7 @@ TEST(TaskMessage, comes_back_as_it_was) {
   call.group_index = 2;
   call.root_id = "root";
   call.parent_id = "parent";
-  call.barrier = json::object{{"id", "b"}};
+  call.barrier = a_barrier();
   CallData next = a_call();
   next.id = "second";
   next.immutable = true;
@@ -90,6 +95,8 @@ TEST(TaskMessage, is_the_same_on_the_wire_as_by_way_of_a_message) {
   CallData plain = a_call();
   CallData full = a_call();
   full.priority = 7;
+  full.key = "tenant";
+  full.estimate = 250ms;
   full.eta = time_from("2026-11-20T13:02:35.564104+00:00");
   full.expires = time_from("2027-01-01T00:00:00Z");
   full.soft_limit = 1500ms;
@@ -97,7 +104,7 @@ TEST(TaskMessage, is_the_same_on_the_wire_as_by_way_of_a_message) {
   full.group = "g";
   full.group_index = 1LL << 40;
   full.ignore_result = true;
-  full.barrier = json::object{{"id", "b"}};
+  full.barrier = a_barrier();
   full.chord = json::object{{"task", "sum"}};
   full.next = {plain, plain};
   full.on_success = {plain};
@@ -111,6 +118,24 @@ TEST(TaskMessage, is_the_same_on_the_wire_as_by_way_of_a_message) {
     ASSERT_TRUE(client::read_message_properties(properties.view(), sent));
     expect_equal(sent, expected);
   }
+}
+
+TEST(TaskMessage, tells_the_queue_what_it_ranks_by) {
+  CallData call = a_call();
+  call.key = "tenant";
+  call.estimate = 1500ms;
+  call.deadline = WallTime(1'800'000'000'250ms);
+  for (const CallData& one : {call, call_from_signature(signature_of(call, ""))}) {
+    const Message message = encode_call(one, "", "me");
+    EXPECT_EQ(*message.header("x-key"), Field("tenant"));
+    EXPECT_EQ(*message.header("x-size"), Field(1500));
+    EXPECT_EQ(*message.header("x-deadline"), Field(std::int64_t{1'800'000'000'250}));
+  }
+  const Message plain = encode_call(a_call(), "", "me");
+  for (const char* name : {"x-key", "x-size", "x-deadline"}) EXPECT_EQ(plain.header(name), nullptr) << name;
+  CallData expiring = a_call();
+  expiring.expires = WallTime(5s);
+  EXPECT_EQ(*encode_call(expiring, "", "me").header("x-deadline"), Field(5000));
 }
 
 TEST(TaskMessage, refuses_an_id_that_no_message_can_carry) {
@@ -174,6 +199,11 @@ TEST(TaskMessage, says_why_it_cannot_be_read) {
   broken = message;
   broken.headers["eta"] = "tomorrow";
   EXPECT_EQ(why_not(broken), "the header eta is no time: tomorrow");
+  for (const char* barrier : {"[1]", "{}", R"({"id": "b", "size": 1, "last": {}, "reply_to": "r"})"}) {
+    broken = message;
+    broken.headers[kBarrier] = barrier;
+    EXPECT_NE(why_not(broken), "") << barrier;
+  }
   EXPECT_EQ(why_not(message), "");
 }
 
@@ -197,6 +227,11 @@ TEST(TimeText, reads_offsets_and_fractions) {
   EXPECT_EQ(time_from("2026-11-20 13:02:35"), expected);
   EXPECT_EQ(*time_from("2026-11-20T13:02:35.5") - *expected, 500ms);
   EXPECT_EQ(*time_from("2026-11-20T13:02:35.123456789") - *expected, 123456us);
+}
+
+TEST(TimeText, takes_times_beyond_every_clock_for_the_farthest) {
+  EXPECT_EQ(time_from("9999-12-31T23:59:59.999999"), time_from("2200-01-01T00:00:00Z"));
+  EXPECT_EQ(time_from("0001-01-01T00:00:00Z"), time_from("1700-01-01T00:00:00Z"));
 }
 
 TEST(TimeText, refuses_what_is_no_time) {

@@ -7,6 +7,10 @@
 namespace millrace::tasks {
 namespace {
 
+// The clock counts nanoseconds in 64 bits, until 2262 and from 1677 on.
+constexpr int kFirstYear = 1700;
+constexpr int kLastYear = 2200;
+
 // Takes exactly `digits` digits off the front.
 std::optional<int> take_number(std::string_view& text, std::size_t digits) {
   if (text.size() < digits) return std::nullopt;
@@ -94,6 +98,9 @@ std::optional<WallTime> time_from(std::string_view text) {
                                          std::chrono::month(static_cast<unsigned>(*month)),
                                          std::chrono::day(static_cast<unsigned>(*day))};
   if (!date.ok() || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
+  if (*year < kFirstYear || *year > kLastYear)
+    return WallTime(
+        std::chrono::sys_days(std::chrono::year(*year < kFirstYear ? kFirstYear : kLastYear) / 1 / 1));
   return WallTime(std::chrono::sys_days(date)) + std::chrono::hours(*hour) + std::chrono::minutes(*minute) +
          std::chrono::seconds(*second) + fraction - *offset;
 }

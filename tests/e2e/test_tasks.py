@@ -168,6 +168,25 @@ def test_a_chain_passes_results_on(process, worker, queue):
     drive(process, "chains", queue)
 
 
+def test_calls_go_to_queues_as_they_are_and_what_cannot_follow_is_told(process, worker, queue, channel, tmp_path):
+    """A call is not carried out again and again because what comes after it cannot be sent."""
+    worker()
+    file = tmp_path / "notes"
+    drive(process, "elsewhere", queue, file=file)
+    [(headers, _)] = dead_letters(channel, queue)
+    assert headers["millrace-dead-reason"] == "cannot_follow" and "amq.nowhere" in headers["millrace-dead-text"]
+    assert notes(file) == [1] and depth(channel, queue) == 0
+
+
+@pytest.mark.parametrize("order, served", [("fair", [1, 4, 2, 3]), ("sjf", [1, 2, 3]), ("edf", [3, 2, 1])])
+def test_calls_say_what_their_queue_ranks_them_by(process, worker, queue, tmp_path, order, served):
+    file = tmp_path / "notes"
+    drive(process, "ranked", queue, file=file, scheduling=order)
+    worker(threads=1, scheduling=order)
+    wait_until(lambda: len(notes(file)) == len(served))
+    assert notes(file) == served
+
+
 def test_groups_and_chords_end_with_all_their_results(process, worker, queue):
     worker()
     drive(process, "groups", queue, count=300)

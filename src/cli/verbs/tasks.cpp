@@ -39,6 +39,9 @@ constexpr Option kSubmit[] = {
     {"--delay", "SECONDS", "Not before; the broker holds it"},
     {"--expires", "SECONDS", "Not after"},
     {"--priority", "N", "Higher ones come first"},
+    {"--key", "KEY", "Whose it is, for a queue that is fair to each"},
+    {"--estimate", "SECONDS", "How long it takes, for a queue that serves the shortest first"},
+    {"--deadline", "SECONDS", "When it should be done, for a queue that serves the earliest first"},
     {"--unique", "KEY", "Once for this key within an hour"},
     {"--wait", "SECONDS", "Wait that long for the result and print it as JSON"},
 };
@@ -103,6 +106,9 @@ int submit(Session& session) {
   const auto now = std::chrono::system_clock::now();
   if (given.has("delay")) data.eta = now + seconds_of(given, "delay");
   if (given.has("expires")) data.expires = now + seconds_of(given, "expires");
+  data.key = given.text("key");
+  data.estimate = seconds_of(given, "estimate");
+  if (given.has("deadline")) data.deadline = now + seconds_of(given, "deadline");
   data.ignore_result = !given.has("wait");
   const auto client = connect_client(amqp_url(session), "millrace task submit");
   tasks::Producer producer(*client, producing(*client, session));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/amqp.hpp"
+#include "cli/message_json.hpp"
 #include "cli/session.hpp"
 #include "cli/stop.hpp"
 #include "cli/text.hpp"
@@ -27,6 +28,7 @@ constexpr std::chrono::seconds kHardAfterSoft{5};
 constexpr Option kWorker[] = {
     {"-p,--vhost", "VHOST", "The virtual host (default /)"},
     {"--queue", "NAME", "Take tasks from it (default celery); can be repeated", true},
+    {"--argument", "NAME=VALUE", "Of these queues, as x-scheduling=sjf; can be repeated", true},
     {"--run", "TASK=COMMAND", "What carries out a task; can be repeated", true},
     {"--jobs", "N", "Programs at once (default: one for each processor)"},
     {"--prefetch", "N", "Calls held at once (default: as many as run)"},
@@ -72,9 +74,16 @@ tasks::Command command_of(const std::string& line, const Given& given) {
   }
 }
 
+FieldTable queue_arguments_of(const Given& given) {
+  Message arguments;
+  for (const std::string& pair : given.list("argument")) set_header(arguments, pair);
+  return arguments.headers;
+}
+
 tasks::WorkerOptions options_of(const Given& given) {
   tasks::WorkerOptions options;
   if (given.has("queue")) options.queues = given.list("queue");
+  options.queue_arguments = queue_arguments_of(given);
   options.threads = static_cast<unsigned>(given.number("jobs", 0, kMostJobs));
   options.prefetch = static_cast<std::uint16_t>(given.number("prefetch", 0, 65535));
   options.dispatch = dispatch_of(given);

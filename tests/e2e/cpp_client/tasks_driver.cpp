@@ -402,6 +402,54 @@ void chains(const Arguments& arguments) {
   const std::string text = failure_of(
       [&] { producer.submit(chain(add(1, 2), never_again().immutable(), add.partial(100))).get(20s); });
   check(text == "Reject: no use", "a chain that breaks tells its caller: " + text);
+  const std::string late = failure_of(
+      [&] { producer.submit(chain(add(1, 2), add.partial(1).expires_in(-1s), add.partial(2))).get(20s); });
+  check(late == "TaskRevokedError: expired", "so does one that is too late: " + late);
+  CallData unheard_of;
+  unheard_of.task = "tasks.unheard_of";
+  const std::string unknown =
+      failure_of([&] { producer.submit(chain(add(1, 2), Call<int>(unheard_of), add.partial(2))).get(20s); });
+  check(unknown.starts_with("NotRegistered"), "and one with a task that nobody knows: " + unknown);
+}
+
+// Calls for a queue that others have declared in their way, and for one that cannot be.
+void elsewhere(const Arguments& arguments) {
+  millrace::Client client(arguments.url);
+  Producer producer(client, producing(arguments));
+  millrace::QueueSpec other(arguments.queue + ".other");
+  other.arguments = {{"x-max-priority", 5}};
+  client.declare_queue(other);
+  producer.submit(add(1, 2).queue(other.name).ignore_result());
+  producer.submit(chain(add(1, 2), add.partial(3).queue(other.name)));
+  for (int i = 0; client.inspect_queue(other.name).messages < 2; ++i) {
+    check(i < 200, "both calls arrive");
+    std::this_thread::sleep_for(50ms);
+  }
+  const auto noted = note(arguments.given.at("file"), 1);
+  const std::string text =
+      failure_of([&] { producer.submit(chain(noted, add(1, 1).immutable().queue("amq.nowhere"))).get(20s); });
+  check(text.find("amq.nowhere") != std::string::npos, "the caller is told what cannot follow: " + text);
+}
+
+// Notes for a queue that serves in an order of its own; before any worker comes.
+void ranked(const Arguments& arguments) {
+  Producer producer(arguments.url, producing(arguments));
+  const auto submit = [&](int number, const auto& set) {
+    Call<void> call = note(arguments.given.at("file"), number);
+    producer.submit(set(call).ignore_result());
+  };
+  const std::string order = arguments.given.at("scheduling");
+  if (order == "fair") {
+    for (const int number : {1, 2, 3}) submit(number, [](auto& call) { return call.key("a"); });
+    submit(4, [](auto& call) { return call.key("b"); });
+  } else if (order == "sjf") {
+    for (const int number : {3, 1, 2})
+      submit(number, [number](auto& call) { return call.estimate(number * 100ms); });
+  } else {
+    submit(1, [](auto& call) { return call.deadline_in(30s); });
+    submit(2, [](auto& call) { return call.expires_in(20s); });
+    submit(3, [](auto& call) { return call.deadline_in(10s); });
+  }
 }
 
 void groups(const Arguments& arguments) {
@@ -439,6 +487,10 @@ void groups(const Arguments& arguments) {
   broken.add(never_again());
   const std::string text = failure_of([&] { producer.submit(chord(broken, total.partial())).get(20s); });
   check(text.starts_with("ChordError"), "a chord with a failure fails: " + text);
+  const auto late = group(add(1, 1), add(2, 2).expires_in(-1s));
+  const std::string too_late = failure_of([&] { producer.submit(chord(late, total.partial())).get(20s); });
+  check(too_late.starts_with("ChordError") && too_late.ends_with("expired"),
+        "so does one of which a call is too late: " + too_late);
 }
 
 // Steps that depend on one another, with results and with what undoes them.
@@ -569,7 +621,8 @@ int main(int argc, char** argv) try {
       {"chains", chains},         {"groups", groups},
       {"scheduling", scheduling}, {"dags", dags},
       {"sagas", sagas},           {"cancelled", cancelled},
-      {"paced", paced},           {"unsupported", unsupported}};
+      {"paced", paced},           {"unsupported", unsupported},
+      {"elsewhere", elsewhere},   {"ranked", ranked}};
   if (argc < 4 || !verbs.contains(argv[1])) {
     std::cerr << "usage: tasks_driver VERB URL QUEUE [NAME=VALUE ...]\n";
     return 2;

@@ -39,6 +39,12 @@ struct CallData {
   Milliseconds hard_limit{0};
   bool ignore_result = false;
 
+  // What a queue that does not serve in order of arrival goes by (docs/scheduling.md). It is told to the
+  // queue alone: Context::call has none of it.
+  std::string key;                   // of a tenant, say: each in turn (fair)
+  Milliseconds estimate{0};          // how long it takes (sjf, aged-sjf); 0: what the queue has learned
+  std::optional<WallTime> deadline;  // the earliest first (edf); none: `expires`. A later one is carried out
+
   // One call at a time: while the window lasts, further calls with this key are dropped by the broker
   // (x-message-deduplication), and their results never come.
   std::string unique_key;
@@ -80,6 +86,10 @@ class Call {
     return set(data_.hard_limit, hard);
   }
   Call& ignore_result() { return set(data_.ignore_result, true); }
+  Call& key(std::string value) { return set(data_.key, std::move(value)); }
+  Call& estimate(Milliseconds time) { return set(data_.estimate, time); }
+  Call& deadline_in(Milliseconds time) { return deadline(std::chrono::system_clock::now() + time); }
+  Call& deadline(WallTime time) { return set(data_.deadline, time); }
   Call& unique(std::string key, Milliseconds window) {
     data_.unique_for = window;
     return set(data_.unique_key, std::move(key));
