@@ -3,6 +3,7 @@
 #include <chrono>
 #include <utility>
 
+#include "client/tasks/outgoing.hpp"
 #include "client/tasks/task_message.hpp"
 #include "client/tasks/time_text.hpp"
 
@@ -15,16 +16,11 @@ constexpr std::size_t kLongestText = 2000;
 
 Message dead_letter(Message message, const std::string& queue, const std::string& reason,
                     const std::string& text) {
-  message.headers.erase("x-delay");
-  message.headers.erase("x-deduplication-header");
+  forget_its_way(message);
   message.headers[kDeadReason] = reason;
   message.headers[kDeadText] = text.substr(0, kLongestText);
   message.headers[kDeadQueue] = queue;
   message.headers[kDeadTime] = to_text(std::chrono::system_clock::now());
-  message.persistent = true;
-  message.mandatory = true;
-  message.expiration = std::chrono::milliseconds(-1);
-  message.user_id.clear();  // the broker holds it against who publishes
   return message;
 }
 
@@ -44,10 +40,13 @@ std::string reason_of(const Outcome& outcome) {
   return outcome.process_died ? "process_died" : "failed";
 }
 
+void forget_death(Message& message) {
+  for (const char* header : {kDeadReason, kDeadText, kDeadQueue, kDeadTime}) message.headers.erase(header);
+}
+
 Message revived(Message message) {
-  for (const char* header : {kDeadReason, kDeadText, kDeadQueue, kDeadTime, kDeaths})
-    message.headers.erase(header);
-  for (const char* header : {"eta", "expires"}) message.headers.erase(header);
+  forget_death(message);
+  for (const char* header : {kDeaths, "eta", "expires"}) message.headers.erase(header);
   message.headers["retries"] = 0;
   message.message_id.clear();
   message.persistent = true;

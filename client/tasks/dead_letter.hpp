@@ -17,6 +17,8 @@ inline constexpr const char* kDeadTime = "millrace-dead-time";
 
 Message dead_letter(Message message, const std::string& queue, const std::string& reason,
                     const std::string& text);
+// Without the headers that say so.
+void forget_death(Message& message);
 std::string reason_of(const Outcome& outcome);
 // As it was before its first attempt: without a reason, retries, and times that have passed.
 Message revived(Message message);

@@ -43,6 +43,11 @@ bool Job::begin() {
   return !is_over();
 }
 
+Message Job::message() const {
+  const std::lock_guard lock(mutex_);
+  return delivery_.message();
+}
+
 void Job::adopt(Delivery delivery) {
   const std::lock_guard lock(mutex_);
   adopted_.push_back(std::move(delivery));

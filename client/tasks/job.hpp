@@ -71,6 +71,9 @@ class Job final : public Context, public Settled, public std::enable_shared_from
   bool has_begun() const noexcept { return begun_.load(std::memory_order_acquire); }
   std::chrono::steady_clock::time_point started() const noexcept { return started_; }
 
+  // As it came. Not once it is settled.
+  Message message() const;
+
   // The broker has given the same call again, after a lost connection: it is settled with the first, which
   // has lost its meaning then.
   void adopt(Delivery delivery);
@@ -105,7 +108,7 @@ class Job final : public Context, public Settled, public std::enable_shared_from
   std::atomic<bool> begun_{false};
   bool soft_limit_thrown_ = false;
   std::chrono::steady_clock::time_point started_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   Delivery delivery_;
   std::vector<Delivery> adopted_;
   std::function<void(StopReason)> on_stop_;

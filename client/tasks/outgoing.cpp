@@ -50,12 +50,17 @@ std::optional<client::Encoded> outgoing_now(const CallData& call, const std::str
   return message;
 }
 
-Outgoing outgoing_later(const std::string& queue, Message message, Milliseconds pause) {
-  message.headers.erase("x-deduplication-header");
-  message.headers.erase("x-cache-ttl");
-  message.headers.erase("x-delay");
+void forget_its_way(Message& message) {
+  for (const char* header : {"x-delay", "x-deduplication-header", "x-cache-ttl", "CC"})
+    message.headers.erase(header);
   message.persistent = true;
   message.mandatory = true;
+  message.expiration = std::chrono::milliseconds(-1);  // Celery's; the header counts, and tells the caller
+  message.user_id.clear();                             // the broker holds it against who publishes
+}
+
+Outgoing outgoing_later(const std::string& queue, Message message, Milliseconds pause) {
+  forget_its_way(message);
   message.message_id.clear();
   if (pause.count() <= 0) return {Places::Need::queue, queue, Address(queue), std::move(message)};
   message.headers["x-delay"] = delay_field(pause);

@@ -25,6 +25,8 @@ Outgoing outgoing(const CallData& call, const std::string& reply_to, const std::
 std::optional<client::Encoded> outgoing_now(const CallData& call, const std::string& reply_to,
                                             const std::string& origin, bool durable_result,
                                             std::string message_id);
+// What had a received message routed, held, dropped or refused on its way here: it goes on by another one.
+void forget_its_way(Message& message);
 // A received message again, to come back after a pause; `message` as it is to be then.
 Outgoing outgoing_later(const std::string& queue, Message message, Milliseconds pause);
 

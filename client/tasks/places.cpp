@@ -88,7 +88,8 @@ std::vector<Places::Step> Places::steps_for(Need need, const std::string& queue)
   if (declare_queues_) {
     QueueSpec spec(queue);
     spec.arguments = queue_arguments_;
-    steps.push_back(declare(std::move(spec)));
+    const bool own = own_queues_.contains(queue);
+    steps.push_back(own ? declare(std::move(spec)) : declare_unless_there(std::move(spec)));
   }
   if (need == Need::queue) return steps;
   ExchangeSpec delayed(kDelayedExchange, "x-delayed-message");
@@ -117,6 +118,17 @@ Places::Step Places::declare(QueueSpec queue) {
   return [this, queue = std::move(queue)](Then then) {
     client_.async_declare_queue(
         queue, bind_executor(executor_, [then = std::move(then)](std::exception_ptr error, const QueueInfo&) {
+          then(std::move(error));
+        }));
+  };
+}
+
+Places::Step Places::declare_unless_there(QueueSpec queue) {
+  return [this, queue = std::move(queue)](Then then) {
+    client_.async_inspect_queue(
+        queue.name, bind_executor(executor_, [this, queue, then = std::move(then)](std::exception_ptr error,
+                                                                                   const QueueInfo&) {
+          if (millrace::Failure(error).kind() == ErrorKind::not_found) return declare(queue)(then);
           then(std::move(error));
         }));
   };

@@ -1,6 +1,8 @@
 // The queues and exchanges that calls go through, each declared once, when it is first needed.
 //
-//   NAME               the queue of the tasks: durable, with the arguments that the program gives
+//   NAME               the queue of the tasks: durable, with the arguments that the program gives. One that
+//   is
+//                      not its own, where another call goes, is taken as it is if it is there
 //   NAME.dead          what could not be done
 //   millrace.delayed   holds calls until their time (x-delayed-message), then routes them by the queue's name
 //   millrace.unique    lets one call of each key pass (x-message-deduplication), and on to millrace.delayed
@@ -10,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,11 +34,14 @@ class Places {
   enum class Need : std::uint8_t { queue, dead, delayed, unique };
   using Then = std::function<void(std::exception_ptr)>;
 
-  // `executor` runs what `ensure` is given, and must not be blocked by it.
-  Places(Client& client, Executor executor, bool declare_queues, FieldTable queue_arguments)
+  // `executor` runs what `ensure` is given, and must not be blocked by it. `own_queues` have to be as they
+  // are declared here.
+  Places(Client& client, Executor executor, bool declare_queues, std::set<std::string> own_queues,
+         FieldTable queue_arguments)
       : client_(client),
         executor_(std::move(executor)),
         declare_queues_(declare_queues),
+        own_queues_(std::move(own_queues)),
         queue_arguments_(std::move(queue_arguments)) {}
 
   // Calls `then` at once when it is there, else later. An error is not remembered: the next one tries again.
@@ -54,6 +60,7 @@ class Places {
   std::vector<Step> steps_for(Need need, const std::string& queue);
   void run(std::shared_ptr<std::vector<Step>> steps, std::size_t next, Then then);
   Step declare(QueueSpec queue);
+  Step declare_unless_there(QueueSpec queue);
   Step declare(ExchangeSpec exchange);
   Step bind(BindingSpec binding);
   void finish(const std::pair<Need, std::string>& key, const std::exception_ptr& error);
@@ -61,6 +68,7 @@ class Places {
   Client& client_;
   const Executor executor_;
   const bool declare_queues_;
+  const std::set<std::string> own_queues_;
   const FieldTable queue_arguments_;
   mutable std::mutex mutex_;
   std::map<std::pair<Need, std::string>, Place> places_;

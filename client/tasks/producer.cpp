@@ -32,7 +32,7 @@ ProducerCore::ProducerCore(Client& client, ProducerOptions options)
       options_(std::move(options)),
       origin_("gen" + std::to_string(getpid()) + "@" + host_name()),
       reply_queue_("millrace.reply." + make_id()),
-      places_(client, loop_->executor(), options_.declare_queue, options_.queue_arguments) {
+      places_(client, loop_->executor(), options_.declare_queue, {options_.queue}, options_.queue_arguments) {
   if (options_.events) client_.async_declare_exchange(event_exchange(), [](std::exception_ptr) {});
 }
 

@@ -1,5 +1,6 @@
 // The last step of a call: what follows from it is published, and once all of that is confirmed its delivery
-// is acknowledged. If any of it cannot be confirmed the delivery is given back, and the call comes again.
+// is acknowledged. If any of it cannot be confirmed the delivery is given back, and the call comes again; or
+// it is a dead letter, if that were so each time.
 #pragma once
 
 #include <exception>

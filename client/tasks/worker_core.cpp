@@ -34,6 +34,50 @@ std::uint64_t random_seed() {
   return getrandom(&seed, sizeof seed, 0) == sizeof seed ? seed : static_cast<std::uint64_t>(getpid());
 }
 
+// Before a call whose messages the broker refused for now is given back: it would come again at once.
+constexpr std::chrono::seconds kBeforeAgain{1};
+
+// When to have a call carried out again, of which something that follows could not be sent.
+enum class Remedy : std::uint8_t {
+  at_once,  // or there was no error
+  later,
+  none,  // it would be so each time
+};
+
+Remedy what_to_do_about(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::none:
+    case ErrorKind::not_connected:
+    case ErrorKind::connection_lost:
+    case ErrorKind::timed_out:
+    case ErrorKind::cancelled:
+    case ErrorKind::closed:
+    case ErrorKind::refused_login:
+    case ErrorKind::tls:
+    case ErrorKind::protocol:
+      return Remedy::at_once;
+    case ErrorKind::rejected:
+    case ErrorKind::overloaded:
+      return Remedy::later;
+    case ErrorKind::access_refused:
+    case ErrorKind::not_found:
+    case ErrorKind::locked:
+    case ErrorKind::precondition:
+    case ErrorKind::not_allowed:
+    case ErrorKind::not_supported:
+    case ErrorKind::unroutable:
+    case ErrorKind::consumer_cancelled:
+    case ErrorKind::would_deadlock:
+    case ErrorKind::invalid_argument:
+    case ErrorKind::remote:
+    case ErrorKind::codec:
+    case ErrorKind::storage:
+    case ErrorKind::broker:
+      return Remedy::none;
+  }
+  return Remedy::none;
+}
+
 WorkerOptions with_defaults(WorkerOptions options) {
   if (options.threads == 0) options.threads = processors();
   if (options.processes == 0) options.processes = processors();
@@ -69,6 +113,7 @@ void WorkerCore::start() {
   client_->connect();
   loop_ = std::make_unique<EventLoop>(1);
   places_ = std::make_unique<Places>(*client_, loop_->executor(), options_.declare_queues,
+                                     std::set<std::string>(options_.queues.begin(), options_.queues.end()),
                                      options_.queue_arguments);
   events_ = std::make_unique<Events>(*client_, host_);
   events_->enable_tasks(options_.events);
@@ -98,7 +143,15 @@ void WorkerCore::add_own_tasks() {
     entry.plain = [weak = weak_from_this(), work](Context& context, const CallData& call) {
       const auto core = weak.lock();
       if (!core) throw Cancelled("its worker has stopped");
-      return work(*core, context, call);
+      try {
+        return work(*core, context, call);
+      } catch (const ClientError&) {
+        throw;
+      } catch (const Retry&) {
+        throw;
+      } catch (const std::exception& wrong) {
+        throw Reject(wrong.what());  // what it was given is nothing that this library has sent
+      }
     };
     // What they wait for comes, or the broker is away: they do not give up.
     entry.options.retries(1000, std::chrono::milliseconds(200), 2, std::chrono::seconds(30), 0.2);
@@ -200,8 +253,23 @@ Settling WorkerCore::settle(const JobPtr& job) {
   return Settling(shared_from_this(), *client_, *places_, job);
 }
 
-// Until then a redelivery is adopted: what was published for this one stands for both.
 void WorkerCore::settled(const JobPtr& job, const std::exception_ptr& error) {
+  switch (what_to_do_about(millrace::Failure(error).kind())) {
+    case Remedy::at_once:
+      return conclude(job, error);
+    case Remedy::later:
+      return conclude_later(job, error);
+    case Remedy::none:
+      return cannot_follow(job, millrace::Failure(error));
+  }
+}
+
+void WorkerCore::conclude_later(const JobPtr& job, const std::exception_ptr& error) {
+  loop_->after(kBeforeAgain, [this, job, error] { conclude(job, error); });
+}
+
+// Until then a redelivery is adopted: what was published for this one stands for both.
+void WorkerCore::conclude(const JobPtr& job, const std::exception_ptr& error) {
   {
     const std::lock_guard lock(mutex_);
     forget(job);
@@ -276,7 +344,6 @@ void WorkerCore::on_paced(Pacer::Call call, Milliseconds pause) {
     });
   }
   Message message = call.delivery.message();
-  message.expiration = std::chrono::milliseconds(-1);
   message.headers[kPaced] = true;
   Settling settling = settle(std::move(call.delivery));
   settling.send(outgoing_later(call.queue, std::move(message), pause));
@@ -331,7 +398,6 @@ void WorkerCore::hold_until_due(const std::string& queue, const Request& request
   }
   const auto pause = std::chrono::ceil<Milliseconds>(*request.call.eta - std::chrono::system_clock::now());
   Message message = delivery.message();
-  message.expiration = std::chrono::milliseconds(-1);  // Celery's; the header counts, and tells the caller
   Settling settling = settle(std::move(delivery));
   settling.send(outgoing_later(queue, std::move(message), pause));
 }
@@ -345,7 +411,7 @@ void WorkerCore::drop(const std::string& queue, Request request, Delivery delive
   status.error_text = expired ? "expired" : "revoked";
   Settling settling = settle(std::move(delivery));
   send_errbacks(request, queue, status.error_text, Errbacks::of_dag, settling);
-  send_result(request, status, settling);
+  send_end(request, status, settling);
 }
 
 void WorkerCore::take_step_result(const StepResult& result, Delivery delivery) {
@@ -366,7 +432,7 @@ void WorkerCore::bury(const std::string& queue, Delivery delivery, const std::st
   status.error_type = reason == "unknown_task" ? "NotRegistered" : "Reject";
   status.error_text = text;
   send_errbacks(*request, queue, text, Errbacks::of_dag, settling);
-  send_result(*request, status, settling);
+  send_end(*request, status, settling);
 }
 
 // -- running

@@ -78,9 +78,14 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
   void on_hard_limit(const JobPtr& job);
 
   struct Held;
+  struct Buried;
+  struct News;
   // What stop() waits for.
   Settling settle(Delivery delivery);
   Settling settle(const JobPtr& job);
+  void conclude(const JobPtr& job, const std::exception_ptr& error);
+  void conclude_later(const JobPtr& job, const std::exception_ptr& error);
+  void cannot_follow(const JobPtr& job, const millrace::Failure& why);
   void forget(const JobPtr& job);
   void settled_one();
   bool is_revoked(const std::string& id) const;
@@ -97,6 +102,7 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
   static bool is_answered(const Request& request, State state);
   void send_result(const Request& request, const Status& status, Settling& settling,
                    const boost::json::array& children = {});
+  void send_end(const Request& request, const Status& status, Settling& settling);
   void send_call(CallData call, const Request& parent, const std::string& queue, Settling& settling);
   enum class Errbacks : std::uint8_t {
     all,

@@ -24,6 +24,18 @@ Status status_of(State state, const Outcome& outcome) {
   return status;
 }
 
+// The message of a call as it was read: without what was over when it came (a death, and times before that),
+// and what counts for one attempt.
+Message as_read(const Job& job) {
+  Message message = job.message();
+  forget_death(message);
+  for (const char* header : {kDeaths, kPaced}) message.headers.erase(header);
+  message.correlation_id = job.request.correlation_id;
+  if (!job.request.call.expires) message.headers.erase("expires");
+  if (!job.request.call.eta) message.headers.erase("eta");
+  return message;
+}
+
 }  // namespace
 
 const std::string& WorkerCore::reply_to_of(const Request& request) {
@@ -57,6 +69,34 @@ void WorkerCore::send_result(const Request& request, const Status& status, Settl
                              const boost::json::array& children) {
   if (!is_answered(request, status.state)) return;
   settling.send(Address(reply_to_of(request)), encode_result(request, status, children));
+}
+
+// The result of a call after which nothing comes any more: not what was to follow it either.
+void WorkerCore::send_end(const Request& request, const Status& status, Settling& settling) {
+  const CallData& call = request.call;
+  send_result(request, status, settling);
+  // The caller of a chain waits for its last call, which will not come: it gets this instead.
+  if (!call.next.empty()) {
+    Request last = request;
+    last.call.id = call.next.back().id;
+    last.correlation_id = last.call.id;
+    send_result(last, status, settling);
+  }
+  // So does the caller of a chord; what arrived of it before expires.
+  const boost::json::value& barrier = call.next.empty() ? call.barrier : call.next.back().barrier;
+  if (barrier.is_null()) return;
+  const Barrier given_up = read_barrier(barrier);
+  Request last = request;
+  last.call = call_from_signature(given_up.last);
+  last.reply_to = given_up.reply_to;
+  last.correlation_id = last.call.id;
+  Status broken = status;
+  broken.state = State::failure;
+  broken.name = to_string(State::failure);
+  broken.error_type = "ChordError";
+  broken.error_text =
+      "task " + call.id + " of the chord failed: " + status.error_type + ": " + status.error_text;
+  send_result(last, broken, settling);
 }
 
 // Something that follows from `parent`: by the queue that it names, else by the one its parent came from.
@@ -137,14 +177,13 @@ Milliseconds WorkerCore::retry_pause(const Job& job, const Outcome& outcome) {
   return pause_before_retry(job.task().options, job.request.retries, random_);
 }
 
-// The same message once more, with one attempt more and not before the pause is over; the broker holds it.
+// The same message once more, with one attempt more and not before the pause is over; the broker holds it. It
+// keeps the headers of whoever sent it: a queue may rank by them.
 void WorkerCore::try_again(const JobPtr& job, const Outcome& outcome, Settling& settling) {
   const Milliseconds pause = retry_pause(*job, outcome);
-  Message message = encode_call(job->request.call, job->request.reply_to, job->request.origin);
-  message.correlation_id = job->request.correlation_id;
+  Message message = as_read(*job);
   message.headers["retries"] = job->request.retries + 1;
   message.headers["eta"] = to_text(std::chrono::system_clock::now() + pause);
-  if (job->request.durable_result) message.headers[kDurableResult] = true;
   const std::int64_t deaths = job->request.deaths + (outcome.process_died ? 1 : 0);
   if (deaths > 0) message.headers[kDeaths] = deaths;
   settling.send(outgoing_later(job->queue, std::move(message), pause));
@@ -153,40 +192,44 @@ void WorkerCore::try_again(const JobPtr& job, const Outcome& outcome, Settling& 
 }
 
 void WorkerCore::fail(const JobPtr& job, const Outcome& outcome, Settling& settling) {
-  const CallData& call = job->request.call;
   const std::string text = outcome.type + ": " + outcome.text;
   const bool unusable = outcome.kind == Outcome::Kind::reject || outcome.kind == Outcome::Kind::bad_arguments;
   if (unusable || job->task().options.keeps_failed) {
-    Message message = encode_call(call, job->request.reply_to, job->request.origin);
+    Message message = as_read(*job);
     message.headers["retries"] = job->request.retries;
-    message.correlation_id = job->request.correlation_id;
     settling.send(Address(dead_queue_of(job->queue)),
                   dead_letter(std::move(message), job->queue, reason_of(outcome), text));
   }
   send_errbacks(job->request, job->queue, text, Errbacks::all, settling);
   const Status status = status_of(State::failure, outcome);
-  send_result(job->request, status, settling);
-  // The caller of a chain waits for its last call, which will not come: it gets the failure.
-  if (!call.next.empty()) {
-    Request last = job->request;
-    last.call.id = call.next.back().id;
-    last.correlation_id = last.call.id;
-    send_result(last, status, settling);
-  }
-  // So does the caller of a chord; what arrived of it before expires.
-  const boost::json::value& barrier = call.next.empty() ? call.barrier : call.next.back().barrier;
-  if (!barrier.is_null()) {
-    const Barrier given_up = read_barrier(barrier);
-    Request last = job->request;
-    last.call = call_from_signature(given_up.last);
-    last.reply_to = given_up.reply_to;
-    last.correlation_id = last.call.id;
-    Status broken = status;
-    broken.error_type = "ChordError";
-    broken.error_text = "task " + call.id + " of the chord failed: " + text;
-    send_result(last, broken, settling);
-  }
+  send_end(job->request, status, settling);
   events_->failed(job->request, text, status.traceback);
+}
+
+// Its dead letter is what settles it then.
+struct WorkerCore::Buried final : Settled {
+  Buried(WorkerCore& core, JobPtr buried) : worker(core), job(std::move(buried)) {}
+  void settle(const std::exception_ptr& error) override {
+    if (error) return worker.conclude_later(job, error);
+    worker.conclude(job, nullptr);
+  }
+  WorkerCore& worker;  // the Settling's owner
+  JobPtr job;
+};
+
+// What is told if it can be.
+struct WorkerCore::News final : Settled {
+  void settle(const std::exception_ptr&) override {}
+};
+
+// It is done, and what follows from it cannot be sent: its queue cannot be declared, say. Carried out again
+// it would come to the same.
+void WorkerCore::cannot_follow(const JobPtr& job, const millrace::Failure& why) {
+  Settling settling(shared_from_this(), *client_, *places_, std::make_shared<Buried>(*this, job));
+  settling.send(Address(dead_queue_of(job->queue)),
+                dead_letter(as_read(*job), job->queue, "cannot_follow", why.text()));
+  Settling news(shared_from_this(), *client_, *places_, std::make_shared<News>());
+  send_end(job->request, status_of(State::failure, Outcome::failure("Reject", why.text())), news);
 }
 
 void WorkerCore::send_errbacks(const Request& request, const std::string& queue, const std::string& why,
@@ -203,7 +246,7 @@ void WorkerCore::send_errbacks(const Request& request, const std::string& queue,
 
 void WorkerCore::revoked(const JobPtr& job, const Outcome& outcome, Settling& settling) {
   send_errbacks(job->request, job->queue, outcome.text, Errbacks::of_dag, settling);
-  send_result(job->request, status_of(State::revoked, outcome), settling);
+  send_end(job->request, status_of(State::revoked, outcome), settling);
   events_->revoked(job->request, job->has_begun(), outcome.text == "expired");
 }
 

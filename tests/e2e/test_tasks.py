@@ -290,6 +290,8 @@ def test_urgent_tasks_come_first(worker, app, tmp_path):
         ("undecodable", {"task": "tasks.add"}, b"[[1, 2], {}, {}]"),
         ("undecodable", {"task": "tasks.add", "id": "1"}, b'{"args": [1, 2]}'),
         ("undecodable", {"task": "tasks.add", "id": "1", "eta": "tomorrow"}, b"[[1, 2], {}, {}]"),
+        ("undecodable", {"task": "tasks.add", "id": "1", "millrace-barrier": "[1]"}, b"[[1, 2], {}, {}]"),
+        ("rejected", {"task": "millrace.dag.advance", "id": "1"}, b"[[], {}, {}]"),
         ("unknown_task", {"task": "tasks.unheard_of", "id": "1"}, b"[[], {}, {}]"),
         ("bad_arguments", {"task": "tasks.add", "id": "1"}, b'[[1, "two"], {}, {}]'),
         ("bad_arguments", {"task": "tasks.add", "id": "1"}, b"[[1], {}, {}]"),
@@ -440,6 +442,14 @@ def test_a_celery_producer_sees_retries_failures_and_times(worker, app):
     assert time.monotonic() - began > 0.9
     with pytest.raises(celery.exceptions.TaskRevokedError):
         app.send_task("tasks.add", (1, 1), countdown=3, expires=2).get(timeout=20)
+
+
+def test_a_call_keeps_the_headers_of_its_sender_when_it_is_tried_again(worker, app, channel, queue):
+    worker()
+    app.send_task("tasks.raise", ("boom",), headers={"x-key": "tenant", "traceparent": "00-1-2-01"})
+    [(headers, _)] = dead_letters(channel, queue)
+    assert headers["retries"] == 1
+    assert (headers["x-key"], headers["traceparent"]) == ("tenant", "00-1-2-01")
 
 
 def test_celerys_chains_groups_and_callbacks_work_here(worker, app):
