@@ -256,7 +256,9 @@ def test_passwords_and_hashes_are_in_no_answer_but_an_export(as_user):
     admin.put("/users/canary", {"password": "c4n4ry-secret", "tags": ""})
     for path in ("/users", "/users/canary", "/overview", "/nodes", "/connections", "/whoami"):
         octets = admin("GET", path).octets
-        assert b"c4n4ry" not in octets and b"password" not in octets, path
+        assert b"c4n4ry" not in octets, path
+        empty = b'"password_hash":"","hashing_algorithm":"rabbit_password_hashing_sha256"'  # tools want the fields
+        assert b"password" not in octets.replace(empty, b""), path
     exported = admin.get("/definitions")
     (canary,) = [u for u in exported["users"] if u["name"] == "canary"]
     assert "c4n4ry" not in str(exported) and "password_hash" not in canary
