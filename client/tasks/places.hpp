@@ -1,8 +1,7 @@
 // The queues and exchanges that calls go through, each declared once, when it is first needed.
 //
-//   NAME               the queue of the tasks: durable, with the arguments that the program gives. One that
-//   is
-//                      not its own, where another call goes, is taken as it is if it is there
+//   NAME               the queue of the tasks: durable, with the arguments that the program gives;
+//                      another's, where a call goes, is taken as it is if it is there
 //   NAME.dead          what could not be done
 //   millrace.delayed   holds calls until their time (x-delayed-message), then routes them by the queue's name
 //   millrace.unique    lets one call of each key pass (x-message-deduplication), and on to millrace.delayed
