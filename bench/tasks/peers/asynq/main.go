@@ -24,10 +24,10 @@ import (
 
 const (
 	taskType = "bench:nothing"
-	// As many connections as its Redis client keeps for two processors.
-	submitters = 20
-	// As in its own examples. The default, a task a processor, would measure the way to the server and back.
-	concurrency = 10
+	// Its calls wait for the server one by one: as many at once share what one write to the disk costs.
+	submitters = 100
+	// As many as BullMQ here. The default, a task a processor, would measure the way to the server and back.
+	concurrency = 100
 )
 
 func must[T any](value T, err error) T {
