@@ -83,7 +83,6 @@ struct ProcessFigures {
   std::uint64_t open_files_max = 0;
   std::uint64_t sockets = 0;
   std::uint64_t disk_free_bytes = 0;
-  std::uint64_t memory_total_bytes = 0;  // that it may have: the machine's, or of its control group
 };
 
 struct ListeningOn {
@@ -100,6 +99,8 @@ struct ApiOptions {
   std::size_t max_connections = 0;
   std::uint64_t pid = 0;
   std::function<ProcessFigures()> process_figures;
+  // Bytes that it may have: the machine's, or of its control group.
+  std::function<std::uint64_t()> memory_total;
   std::function<otlp::SpanFigures()> span_figures;  // empty: no spans are made
   std::function<void(std::span<std::uint8_t>)> random;
   std::int64_t started_ms = 0;  // wall clock

@@ -295,6 +295,7 @@ class RunningProcess final : public Process {
     options.version = session_options_.version;
     options.max_connections = config_.max_connections;
     options.pid = static_cast<std::uint64_t>(::getpid());
+    options.memory_total = [] { return memory_total_bytes(); };
     options.process_figures = [data_dir = config_.data_dir] { return process_figures(data_dir); };
     if (spans_) options.span_figures = [spans = spans_.get()] { return spans->figures(); };
     options.random = runtime::fill_random;

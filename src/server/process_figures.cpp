@@ -41,19 +41,18 @@ std::uint64_t memory_of_group() {
   return most;
 }
 
+}  // namespace
+
 std::uint64_t memory_total_bytes() {
   const auto machine = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
                        static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   return std::min(machine, memory_of_group());
 }
 
-}  // namespace
-
 management::ProcessFigures process_figures(const std::string& data_dir) {
   management::ProcessFigures figures;
   figures.resident_bytes = resident_bytes();
   figures.open_files = open_files();
-  figures.memory_total_bytes = memory_total_bytes();
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) figures.open_files_max = limit.rlim_cur;
   struct statvfs disk {};

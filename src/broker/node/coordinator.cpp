@@ -52,6 +52,12 @@ Coordinator::Coordinator(NodeShared& shared, Definitions definitions)
 constexpr std::uint64_t kFirstQueueId = 2;
 
 std::vector<Change> Coordinator::first_definitions() const {
+  std::vector<Change> changes = first_objects();
+  changes.push_back(NextQueueId{kFirstQueueId});  // the last, so that is_fresh() knows that all are there
+  return changes;
+}
+
+std::vector<Change> Coordinator::first_objects() const {
   std::vector<Change> changes;
   changes.push_back(PutVhost{VhostSpec{"/", "The default virtual host", {}, {}}});
   for (ExchangeSpec& exchange : predeclared_exchanges("/"))
@@ -61,7 +67,6 @@ std::vector<Change> Coordinator::first_definitions() const {
   // Everybody knows this password: nothing is lost by a form that RabbitMQ can read in an export.
   changes.push_back(PutUser{UserSpec{"guest", hash_for_rabbitmq("guest", salt), {"administrator"}}});
   changes.push_back(PutPermission{PermissionSpec{"guest", "/", ".*", ".*", ".*"}});
-  changes.push_back(NextQueueId{kFirstQueueId});  // the last, so that is_fresh() knows that all are there
   return changes;
 }
 
@@ -79,8 +84,7 @@ std::vector<Change> Coordinator::changes_to_reset() const {
     const bool is_global = parameter.vhost.empty();  // others go with their vhosts
     if (is_global) changes.push_back(DeleteParameter{"", parameter.component, parameter.name});
   }
-  std::vector<Change> first = first_definitions();
-  first.pop_back();  // ids go on from where they are
+  std::vector<Change> first = first_objects();  // ids go on from where they are
   std::move(first.begin(), first.end(), std::back_inserter(changes));
   return changes;
 }

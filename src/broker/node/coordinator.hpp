@@ -67,7 +67,7 @@ class Coordinator {
   // cut short in the middle of writing it down.
   std::vector<Change> first_definitions() const;
   bool is_fresh() const;
-  // Deletes what there is and makes first_definitions() of it again.
+  // Deletes what there is and makes what a new data directory begins with.
   std::vector<Change> changes_to_reset() const;
   // Before the loops run: applies without asking anybody.
   void bring_up_to_date();
@@ -83,6 +83,8 @@ class Coordinator {
   std::uint64_t queues_deleted() const noexcept { return queues_deleted_; }
 
  private:
+  std::vector<Change> first_objects() const;
+
   struct Commit {
     std::shared_ptr<const std::vector<Change>> changes;
     storage::Lsn lsn;             // of the last one's record; 0: nothing to wait for

@@ -15,7 +15,7 @@ void show_watermarks(Api& api, const CallRef& call) {
   api.with_fresh_figures(call, [&api, call](const Figures& figures) {
     json::object item;
     item["mem_limit"] = figures.now->memory_limit_bytes;
-    item["mem_total"] = api.options().process_figures().memory_total_bytes;
+    item["mem_total"] = api.options().memory_total();
     item["disk_free_limit"] = figures.now->disk_low_water_bytes;
     reply(call, json_answer(item));
   });
