@@ -5,6 +5,8 @@ import http.client
 import json
 from urllib.parse import quote
 
+from harness.pika_tools import wait_until
+
 
 def segment(name):
     """A name as a part of a path."""
@@ -64,3 +66,14 @@ class Api:
 
     def delete(self, path, expect=204):
         return self("DELETE", path, expect=expect)
+
+
+def eventually(read, expected, seconds=5):
+    """Figures are up to a second old."""
+    last = []
+
+    def there():
+        last[:] = [read()]
+        return last[0] == expected
+
+    wait_until(there, seconds, lambda: f"{last[0]!r} instead of {expected!r}")
