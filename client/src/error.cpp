@@ -142,6 +142,7 @@ std::exception_ptr reply_error(std::string_view what, std::uint16_t reply_code, 
 }
 
 }  // namespace client
+
 std::string text_of(const std::exception& error) {
   const auto* coded = dynamic_cast<const boost::system::system_error*>(&error);
   return coded == nullptr ? error.what() : coded->code().message();
