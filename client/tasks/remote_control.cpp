@@ -22,7 +22,7 @@ const json::object* object_in(const json::object& object, std::string_view name)
   return value == nullptr ? nullptr : value->if_object();
 }
 
-std::string text_in(const json::object& object, std::string_view name) {
+std::string optional_text(const json::object& object, std::string_view name) {
   const json::value* value = object.if_contains(name);
   return value != nullptr && value->is_string() ? json::value_to<std::string>(*value) : std::string();
 }
@@ -77,7 +77,7 @@ bool RemoteControl::is_meant(const json::object& asked) const {
     }
     return false;
   }
-  const std::string pattern = text_in(asked, "pattern");
+  const std::string pattern = optional_text(asked, "pattern");
   return pattern.empty() || fnmatch(pattern.c_str(), host_.c_str(), 0) == 0;
 }
 
@@ -87,7 +87,7 @@ void RemoteControl::on_command(const Delivery& delivery) {
   if (error || !body.is_object()) return;  // no command, and nobody to tell
   const json::object& asked = body.get_object();
   if (!is_meant(asked)) return;
-  const std::string method = text_in(asked, "method");
+  const std::string method = optional_text(asked, "method");
   const auto command = commands_.find(method);
   json::value answer;
   if (command == commands_.end()) {
@@ -107,10 +107,10 @@ void RemoteControl::reply(const json::object& asked, const Delivery& delivery, c
   const json::object* to = object_in(asked, "reply_to");
   if (to == nullptr) return;
   Message message = passing_message(json::object{{host_, answer}});
-  message.headers["ticket"] = text_in(asked, "ticket");
+  message.headers["ticket"] = optional_text(asked, "ticket");
   message.correlation_id = delivery.message().correlation_id;
-  client_.async_publish(Address(text_in(*to, "exchange"), text_in(*to, "routing_key")), std::move(message),
-                        [](std::exception_ptr, const Receipt&) {});  // who asked has gone
+  client_.async_publish(Address(optional_text(*to, "exchange"), optional_text(*to, "routing_key")),
+                        std::move(message), [](std::exception_ptr, const Receipt&) {});  // who asked has gone
 }
 
 }  // namespace millrace::tasks

@@ -187,8 +187,8 @@ TEST(RememberedIds, knows_the_last_ones_and_no_others_at_random) {
 }
 
 TEST(Chain, puts_calls_behind_the_first) {
-  const Task<int(int, int)> add("add");
-  const CallData data = chain(add(1, 2), chain(add.partial(3), add.partial(4)), add.partial(5)).data();
+  const Task<int(int, int)> plus("plus");
+  const CallData data = chain(plus(1, 2), chain(plus.partial(3), plus.partial(4)), plus.partial(5)).data();
   ASSERT_EQ(data.next.size(), 3U);
   EXPECT_EQ(data.next[0].args, json::array{3});
   EXPECT_EQ(data.next[1].args, json::array{4});

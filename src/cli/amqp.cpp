@@ -10,7 +10,7 @@
 namespace millrace::cli {
 namespace {
 
-constexpr std::chrono::seconds kConnectTimeout{10};
+constexpr std::chrono::seconds kBrokerConnectTimeout{10};
 
 // Users without the tag "monitoring" are not told of listeners.
 HostPort find_amqp(Session& session) {
@@ -94,7 +94,7 @@ ClientOptions AmqpServer::client_options() const {
 std::unique_ptr<Client> connect_client(const AmqpServer& server, const std::string& name) {
   ClientOptions options = server.client_options();
   options.name = name;
-  options.connect_timeout = kConnectTimeout;
+  options.connect_timeout = kBrokerConnectTimeout;
   options.heartbeat = std::chrono::seconds(10);
   auto client = std::make_unique<Client>(options);
   // The client would try for ever; whoever types a command wants to know after the first time.

@@ -26,7 +26,7 @@ namespace http = beast::http;
 using asio::ip::tcp;
 using Error = boost::system::error_code;
 
-constexpr std::chrono::seconds kConnectTimeout{10};
+constexpr std::chrono::seconds kHttpConnectTimeout{10};
 constexpr std::chrono::seconds kAnswerTimeout{60};
 constexpr std::uint64_t kMaxAnswerBytes = 1u << 30;
 
@@ -56,7 +56,7 @@ struct Http::State {
     const auto found = resolver.resolve(where.host, std::to_string(where.port), error);
     if (error) return error;
     plain.emplace(context);
-    plain->expires_after(kConnectTimeout);
+    plain->expires_after(kHttpConnectTimeout);
     error = complete([&](auto done) {
       plain->async_connect(found, [done](const Error& failed, const tcp::endpoint&) { done(failed); });
     });

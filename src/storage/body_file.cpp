@@ -6,13 +6,14 @@
 
 #include "base/crc32c.hpp"
 #include "base/reader.hpp"
+#include "storage/damaged.hpp"
 #include "storage/whole_file.hpp"
 
 namespace millrace::storage {
 namespace {
 
 // The header: magic u64, version u32, crc32c of the body u32, length u64, id u64.
-constexpr std::uint64_t kMagic = 0x59444f424352524dull;  // "MRRCBODY"
+constexpr std::uint64_t kBodyMagic = 0x59444f424352524dull;  // "MRRCBODY"
 
 }  // namespace
 
@@ -63,7 +64,7 @@ result<bool> BodyWriter::advance() {
 
 result<void> BodyWriter::write_header() {
   std::array<std::uint8_t, kBodyFileHeaderBytes> header;
-  store_le(&header[0], kMagic);
+  store_le(&header[0], kBodyMagic);
   store_le(&header[8], kBodyFileVersion);
   store_le(&header[12], crc_);
   store_le(&header[16], std::uint64_t{body_.size()});
@@ -79,7 +80,7 @@ BodyReader::BodyReader(runtime::FileSystem& files, std::string path, BodyFileId 
     : files_(files), path_(std::move(path)), id_(id), room_(room) {}
 
 Error BodyReader::damaged(const char* how) const {
-  return fail(Errc::corrupt, "the body file '" + path_ + "' is damaged (" + how + "): run millrace repair");
+  return storage::damaged("body file", path_, how);
 }
 
 result<void> BodyReader::read_header() {
@@ -97,7 +98,7 @@ result<void> BodyReader::read_header() {
   stored_crc_ = reader.le<std::uint32_t>();
   length_ = reader.le<std::uint64_t>();
   const auto id = reader.le<std::uint64_t>();
-  if (*got != header.size() || magic != kMagic) return damaged("it does not begin like one");
+  if (*got != header.size() || magic != kBodyMagic) return damaged("it does not begin like one");
   if (version > kBodyFileVersion) {
     return fail(Errc::precondition_failed, "the body file '" + path_ +
                                                "' was written by a newer version of Millrace (format " +

@@ -11,7 +11,7 @@
 namespace millrace::storage {
 namespace {
 
-using Written = result<BodyFileId>;
+using WrittenBody = result<BodyFileId>;
 
 std::vector<std::uint8_t> body_of(std::size_t bytes) {
   std::vector<std::uint8_t> body(bytes);
@@ -25,9 +25,9 @@ std::unique_ptr<BodyFiles> open(SimulatedDisk& disk) {
   return bodies ? std::move(*bodies) : nullptr;
 }
 
-std::optional<Written> write(SimulatedDisk& disk, BodyFiles& bodies, ByteView body) {
-  std::optional<Written> outcome;
-  bodies.write(body, nullptr, [&](Written done) { outcome = std::move(done); });
+std::optional<WrittenBody> write(SimulatedDisk& disk, BodyFiles& bodies, ByteView body) {
+  std::optional<WrittenBody> outcome;
+  bodies.write(body, nullptr, [&](WrittenBody done) { outcome = std::move(done); });
   disk.settle();
   return outcome;
 }
@@ -117,10 +117,10 @@ TEST(BodyFiles, keep_alive_what_they_write_and_drop_completions_at_the_end) {
   const ByteView view = *body;
   bodies->write(
       view, [owned = std::move(body)] {},
-      [&](Written done) { gone_at_completion = done && watched.expired(); });
+      [&](WrittenBody done) { gone_at_completion = done && watched.expired(); });
   disk.settle();
   EXPECT_TRUE(gone_at_completion);
-  bodies->write({}, nullptr, [](Written) { ADD_FAILURE() << "completed after the end"; });
+  bodies->write({}, nullptr, [](WrittenBody) { ADD_FAILURE() << "completed after the end"; });
   bodies->read(BodyFileId(1), [](result<Buffer>) { ADD_FAILURE() << "completed after the end"; });
   disk.scheduler.step();
   bodies.reset();

@@ -6,13 +6,14 @@
 
 #include "base/crc32c.hpp"
 #include "base/reader.hpp"
+#include "storage/damaged.hpp"
 #include "storage/whole_file.hpp"
 
 namespace millrace::storage {
 namespace {
 
 constexpr const char* kFileName = "checkpoint";
-constexpr std::uint64_t kMagic = 0x54504b4343524c4dull;  // "MLRCCKPT"
+constexpr std::uint64_t kCheckpointMagic = 0x54504b4343524c4dull;  // "MLRCCKPT"
 constexpr std::uint32_t kVersion = 1;
 constexpr std::size_t kHeaderBytes = 32;  // magic u64, version u32, crc32c u32, lsn u64, blob length u64
 constexpr std::size_t kCrcOffset = 12;
@@ -22,10 +23,6 @@ std::uint32_t checksum(std::uint32_t version, ByteView fields, ByteView blob) no
   std::array<std::uint8_t, 4> version_bytes;
   store_le(version_bytes.data(), version);
   return crc32c(crc32c(crc32c(0, version_bytes), fields), blob);
-}
-
-Error damaged(const std::string& path, const std::string& how) {
-  return fail(Errc::corrupt, "the checkpoint '" + path + "' is damaged (" + how + "): run millrace repair");
 }
 
 }  // namespace
@@ -43,16 +40,18 @@ result<std::optional<Checkpoint>> load_checkpoint(runtime::FileSystem& files, co
   const auto crc = reader.le<std::uint32_t>();
   const auto lsn = reader.le<std::uint64_t>();
   const auto length = reader.le<std::uint64_t>();
-  if (reader.failed()) return damaged(path, "shorter than its header");
-  if (magic != kMagic) return damaged(path, "it does not begin like one");
+  if (reader.failed()) return damaged("checkpoint", path, "shorter than its header");
+  if (magic != kCheckpointMagic) return damaged("checkpoint", path, "it does not begin like one");
   if (version > kVersion) {
     return fail(Errc::precondition_failed, "the checkpoint '" + path +
                                                "' was written by a newer version of Millrace (format " +
                                                std::to_string(version) + "): start that one");
   }
-  if (length != reader.remaining()) return damaged(path, "its length is not what its header says");
+  if (length != reader.remaining())
+    return damaged("checkpoint", path, "its length is not what its header says");
   const ByteView fields = bytes->view().subspan(kCoveredOffset, kHeaderBytes - kCoveredOffset);
-  if (crc != checksum(version, fields, reader.rest())) return damaged(path, "its checksum does not fit");
+  if (crc != checksum(version, fields, reader.rest()))
+    return damaged("checkpoint", path, "its checksum does not fit");
   bytes->consume(kHeaderBytes);
   return std::optional<Checkpoint>(Checkpoint{Lsn(lsn), std::move(*bytes)});
 }
@@ -67,7 +66,7 @@ void write_checkpoint(runtime::ShardRuntime runtime, const std::string& director
   auto work = [&files = runtime.files, directory, job] {
     const ByteView blob = job->checkpoint.blob.view();
     std::array<std::uint8_t, kHeaderBytes> header;
-    store_le(&header[0], kMagic);
+    store_le(&header[0], kCheckpointMagic);
     store_le(&header[8], kVersion);
     store_le(&header[16], job->checkpoint.lsn.value);
     store_le(&header[24], static_cast<std::uint64_t>(blob.size()));

@@ -51,7 +51,7 @@ std::optional<std::uint64_t> value_of(std::string_view text, std::string_view ke
   return std::nullopt;
 }
 
-Error damaged(const std::string& path, const std::string& how) {
+Error meta_error(const std::string& path, const std::string& how) {
   return fail(Errc::corrupt, "'" + path + "/" + kMetaName + "' " + how);
 }
 
@@ -66,15 +66,15 @@ result<Meta> parse_meta(const std::string& path, std::string_view text) {
                                                "): start that version, or choose another directory");
   }
   const std::size_t covered = text.rfind(kCrcKey);
-  if (covered == std::string_view::npos) return damaged(path, "is damaged: its checksum is missing");
+  if (covered == std::string_view::npos) return meta_error(path, "is damaged: its checksum is missing");
   const auto crc = value_of(text.substr(covered), "crc32c", 16);
   if (!crc || *crc != crc32c(0, as_bytes(text.substr(0, covered)))) {
-    return damaged(path, "was edited or is damaged: its checksum does not fit");
+    return meta_error(path, "was edited or is damaged: its checksum does not fit");
   }
   const auto shards = value_of(text, "shards", 10);
   const auto incarnation = value_of(text, "incarnation", 16);
   if (!format || !shards || !incarnation || *shards == 0 || *shards > DataDirectory::kMaxShards) {
-    return damaged(path, "lacks a valid format, shards or incarnation");
+    return meta_error(path, "lacks a valid format, shards or incarnation");
   }
   return Meta{static_cast<unsigned>(*shards), *incarnation};
 }
@@ -85,7 +85,7 @@ result<Meta> create_meta(runtime::FileSystem& files, const std::string& path, Me
   for (const std::string& name : *names) {
     // Shards are made after META is durable, so this is no creation that a power cut ended.
     if (name.starts_with(kShardPrefix)) {
-      return damaged(path, "is missing although '" + name + "' is there: restore it from a backup");
+      return meta_error(path, "is missing although '" + name + "' is there: restore it from a backup");
     }
   }
   const std::string text = meta_text(meta);

@@ -7,15 +7,15 @@
 namespace millrace::storage {
 namespace {
 
-constexpr std::uint64_t kMagic = 0x004c41574c4c494d;  // "MILLWAL\0"
-constexpr std::size_t kCopyBytes = 64;                // of one copy, its crc last
-constexpr std::size_t kCrcOffset = kCopyBytes - 4;
+constexpr std::uint64_t kLogMagic = 0x004c41574c4c494d;  // "MILLWAL\0"
+constexpr std::size_t kCopyBytes = 64;                   // of one copy, its crc last
+constexpr std::size_t kCopyCrcOffset = kCopyBytes - 4;
 constexpr std::uint32_t kSyncedFlag = 1;
 // No counter gets there in a lifetime; a header that says so is not one of ours, and sums must not wrap.
 constexpr std::uint64_t kLimit = std::uint64_t{1} << 62;
 
 void encode_copy(const LogFileHeader& header, std::uint8_t* at) noexcept {
-  store_le(at, kMagic);
+  store_le(at, kLogMagic);
   store_le(at + 8, kLogFormatVersion);
   store_le(at + 12, header.salt);
   store_le(at + 16, header.generation);
@@ -25,14 +25,14 @@ void encode_copy(const LogFileHeader& header, std::uint8_t* at) noexcept {
   store_le(at + 48, header.epoch);
   store_le(at + 52, header.synced ? kSyncedFlag : 0u);
   store_le(at + 56, std::uint32_t{0});
-  store_le(at + kCrcOffset, crc32c(0, {at, kCrcOffset}));
+  store_le(at + kCopyCrcOffset, crc32c(0, {at, kCopyCrcOffset}));
 }
 
 FileHeaderState decode_copy(const std::uint8_t* at, LogFileHeader& header) noexcept {
   if (std::all_of(at, at + kCopyBytes, [](std::uint8_t byte) { return byte == 0; }))
     return FileHeaderState::blank;
-  if (load_le<std::uint64_t>(at) != kMagic ||
-      load_le<std::uint32_t>(at + kCrcOffset) != crc32c(0, {at, kCrcOffset}))
+  if (load_le<std::uint64_t>(at) != kLogMagic ||
+      load_le<std::uint32_t>(at + kCopyCrcOffset) != crc32c(0, {at, kCopyCrcOffset}))
     return FileHeaderState::damaged;
   if (load_le<std::uint32_t>(at + 8) > kLogFormatVersion) return FileHeaderState::newer;
   header.salt = load_le<std::uint32_t>(at + 12);

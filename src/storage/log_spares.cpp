@@ -7,7 +7,7 @@ namespace millrace::storage {
 namespace {
 
 // About a third of a millisecond on an ordinary disk, which a commit may have to wait.
-constexpr std::uint64_t kPieceBytes = 256u << 10;
+constexpr std::uint64_t kZeroedAtATime = 256u << 10;
 
 }  // namespace
 
@@ -20,7 +20,7 @@ struct LogSpares::Making {
 
   result<void> step(runtime::FileSystem& files, const std::string& directory) {
     if (file->file == nullptr) return make_log_file(files, directory, *file);
-    const std::uint64_t end = std::min(zeroed + kPieceBytes, file->bytes);
+    const std::uint64_t end = std::min(zeroed + kZeroedAtATime, file->bytes);
     while (zeroed < end) {
       const std::uint64_t bytes = std::min<std::uint64_t>(kMaxZeros, end - zeroed);
       if (auto written = file->file->write(zeroed, zeros(bytes)); !written) return written;

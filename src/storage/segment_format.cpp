@@ -5,6 +5,7 @@
 #include "base/assert.hpp"
 #include "base/crc32c.hpp"
 #include "base/reader.hpp"
+#include "storage/damaged.hpp"
 
 namespace millrace::storage {
 namespace {
@@ -14,20 +15,16 @@ constexpr std::uint64_t kTrailerMagic = 0x444e45454341524dull;  // "MRACEEND"
 
 // Trailer: magic u64, version u32, crc32c u32, segment u64, index offset u64, runs u64, items u64, zeros. The
 // crc covers the index and then the trailer without its magic and the crc.
-constexpr std::size_t kCrcOffset = 12;
+constexpr std::size_t kTrailerCrcOffset = 12;
 
 std::uint32_t footer_checksum(ByteView index, ByteView trailer) noexcept {
   const std::uint32_t crc = crc32c(crc32c(0, index), trailer.subspan(8, 4));
-  return crc32c(crc, trailer.subspan(kCrcOffset + 4));
+  return crc32c(crc, trailer.subspan(kTrailerCrcOffset + 4));
 }
 
 // The length is the crc's start value, so that it is covered without a second pass.
 std::uint32_t item_checksum(std::uint32_t length, ByteView rest_of_header) noexcept {
   return crc32c(length, rest_of_header);
-}
-
-Error damaged(const std::string& path, const std::string& how) {
-  return fail(Errc::corrupt, "the segment '" + path + "' is damaged (" + how + "): run millrace repair");
 }
 
 // That the runs follow each other without a gap, sorted, from the header to the index.
@@ -118,7 +115,7 @@ std::vector<std::uint8_t> segment_footer(SegmentId id, std::uint64_t index_offse
   store_le(trailer + 24, index_offset);
   store_le(trailer + 32, std::uint64_t{runs.size()});
   store_le(trailer + 40, items);
-  store_le(trailer + kCrcOffset, footer_checksum(index, {trailer, kSegmentTrailerBytes}));
+  store_le(trailer + kTrailerCrcOffset, footer_checksum(index, {trailer, kSegmentTrailerBytes}));
   return footer;
 }
 
@@ -127,7 +124,7 @@ result<std::vector<SegmentRun>> read_segment_runs(runtime::File& file, const std
   const auto size = file.size();
   if (!size) return size.error();
   if (*size < kSegmentHeaderBytes + kSegmentTrailerBytes || *size % runtime::kDirectAlignment != 0) {
-    return damaged(path, "it was cut");
+    return damaged("segment", path, "it was cut");
   }
   std::array<std::uint8_t, kSegmentTrailerBytes> trailer;
   const std::uint64_t trailer_offset = *size - kSegmentTrailerBytes;
@@ -141,7 +138,8 @@ result<std::vector<SegmentRun>> read_segment_runs(runtime::File& file, const std
   const auto index_offset = reader.le<std::uint64_t>();
   const auto run_count = reader.le<std::uint64_t>();
   const auto items = reader.le<std::uint64_t>();
-  if (*got != trailer.size() || magic != kTrailerMagic) return damaged(path, "it does not end like one");
+  if (*got != trailer.size() || magic != kTrailerMagic)
+    return damaged("segment", path, "it does not end like one");
   if (version > kSegmentVersion) {
     return fail(Errc::precondition_failed, "the segment '" + path +
                                                "' was written by a newer version of Millrace (format " +
@@ -149,13 +147,13 @@ result<std::vector<SegmentRun>> read_segment_runs(runtime::File& file, const std
   }
   if (index_offset < kSegmentHeaderBytes || index_offset > trailer_offset ||
       run_count > (trailer_offset - index_offset) / kSegmentRunBytes) {
-    return damaged(path, "its trailer points outside of the file");
+    return damaged("segment", path, "its trailer points outside of the file");
   }
   std::vector<std::uint8_t> index(static_cast<std::size_t>(run_count) * kSegmentRunBytes);
   const auto index_got = file.read(index_offset, index);
   if (!index_got) return index_got.error();
   if (*index_got != index.size() || crc != footer_checksum(index, trailer)) {
-    return damaged(path, "its index fails its checksum");
+    return damaged("segment", path, "its index fails its checksum");
   }
   Reader fields(index);
   std::vector<SegmentRun> runs(static_cast<std::size_t>(run_count));
@@ -168,8 +166,9 @@ result<std::vector<SegmentRun>> read_segment_runs(runtime::File& file, const std
     run.last_seq = fields.le<std::uint64_t>();
     run.count = fields.le<std::uint64_t>();
   }
-  if (stored_id != id.value) return damaged(path, "it is another segment, renamed");
-  if (!well_formed(runs, index_offset, items)) return damaged(path, "its index contradicts itself");
+  if (stored_id != id.value) return damaged("segment", path, "it is another segment, renamed");
+  if (!well_formed(runs, index_offset, items))
+    return damaged("segment", path, "its index contradicts itself");
   return runs;
 }
 

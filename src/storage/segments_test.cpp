@@ -15,7 +15,7 @@
 namespace millrace::storage {
 namespace {
 
-using Written = result<std::vector<SegmentRun>>;
+using WrittenRuns = result<std::vector<SegmentRun>>;
 
 // The bytes of an item follow from its place, so that what is read back can be told from all else.
 std::string payload_of(std::uint64_t entity, std::uint64_t seq, std::size_t bytes) {
@@ -56,14 +56,15 @@ Batch small_batch(std::uint64_t entity) {
   return batch;
 }
 
-void write(Segments& segments, SegmentKind kind, const Batch& batch, std::optional<Written>& outcome) {
+void write(Segments& segments, SegmentKind kind, const Batch& batch, std::optional<WrittenRuns>& outcome) {
   segments.write(
-      kind, batch.items, [texts = batch.texts] {}, [&outcome](Written done) { outcome = std::move(done); });
+      kind, batch.items, [texts = batch.texts] {},
+      [&outcome](WrittenRuns done) { outcome = std::move(done); });
 }
 
 std::vector<SegmentRun> write_now(SimulatedDisk& disk, Segments& segments, const Batch& batch,
                                   SegmentKind kind = SegmentKind::durable) {
-  std::optional<Written> outcome;
+  std::optional<WrittenRuns> outcome;
   write(segments, kind, batch, outcome);
   disk.settle();
   EXPECT_TRUE(outcome && *outcome) << (outcome ? outcome->error().text : "not completed");
@@ -178,7 +179,7 @@ TEST(Segments, opening_leaves_files_of_others_alone) {
 TEST(Segments, let_other_disk_work_in_between_the_steps_of_a_write) {
   SimulatedDisk disk(1);
   auto segments = open(disk.runtime());
-  std::optional<Written> outcome;
+  std::optional<WrittenRuns> outcome;
   const Batch batch = some_batch();
   write(*segments, SegmentKind::durable, batch, outcome);
   std::vector<std::uint64_t> written;
@@ -204,9 +205,9 @@ TEST(Segments, are_written_one_after_the_other_and_complete_in_order) {
   for (int i = 0; i < 3; ++i) {
     segments->write(
         SegmentKind::durable, i == 0 ? large.items : small.items, [a = large.texts, b = small.texts] {},
-        [&](Written done) { completed.push_back(done->at(0).segment.value); });
+        [&](WrittenRuns done) { completed.push_back(done->at(0).segment.value); });
   }
-  segments->write(SegmentKind::durable, {}, nullptr, [&](Written done) { EXPECT_TRUE(done->empty()); });
+  segments->write(SegmentKind::durable, {}, nullptr, [&](WrittenRuns done) { EXPECT_TRUE(done->empty()); });
   disk.settle();
   EXPECT_EQ(completed, (std::vector<std::uint64_t>{1, 2, 3}));
   EXPECT_EQ(segments->list().size(), 3u);
@@ -282,7 +283,7 @@ TEST(Segments, keeps_alive_what_it_writes_and_no_longer) {
   bool gone_at_completion = false;
   segments->write(
       SegmentKind::durable, batch.items, [texts = batch.texts] {},
-      [&](Written done) { gone_at_completion = done && watched.expired(); });
+      [&](WrittenRuns done) { gone_at_completion = done && watched.expired(); });
   batch.texts.reset();
   EXPECT_FALSE(watched.expired());
   disk.settle();
@@ -296,7 +297,7 @@ TEST(Segments, completions_die_with_the_object) {
   for (int i = 0; i < 2; ++i) {
     segments->write(
         SegmentKind::durable, batch.items, [texts = batch.texts] {},
-        [](Written) { ADD_FAILURE() << "a write completed after the end"; });
+        [](WrittenRuns) { ADD_FAILURE() << "a write completed after the end"; });
   }
   for (int i = 0; i < 3; ++i) disk.scheduler.step();
   segments->read(SegmentId(1), 0, 1,
@@ -309,7 +310,7 @@ TEST(Segments, completions_die_with_the_object) {
 TEST(Segments, a_full_disk_adds_nothing_and_is_survived) {
   SimulatedDisk disk(1, 2u << 20);
   auto segments = open(disk.runtime());
-  std::optional<Written> outcome;
+  std::optional<WrittenRuns> outcome;
   const Batch batch = some_batch();
   write(*segments, SegmentKind::durable, batch, outcome);
   disk.settle();
@@ -337,7 +338,7 @@ TEST(Segments, a_failure_in_any_step_adds_nothing) {
     SimulatedDisk disk(1);
     auto segments = open(disk.runtime());
     disk.files.fail_at(disk.files.steps() + step);
-    std::optional<Written> outcome;
+    std::optional<WrittenRuns> outcome;
     write(*segments, SegmentKind::durable, batch, outcome);
     disk.settle();
     ASSERT_TRUE(outcome);
@@ -361,7 +362,7 @@ TEST(Segments, a_power_cut_in_any_step_leaves_a_segment_whole_or_absent) {
       completed = false;
       auto segments = Segments::open(disk.runtime(), SimulatedDisk::kDirectory);
       if (!segments) return;
-      std::optional<Written> outcome;
+      std::optional<WrittenRuns> outcome;
       write(**segments, SegmentKind::durable, second, outcome);
       disk.settle();
       completed = outcome && *outcome;
@@ -469,7 +470,7 @@ TEST(Segments, work_on_a_real_file_system) {
     const runtime::ShardRuntime runtime = scheduler.add_shard().runtime(files);
     auto segments = open(runtime, directory);
     const Batch batch = some_batch();
-    std::optional<Written> outcome;
+    std::optional<WrittenRuns> outcome;
     write(*segments, SegmentKind::durable, batch, outcome);
     scheduler.run_until_idle();
     ASSERT_TRUE(outcome && *outcome) << outcome->error().text;

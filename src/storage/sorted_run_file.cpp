@@ -7,11 +7,12 @@
 #include "base/assert.hpp"
 #include "base/crc32c.hpp"
 #include "base/reader.hpp"
+#include "storage/damaged.hpp"
 
 namespace millrace::storage {
 namespace {
 
-constexpr std::uint64_t kMagic = 0x4e5552454341524dull;  // "MRACERUN"
+constexpr std::uint64_t kRunMagic = 0x4e5552454341524dull;  // "MRACERUN"
 // The header fills the first block: magic u64, version u32, crc32c u32, run u64, entries u64, zeros.
 constexpr std::size_t kHeaderBytes = 32;
 constexpr std::size_t kHeaderCrcOffset = 12;
@@ -34,10 +35,6 @@ std::uint32_t header_checksum(ByteView header) noexcept {
 
 std::uint64_t blocks_of(std::uint64_t entries) noexcept {
   return (entries + kRunBlockEntries - 1) / kRunBlockEntries;
-}
-
-Error damaged(const std::string& path, const std::string& how) {
-  return fail(Errc::corrupt, "the sorted run '" + path + "' is damaged (" + how + "): run millrace repair");
 }
 
 // How many entries block `number` of a run has.
@@ -80,7 +77,7 @@ result<void> SortedRunWriter::begin() {
   if (auto done = file_->allocate((1 + blocks_of(description_.entries)) * kRunBlockBytes); !done) return done;
   std::uint8_t* header = buffer_.extend(kRunBlockBytes);
   std::memset(header, 0, kRunBlockBytes);
-  store_le(header, kMagic);
+  store_le(header, kRunMagic);
   store_le(header + 8, kSortedRunVersion);
   store_le(header + 16, description_.id.value);
   store_le(header + 24, description_.entries);
@@ -127,7 +124,7 @@ result<void> SortedRunWriter::finish() {
 result<void> check_sorted_run(runtime::FileSystem& files, const SortedRunFile& file) {
   auto opened = files.open(file.path, runtime::OpenMode::read);
   if (!opened) {
-    if (opened.error().code == Errc::not_found) return damaged(file.path, "it is missing");
+    if (opened.error().code == Errc::not_found) return damaged("sorted run", file.path, "it is missing");
     return opened.error();
   }
   const auto size = (*opened)->size();
@@ -141,15 +138,18 @@ result<void> check_sorted_run(runtime::FileSystem& files, const SortedRunFile& f
   const auto crc = reader.le<std::uint32_t>();
   const auto id = reader.le<std::uint64_t>();
   const auto entries = reader.le<std::uint64_t>();
-  if (magic != kMagic) return damaged(file.path, "it does not begin like one");
+  if (magic != kRunMagic) return damaged("sorted run", file.path, "it does not begin like one");
   if (version > kSortedRunVersion) {
     return fail(Errc::precondition_failed, "the sorted run '" + file.path +
                                                "' was written by a newer version of Millrace (format " +
                                                std::to_string(version) + "): start that one");
   }
-  if (crc != header_checksum(header)) return damaged(file.path, "its header fails its checksum");
-  if (id != file.id.value || entries != file.entries) return damaged(file.path, "it is another run");
-  if (*size < (1 + blocks_of(entries)) * kRunBlockBytes) return damaged(file.path, "it was cut");
+  if (crc != header_checksum(header))
+    return damaged("sorted run", file.path, "its header fails its checksum");
+  if (id != file.id.value || entries != file.entries)
+    return damaged("sorted run", file.path, "it is another run");
+  if (*size < (1 + blocks_of(entries)) * kRunBlockBytes)
+    return damaged("sorted run", file.path, "it was cut");
   return {};
 }
 
@@ -161,21 +161,22 @@ result<std::vector<RankedEntry>> read_sorted_run(runtime::FileSystem& files, con
                                                        blocks_of(file.entries) - first_block + 1);
   auto opened = files.open(file.path, runtime::OpenMode::read);
   if (!opened) {
-    if (opened.error().code == Errc::not_found) return damaged(file.path, "it is missing");
+    if (opened.error().code == Errc::not_found) return damaged("sorted run", file.path, "it is missing");
     return opened.error();
   }
   Buffer bytes;
   const auto wanted = static_cast<std::size_t>(blocks) * kRunBlockBytes;
   const auto got = (*opened)->read(first_block * kRunBlockBytes, {bytes.extend(wanted), wanted});
   if (!got) return got.error();
-  if (*got != wanted) return damaged(file.path, "it was cut");
+  if (*got != wanted) return damaged("sorted run", file.path, "it was cut");
   std::vector<RankedEntry> entries;
   entries.reserve(static_cast<std::size_t>(blocks) * kRunBlockEntries);
   for (std::uint64_t i = 0; i < blocks; ++i) {
     const ByteView block = bytes.view().subspan(static_cast<std::size_t>(i) * kRunBlockBytes, kRunBlockBytes);
     const std::uint64_t skip = i == 0 ? first % kRunBlockEntries : 0;
     if (!take_block(file, first_block + i, block, skip, entries)) {
-      return damaged(file.path, "block " + std::to_string(first_block + i) + " fails its checksum");
+      return damaged("sorted run", file.path,
+                     "block " + std::to_string(first_block + i) + " fails its checksum");
     }
   }
   return entries;

@@ -17,8 +17,8 @@ SortedRuns::Options small_options() {
   return {.directory = "/data/index", .memtable_entries = 100, .max_runs_per_level = 3, .head_entries = 255};
 }
 
-std::unique_ptr<SortedRuns> open(SimulatedDisk& disk, ByteView state = {},
-                                 SortedRuns::Options options = small_options()) {
+std::unique_ptr<SortedRuns> open_runs(SimulatedDisk& disk, ByteView state = {},
+                                      SortedRuns::Options options = small_options()) {
   auto index = SortedRuns::open(disk.files, std::move(options), state);
   EXPECT_TRUE(index) << index.error().text;
   return index ? std::move(*index) : nullptr;
@@ -54,7 +54,7 @@ void drain(SortedRuns& index, Model model) {
 
 TEST(SortedRuns, give_entries_by_rank_and_then_by_position) {
   SimulatedDisk disk(1);
-  auto index = open(disk);
+  auto index = open_runs(disk);
   EXPECT_FALSE(index->lowest());
   constexpr auto kLeast = std::numeric_limits<std::int64_t>::min();
   constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
@@ -71,7 +71,7 @@ TEST(SortedRuns, agree_with_a_model_while_runs_are_made_merged_and_emptied) {
   simulation::for_each_seed(15, [](std::uint64_t seed) {
     SimulatedDisk disk(seed);
     Prng random(seed);
-    auto index = open(disk);
+    auto index = open_runs(disk);
     Model model;
     std::size_t most_runs = 0;
     for (int phase = 0; phase < 6; ++phase) {
@@ -96,7 +96,7 @@ TEST(SortedRuns, agree_with_a_model_while_runs_are_made_merged_and_emptied) {
 
 TEST(SortedRuns, stay_few_however_many_entries_come) {
   SimulatedDisk disk(1);
-  auto index = open(disk);
+  auto index = open_runs(disk);
   for (std::uint64_t i = 0; i < 60000; ++i)
     ASSERT_TRUE(index->insert({static_cast<std::int64_t>(i % 977), i}));
   EXPECT_LE(index->runs(), 24u);              // 600 runs of 100 in levels of 3
@@ -107,7 +107,7 @@ TEST(SortedRuns, stay_few_however_many_entries_come) {
 TEST(SortedRuns, clearing_removes_everything) {
   SimulatedDisk disk(1);
   Prng random(1);
-  auto index = open(disk);
+  auto index = open_runs(disk);
   Model model;
   fill(*index, model, random, 1050);
   index->clear();
@@ -122,9 +122,9 @@ TEST(SortedRuns, without_a_snapshot_are_empty_when_opened_again) {
   SimulatedDisk disk(1);
   Prng random(1);
   Model model;
-  fill(*open(disk), model, random, 1000);
+  fill(*open_runs(disk), model, random, 1000);
   EXPECT_FALSE(disk.files.paths().empty());
-  expect_holds(*open(disk), {});
+  expect_holds(*open_runs(disk), {});
   EXPECT_TRUE(disk.files.paths().empty());
 }
 
@@ -132,7 +132,7 @@ TEST(SortedRuns, are_as_the_snapshot_says_when_opened_with_it) {
   simulation::for_each_seed(20, [](std::uint64_t seed) {
     SimulatedDisk disk(seed);
     Prng random(seed);
-    auto index = open(disk);
+    auto index = open_runs(disk);
     Model model;
     fill(*index, model, random, static_cast<int>(random.below(4000)));
     for (std::uint64_t pops = random.below(model.size() + 1); pops != 0; --pops) {
@@ -147,14 +147,14 @@ TEST(SortedRuns, are_as_the_snapshot_says_when_opened_with_it) {
     fill(*index, later, random, 2000);
     while (index->size() != 0) ASSERT_TRUE(index->pop());
     index.reset();
-    drain(*open(disk, snapshot->state.view()), model);
+    drain(*open_runs(disk, snapshot->state.view()), model);
   });
 }
 
 TEST(SortedRuns, files_of_a_snapshot_stay_until_a_later_one_is_durable) {
   SimulatedDisk disk(1);
   Prng random(1);
-  auto index = open(disk);
+  auto index = open_runs(disk);
   Model model;
   fill(*index, model, random, 150);
   const auto first = index->snapshot();
@@ -167,19 +167,19 @@ TEST(SortedRuns, files_of_a_snapshot_stay_until_a_later_one_is_durable) {
   EXPECT_TRUE(disk.files.exists(first->files[0]));
   index->snapshot_durable(third->number);
   EXPECT_TRUE(disk.files.paths().empty());
-  expect_holds(*open(disk, third->state.view()), {});
+  expect_holds(*open_runs(disk, third->state.view()), {});
 }
 
 TEST(SortedRuns, a_small_snapshot_makes_no_file) {
   SimulatedDisk disk(1);
   Prng random(1);
-  auto index = open(disk);
+  auto index = open_runs(disk);
   Model model;
   fill(*index, model, random, 90);
   const auto snapshot = index->snapshot();
   EXPECT_TRUE(snapshot->files.empty());
   EXPECT_TRUE(disk.files.paths().empty());
-  drain(*open(disk, snapshot->state.view()), model);
+  drain(*open_runs(disk, snapshot->state.view()), model);
 }
 
 TEST(SortedRuns, a_large_memtable_becomes_a_file_of_the_snapshot) {
@@ -187,13 +187,13 @@ TEST(SortedRuns, a_large_memtable_becomes_a_file_of_the_snapshot) {
   Prng random(1);
   auto options = small_options();
   options.memtable_entries = 5000;
-  auto index = open(disk, {}, options);
+  auto index = open_runs(disk, {}, options);
   Model model;
   fill(*index, model, random, 3000);
   const auto snapshot = index->snapshot();
   EXPECT_EQ(snapshot->files.size(), 1u);
   EXPECT_LT(snapshot->state.size(), 100u);
-  drain(*open(disk, snapshot->state.view(), options), model);
+  drain(*open_runs(disk, snapshot->state.view(), options), model);
 }
 
 TEST(SortedRuns, a_failure_in_any_step_harms_no_entry) {
@@ -202,7 +202,7 @@ TEST(SortedRuns, a_failure_in_any_step_harms_no_entry) {
     SCOPED_TRACE("step " + std::to_string(step) + " of " + std::to_string(steps));
     SimulatedDisk disk(1);
     Prng random(1);
-    auto index = open(disk);
+    auto index = open_runs(disk);
     const std::uint64_t before = disk.files.steps();
     disk.files.fail_at(before + step, step % 2 == 0 ? Errc::disk_full : Errc::io_error);
     Model model;
@@ -231,7 +231,7 @@ TEST(SortedRuns, a_failure_in_any_step_harms_no_entry) {
 TEST(SortedRuns, a_full_disk_refuses_inserts_and_lets_go_on_when_there_is_room) {
   SimulatedDisk disk(1, 50000);
   Prng random(1);
-  auto index = open(disk);
+  auto index = open_runs(disk);
   Model model;
   while (true) {
     const RankedEntry entry = random_entry(random);
@@ -282,7 +282,7 @@ TEST(SortedRuns, a_power_cut_in_any_step_leaves_the_last_durable_snapshot) {
       }
     };
     cuts.check = [&](SimulatedDisk& disk) {
-      auto index = open(disk, durable_state.view());
+      auto index = open_runs(disk, durable_state.view());
       ASSERT_TRUE(index);
       drain(*index, durable);
     };
@@ -295,7 +295,7 @@ TEST(SortedRuns, damage_is_found_when_it_is_met) {
   Prng random(1);
   auto options = small_options();
   options.memtable_entries = 1000;
-  auto index = open(disk, {}, options);
+  auto index = open_runs(disk, {}, options);
   Model model;
   fill(*index, model, random, 1001);
   const auto snapshot = index->snapshot();
@@ -319,7 +319,7 @@ TEST(SortedRuns, damage_is_found_when_it_is_met) {
   auto bytes = whole;
   bytes[2 * 4096 + 100] ^= 1;
   disk.files.put(path, bytes);
-  index = open(disk, snapshot->state.view(), options);
+  index = open_runs(disk, snapshot->state.view(), options);
   while (auto popped = index->pop()) model.erase(model.begin());
   EXPECT_EQ(model.size(), 1001u - 254u - 1u);  // one of them was in memory
   expect_holds(*index, model);
@@ -334,7 +334,7 @@ TEST(SortedRuns, damage_is_found_when_it_is_met) {
 TEST(SortedRuns, a_state_that_is_cut_longer_or_newer_is_refused) {
   SimulatedDisk disk(1);
   Prng random(1);
-  auto index = open(disk);
+  auto index = open_runs(disk);
   Model model;
   fill(*index, model, random, 120);
   const auto snapshot = index->snapshot();
@@ -349,7 +349,7 @@ TEST(SortedRuns, a_state_that_is_cut_longer_or_newer_is_refused) {
   EXPECT_EQ(SortedRuns::open(disk.files, small_options(), changed).error().code, Errc::corrupt);
   changed[0] = 2;
   EXPECT_EQ(SortedRuns::open(disk.files, small_options(), changed).error().code, Errc::precondition_failed);
-  drain(*open(disk, state), model);
+  drain(*open_runs(disk, state), model);
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ PolicySpec policy(std::string name, std::string pattern, std::int64_t priority =
   return spec;
 }
 
-QueueSpec queue_named(std::string name, std::string type = "classic") {
+QueueSpec a_queue(std::string name, std::string type = "classic") {
   QueueSpec queue;
   queue.vhost = "/";
   queue.name = std::move(name);
@@ -33,13 +33,13 @@ std::string name_of(const PolicySpec* found) {
 
 TEST(Policies, apply_by_pattern_and_highest_priority) {
   Policies policies;
-  EXPECT_EQ(name_of(policies.of_queue(queue_named("orders"), false)), "none");
+  EXPECT_EQ(name_of(policies.of_queue(a_queue("orders"), false)), "none");
   policies.put(policy("low", "", 0));
   policies.put(policy("high", "^orders", 5));
   policies.put(policy("higher, but another's", "^bills", 9));
-  EXPECT_EQ(name_of(policies.of_queue(queue_named("orders.eu"), false)), "high");
-  EXPECT_EQ(name_of(policies.of_queue(queue_named("bills"), false)), "higher, but another's");
-  EXPECT_EQ(name_of(policies.of_queue(queue_named("my orders"), false)), "low");
+  EXPECT_EQ(name_of(policies.of_queue(a_queue("orders.eu"), false)), "high");
+  EXPECT_EQ(name_of(policies.of_queue(a_queue("bills"), false)), "higher, but another's");
+  EXPECT_EQ(name_of(policies.of_queue(a_queue("my orders"), false)), "low");
   EXPECT_EQ(name_of(policies.of_exchange("orders")), "high");
 }
 
@@ -48,7 +48,7 @@ TEST(Policies, of_equal_priority_are_taken_by_name_whatever_their_order) {
     Policies policies;
     policies.put(policy(b_first ? "b" : "a", "q"));
     policies.put(policy(b_first ? "a" : "b", "q"));
-    EXPECT_EQ(name_of(policies.of_queue(queue_named("q"), false)), "a");
+    EXPECT_EQ(name_of(policies.of_queue(a_queue("q"), false)), "a");
   }
 }
 
@@ -59,11 +59,11 @@ TEST(Policies, apply_to_what_they_say) {
   policies.put(policy("quorum", "", 7, "quorum_queues"));
   policies.put(policy("classic", "", 6, "classic_queues"));
   policies.put(policy("queues", "", 5, "queues"));
-  EXPECT_EQ(name_of(policies.of_queue(queue_named("q", "quorum"), false)), "quorum");
-  EXPECT_EQ(name_of(policies.of_queue(queue_named("q"), false)), "classic");
+  EXPECT_EQ(name_of(policies.of_queue(a_queue("q", "quorum"), false)), "quorum");
+  EXPECT_EQ(name_of(policies.of_queue(a_queue("q"), false)), "classic");
   EXPECT_EQ(name_of(policies.of_exchange("q")), "exchanges");
   policies.remove("classic", false);
-  EXPECT_EQ(name_of(policies.of_queue(queue_named("q"), false)), "queues");
+  EXPECT_EQ(name_of(policies.of_queue(a_queue("q"), false)), "queues");
   policies.remove("exchanges", false);
   EXPECT_EQ(name_of(policies.of_exchange("q")), "none");
 }
@@ -72,12 +72,12 @@ TEST(Policies, of_operators_are_apart_from_the_others) {
   Policies policies;
   policies.put(policy("p", "q", 1));
   policies.put(policy("p", "q", 9, "all", true));
-  EXPECT_FALSE(policies.of_queue(queue_named("q"), false)->is_operator);
-  EXPECT_TRUE(policies.of_queue(queue_named("q"), true)->is_operator);
+  EXPECT_FALSE(policies.of_queue(a_queue("q"), false)->is_operator);
+  EXPECT_TRUE(policies.of_queue(a_queue("q"), true)->is_operator);
   EXPECT_FALSE(policies.of_exchange("q")->is_operator);
   policies.remove("p", false);
-  EXPECT_EQ(name_of(policies.of_queue(queue_named("q"), false)), "none");
-  EXPECT_EQ(name_of(policies.of_queue(queue_named("q"), true)), "p");
+  EXPECT_EQ(name_of(policies.of_queue(a_queue("q"), false)), "none");
+  EXPECT_EQ(name_of(policies.of_queue(a_queue("q"), true)), "p");
 }
 
 TEST(Policies, are_replaced_by_those_of_their_name) {
@@ -85,11 +85,11 @@ TEST(Policies, are_replaced_by_those_of_their_name) {
   policies.put(policy("p", "^a", 9));
   policies.put(policy("other", "", 5));
   policies.put(policy("p", "^b", 1));
-  EXPECT_EQ(name_of(policies.of_queue(queue_named("a"), false)), "other");
-  EXPECT_EQ(name_of(policies.of_queue(queue_named("b"), false)), "other");
+  EXPECT_EQ(name_of(policies.of_queue(a_queue("a"), false)), "other");
+  EXPECT_EQ(name_of(policies.of_queue(a_queue("b"), false)), "other");
   policies.remove("other", false);
-  EXPECT_EQ(name_of(policies.of_queue(queue_named("a"), false)), "none");
-  EXPECT_EQ(name_of(policies.of_queue(queue_named("b"), false)), "p");
+  EXPECT_EQ(name_of(policies.of_queue(a_queue("a"), false)), "none");
+  EXPECT_EQ(name_of(policies.of_queue(a_queue("b"), false)), "p");
 }
 
 TEST(Policies, merge_with_the_operators_the_stricter_bound_winning) {
@@ -104,7 +104,7 @@ TEST(Policies, merge_with_the_operators_the_stricter_bound_winning) {
                                     {"expires", Value::integer(30)}});
   policies.put(users);
   policies.put(operators);
-  const QueueSpec queue = queue_named("q");
+  const QueueSpec queue = a_queue("q");
   const QueueSettings settings =
       queue_settings(queue, policies.of_queue(queue, false), policies.of_queue(queue, true));
   EXPECT_EQ(settings.max_length, 50);

@@ -11,6 +11,7 @@
 #include "cli/users.hpp"
 
 namespace millrace::cli::rabbitmqctl {
+namespace access {
 namespace {
 
 namespace json = boost::json;
@@ -348,9 +349,10 @@ constexpr Command kCommands[] = {
 };
 
 }  // namespace
+}  // namespace access
 
 std::span<const Command> access_commands() {
-  return kCommands;
+  return access::kCommands;
 }
 
 }  // namespace millrace::cli::rabbitmqctl

@@ -7,6 +7,7 @@
 #include "cli/stop.hpp"
 
 namespace millrace::cli::rabbitmqctl {
+namespace list {
 namespace {
 
 namespace json = boost::json;
@@ -248,9 +249,10 @@ constexpr Command kCommands[] = {
 };
 
 }  // namespace
+}  // namespace list
 
 std::span<const Command> list_commands() {
-  return kCommands;
+  return list::kCommands;
 }
 
 }  // namespace millrace::cli::rabbitmqctl

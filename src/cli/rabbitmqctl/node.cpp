@@ -13,6 +13,7 @@
 #include "cli/text.hpp"
 
 namespace millrace::cli::rabbitmqctl {
+namespace node {
 namespace {
 
 namespace json = boost::json;
@@ -220,6 +221,7 @@ constexpr NotOffered kNotOfferedHere[] = {
 };
 
 }  // namespace
+}  // namespace node
 
 std::uint64_t close_those_at(Ctl& ctl, const std::string& path, const std::string& reason) {
   const json::value connections = ctl.api().get(path);
@@ -236,11 +238,11 @@ std::uint64_t close_those_at(Ctl& ctl, const std::string& path, const std::strin
 }
 
 std::span<const Command> node_commands() {
-  return kCommands;
+  return node::kCommands;
 }
 
 std::span<const NotOffered> not_offered() {
-  return kNotOfferedHere;
+  return node::kNotOfferedHere;
 }
 
 }  // namespace millrace::cli::rabbitmqctl

@@ -14,6 +14,7 @@
 #include "cli/stop.hpp"
 
 namespace millrace::cli::rabbitmqctl {
+namespace operating {
 namespace {
 
 namespace json = boost::json;
@@ -164,9 +165,10 @@ constexpr Command kCommands[] = {
 };
 
 }  // namespace
+}  // namespace operating
 
 std::span<const Command> operating_commands() {
-  return kCommands;
+  return operating::kCommands;
 }
 
 }  // namespace millrace::cli::rabbitmqctl

@@ -18,6 +18,7 @@
 #include "cli/verb.hpp"
 
 namespace millrace::cli {
+namespace bench {
 namespace {
 
 namespace json = boost::json;
@@ -137,7 +138,7 @@ std::string line_of(const char* what, const json::object& it) {
          ", max " + latency("max_ms") + "\n";
 }
 
-int bench(Session& session) {
+int run_bench(Session& session) {
   const Given& given = session.given;
   Load load;
   load.server = amqp_url(session);
@@ -214,8 +215,10 @@ int bench(Session& session) {
 }
 
 }  // namespace
+}  // namespace bench
 
 std::span<const Verb> bench_verbs() {
+  using namespace bench;
   static const Verb verbs[] = {
       {"bench",
        "Put a small load on the broker: throughput and latency",
@@ -224,7 +227,7 @@ std::span<const Verb> bench_verbs() {
        "millrace bench\n"
        "millrace bench --publishers 4 --consumers 4 --size 100 --seconds 30\n"
        "millrace bench --rate 1000 --window 1 --json",
-       guarded<bench>},
+       guarded<run_bench>},
   };
   return verbs;
 }

@@ -8,6 +8,7 @@
 #include "cli/verb.hpp"
 
 namespace millrace::cli {
+namespace client {
 namespace {
 
 namespace json = boost::json;
@@ -101,8 +102,10 @@ int close(Session& session) {
 }
 
 }  // namespace
+}  // namespace client
 
 std::span<const Verb> client_verbs() {
+  using namespace client;
   static const Verb verbs[] = {
       {"connections",
        "List connections of clients",

@@ -7,6 +7,7 @@
 #include "cli/verb.hpp"
 
 namespace millrace::cli {
+namespace completion {
 namespace {
 
 constexpr Argument kShell[] = {{"SHELL", "bash, zsh or fish"}};
@@ -26,8 +27,10 @@ int complete(Session& session) {
 }
 
 }  // namespace
+}  // namespace completion
 
 std::span<const Verb> completion_verbs() {
+  using namespace completion;
   static const Verb verbs[] = {
       {"completion",
        "Print a script that completes commands in your shell",

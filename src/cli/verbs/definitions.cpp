@@ -12,6 +12,7 @@
 #include "cli/verb.hpp"
 
 namespace millrace::cli {
+namespace definition {
 namespace {
 
 namespace json = boost::json;
@@ -52,8 +53,10 @@ int load(Session& session) {
 }
 
 }  // namespace
+}  // namespace definition
 
 std::span<const Verb> definition_verbs() {
+  using namespace definition;
   static const Verb verbs[] = {
       {"definitions export", "Write all definitions as RabbitMQ does", kOut, kVhost,
        "millrace definitions export backup.json\nmillrace definitions export -p orders > orders.json", save},

@@ -9,6 +9,7 @@
 #include "cli/verb.hpp"
 
 namespace millrace::cli {
+namespace exchange {
 namespace {
 
 namespace json = boost::json;
@@ -123,8 +124,10 @@ int delete_binding(Session& session) {
 }
 
 }  // namespace
+}  // namespace exchange
 
 std::span<const Verb> exchange_verbs() {
+  using namespace exchange;
   static const Verb verbs[] = {
       {"exchanges",
        "List exchanges",

@@ -8,6 +8,7 @@
 #include "cli/verb.hpp"
 
 namespace millrace::cli {
+namespace log {
 namespace {
 
 constexpr Argument kLevel[] = {
@@ -23,8 +24,10 @@ int log_level(Session& session) {
 }
 
 }  // namespace
+}  // namespace log
 
 std::span<const Verb> log_verbs() {
+  using namespace log;
   static const Verb verbs[] = {{"log-level",
                                 "Show or change what is logged, until the next start",
                                 kLevel,

@@ -17,6 +17,7 @@
 #include "cli/verb.hpp"
 
 namespace millrace::cli {
+namespace message {
 namespace {
 
 namespace json = boost::json;
@@ -245,8 +246,10 @@ int move(Session& session) {
 }
 
 }  // namespace
+}  // namespace message
 
 std::span<const Verb> message_verbs() {
+  using namespace message;
   static const Verb verbs[] = {
       {"publish", "Publish messages and wait until the broker has them", kPublishArguments, kPublish,
        "millrace publish jobs 'resize photo 17'\n"

@@ -8,6 +8,7 @@
 #include "cli/verb.hpp"
 
 namespace millrace::cli {
+namespace permission {
 namespace {
 
 namespace json = boost::json;
@@ -91,8 +92,10 @@ int clear_topic(Session& session) {
 }
 
 }  // namespace
+}  // namespace permission
 
 std::span<const Verb> permission_verbs() {
+  using namespace permission;
   static const Verb verbs[] = {
       {"permissions",
        "List who may do what",

@@ -9,6 +9,7 @@
 #include "cli/verb.hpp"
 
 namespace millrace::cli {
+namespace policy {
 namespace {
 
 namespace json = boost::json;
@@ -66,8 +67,10 @@ int remove(Session& session) {
 }
 
 }  // namespace
+}  // namespace policy
 
 std::span<const Verb> policy_verbs() {
+  using namespace policy;
   static const Option list_with_operator[] = {list_options()[0], list_options()[1], list_options()[2],
                                               kOperator};
   static const Verb verbs[] = {

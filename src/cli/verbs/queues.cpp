@@ -8,6 +8,7 @@
 #include "cli/verb.hpp"
 
 namespace millrace::cli {
+namespace queue {
 namespace {
 
 namespace json = boost::json;
@@ -111,8 +112,10 @@ int purge(Session& session) {
 constexpr std::span<const Argument> kNoArguments;
 
 }  // namespace
+}  // namespace queue
 
 std::span<const Verb> queue_verbs() {
+  using namespace queue;
   static const Verb verbs[] = {
       {"queues", "List queues: length, rates, consumers", kNoArguments, list_options(),
        "millrace queues\n"

@@ -13,6 +13,7 @@
 #include "cli/verb.hpp"
 
 namespace millrace::cli {
+namespace looking {
 namespace {
 
 namespace json = boost::json;
@@ -147,8 +148,10 @@ int health(Session& session) {
 }
 
 }  // namespace
+}  // namespace looking
 
 std::span<const Verb> looking_verbs() {
+  using namespace looking;
   static const Verb verbs[] = {
       {"status",
        "Show the broker at a glance",

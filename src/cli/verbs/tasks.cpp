@@ -17,6 +17,7 @@
 #include "millrace/tasks/producer.hpp"
 
 namespace millrace::cli {
+namespace task {
 namespace {
 
 namespace json = boost::json;
@@ -253,8 +254,10 @@ int workers(Session& session) {
 }
 
 }  // namespace
+}  // namespace task
 
 std::span<const Verb> task_verbs() {
+  using namespace task;
   static const Verb verbs[] = {
       {"task submit", "Submit a task to workers of libmillrace or Celery", kSubmitArguments, kSubmit,
        "millrace task submit tasks.add 2 3 --wait 10\nmillrace task submit mail.send --named "

@@ -15,6 +15,7 @@
 #include "cli/verb.hpp"
 
 namespace millrace::cli {
+namespace trace {
 namespace {
 
 namespace json = boost::json;
@@ -152,8 +153,10 @@ constexpr Verb kVerbs[] = {
 };
 
 }  // namespace
+}  // namespace trace
 
 std::span<const Verb> trace_verbs() {
+  using namespace trace;
   return kVerbs;
 }
 

@@ -10,6 +10,7 @@
 #include "cli/verb.hpp"
 
 namespace millrace::cli {
+namespace user {
 namespace {
 
 constexpr Field kFields[] = {{"NAME", "name"}, {"TAGS", "tags"}, {"LIMITS", "limits"}};
@@ -82,8 +83,10 @@ int remove(Session& session) {
 }
 
 }  // namespace
+}  // namespace user
 
 std::span<const Verb> user_verbs() {
+  using namespace user;
   static const Option sort[] = {list_options()[1], list_options()[2]};
   static const Verb verbs[] = {
       {"users", "List users", {}, sort, "millrace users", list},

@@ -7,6 +7,7 @@
 #include "cli/verb.hpp"
 
 namespace millrace::cli {
+namespace vhost {
 namespace {
 
 constexpr Field kFields[] = {
@@ -50,8 +51,10 @@ int remove(Session& session) {
 }
 
 }  // namespace
+}  // namespace vhost
 
 std::span<const Verb> vhost_verbs() {
+  using namespace vhost;
   static const Option sort[] = {list_options()[1], list_options()[2]};
   static const Verb verbs[] = {
       {"vhosts", "List virtual hosts", {}, sort, "millrace vhosts", list},

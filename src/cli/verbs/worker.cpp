@@ -16,6 +16,7 @@
 #include "millrace/tasks/worker.hpp"
 
 namespace millrace::cli {
+namespace worker {
 namespace {
 
 constexpr std::uint64_t kMostSeconds = 31'536'000;
@@ -136,8 +137,10 @@ int work(Session& session) {
 }
 
 }  // namespace
+}  // namespace worker
 
 std::span<const Verb> worker_verbs() {
+  using namespace worker;
   static const Verb verbs[] = {
       {"worker",
        "Carry out tasks, each by a program of yours",

@@ -9,6 +9,7 @@
 #include "management/listing.hpp"
 
 namespace millrace::management {
+namespace binding {
 namespace {
 
 namespace json = boost::json;
@@ -139,6 +140,7 @@ constexpr Route kRoutes[] = {
 };
 
 }  // namespace
+}  // namespace binding
 
 void reply_bindings(Api& api, const CallRef& call, std::vector<broker::BindingSpec> found) {
   auto bindings = std::make_shared<const std::vector<broker::BindingSpec>>(std::move(found));
@@ -149,7 +151,7 @@ void reply_bindings(Api& api, const CallRef& call, std::vector<broker::BindingSp
 }
 
 std::span<const Route> binding_routes() {
-  return kRoutes;
+  return binding::kRoutes;
 }
 
 }  // namespace millrace::management

@@ -6,6 +6,7 @@
 #include "management/listing.hpp"
 
 namespace millrace::management {
+namespace connection {
 namespace {
 
 namespace json = boost::json;
@@ -171,9 +172,10 @@ constexpr Route kRoutes[] = {
 };
 
 }  // namespace
+}  // namespace connection
 
 std::span<const Route> connection_routes() {
-  return kRoutes;
+  return connection::kRoutes;
 }
 
 }  // namespace millrace::management

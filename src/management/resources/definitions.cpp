@@ -8,6 +8,7 @@
 #include "management/form.hpp"
 
 namespace millrace::management {
+namespace definition {
 namespace {
 
 namespace json = boost::json;
@@ -67,9 +68,10 @@ constexpr Route kRoutes[] = {
 };
 
 }  // namespace
+}  // namespace definition
 
 std::span<const Route> definition_routes() {
-  return kRoutes;
+  return definition::kRoutes;
 }
 
 }  // namespace millrace::management

@@ -8,6 +8,7 @@
 #include "management/listing.hpp"
 
 namespace millrace::management {
+namespace exchange {
 namespace {
 
 namespace json = boost::json;
@@ -130,9 +131,10 @@ constexpr Route kRoutes[] = {
 };
 
 }  // namespace
+}  // namespace exchange
 
 std::span<const Route> exchange_routes() {
-  return kRoutes;
+  return exchange::kRoutes;
 }
 
 }  // namespace millrace::management

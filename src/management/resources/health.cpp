@@ -8,6 +8,7 @@
 #include "management/items.hpp"
 
 namespace millrace::management {
+namespace health {
 namespace {
 
 namespace json = boost::json;
@@ -164,9 +165,10 @@ constexpr Route kRoutes[] = {
 };
 
 }  // namespace
+}  // namespace health
 
 std::span<const Route> health_routes() {
-  return kRoutes;
+  return health::kRoutes;
 }
 
 }  // namespace millrace::management

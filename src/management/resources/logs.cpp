@@ -5,6 +5,7 @@
 #include "management/items.hpp"
 
 namespace millrace::management {
+namespace log {
 namespace {
 
 namespace json = boost::json;
@@ -42,9 +43,10 @@ constexpr Route kRoutes[] = {
 };
 
 }  // namespace
+}  // namespace log
 
 std::span<const Route> log_routes() {
-  return kRoutes;
+  return log::kRoutes;
 }
 
 }  // namespace millrace::management

@@ -11,6 +11,7 @@
 #include "management/trace_headers.hpp"
 
 namespace millrace::management {
+namespace message {
 namespace {
 
 namespace json = boost::json;
@@ -150,9 +151,10 @@ constexpr Route kRoutes[] = {
 };
 
 }  // namespace
+}  // namespace message
 
 std::span<const Route> message_routes() {
-  return kRoutes;
+  return message::kRoutes;
 }
 
 }  // namespace millrace::management

@@ -13,6 +13,7 @@
 #include "management/listing.hpp"
 
 namespace millrace::management {
+namespace metric {
 namespace {
 
 using broker::NodeStatistics;
@@ -269,10 +270,10 @@ constexpr QueueHistogram kQueueHistograms[] = {
 , [](const NodeStatistics& all) -> const auto& {
   return all.waited;
 }
-}  // namespace millrace::management
+}  // namespace metric
 , {"millrace_queue_time_to_ack_seconds", "From the delivery of a message to its acknowledgement",
    [](const broker::QueueStatistics& q) -> const auto& {return q.times.held;
-}
+}  // namespace millrace::management
 , [](const NodeStatistics& all) -> const auto& {
   return all.held;
 }
@@ -449,9 +450,10 @@ constexpr Route kRoutes[] = {
 };
 
 }  // namespace
+}  // namespace metric
 
 std::span<const Route> metric_routes() {
-  return kRoutes;
+  return metric::kRoutes;
 }
 
 }  // namespace millrace::management

@@ -7,6 +7,7 @@
 #include "management/json_values.hpp"
 
 namespace millrace::management {
+namespace move {
 namespace {
 
 namespace json = boost::json;
@@ -55,9 +56,10 @@ constexpr Route kRoutes[] = {
 };
 
 }  // namespace
+}  // namespace move
 
 std::span<const Route> move_routes() {
-  return kRoutes;
+  return move::kRoutes;
 }
 
 }  // namespace millrace::management

@@ -13,6 +13,7 @@
 #include "management/openapi.hpp"
 
 namespace millrace::management {
+namespace node {
 namespace {
 
 namespace json = boost::json;
@@ -428,9 +429,10 @@ constexpr Route kRoutes[] = {
 };
 
 }  // namespace
+}  // namespace node
 
 std::span<const Route> node_routes() {
-  return kRoutes;
+  return node::kRoutes;
 }
 
 }  // namespace millrace::management

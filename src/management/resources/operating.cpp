@@ -6,6 +6,7 @@
 #include "management/items.hpp"
 
 namespace millrace::management {
+namespace operating {
 namespace {
 
 namespace json = boost::json;
@@ -76,9 +77,10 @@ constexpr Route kRoutes[] = {
 };
 
 }  // namespace
+}  // namespace operating
 
 std::span<const Route> operating_routes() {
-  return kRoutes;
+  return operating::kRoutes;
 }
 
 }  // namespace millrace::management

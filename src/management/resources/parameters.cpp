@@ -15,6 +15,7 @@
 #include "management/listing.hpp"
 
 namespace millrace::management {
+namespace parameter {
 namespace {
 
 namespace json = boost::json;
@@ -190,9 +191,10 @@ constexpr Route kRoutes[] = {
 };
 
 }  // namespace
+}  // namespace parameter
 
 std::span<const Route> parameter_routes() {
-  return kRoutes;
+  return parameter::kRoutes;
 }
 
 }  // namespace millrace::management

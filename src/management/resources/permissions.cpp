@@ -6,6 +6,7 @@
 #include "management/listing.hpp"
 
 namespace millrace::management {
+namespace permission {
 namespace {
 
 namespace json = boost::json;
@@ -133,9 +134,10 @@ constexpr Route kRoutes[] = {
 };
 
 }  // namespace
+}  // namespace permission
 
 std::span<const Route> permission_routes() {
-  return kRoutes;
+  return permission::kRoutes;
 }
 
 }  // namespace millrace::management

@@ -6,6 +6,7 @@
 #include "management/listing.hpp"
 
 namespace millrace::management {
+namespace policy {
 namespace {
 
 namespace json = boost::json;
@@ -100,9 +101,10 @@ constexpr Route kRoutes[] = {
 };
 
 }  // namespace
+}  // namespace policy
 
 std::span<const Route> policy_routes() {
-  return kRoutes;
+  return policy::kRoutes;
 }
 
 }  // namespace millrace::management

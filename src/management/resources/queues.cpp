@@ -11,6 +11,7 @@
 #include "management/listing.hpp"
 
 namespace millrace::management {
+namespace queue {
 namespace {
 
 namespace json = boost::json;
@@ -195,9 +196,10 @@ constexpr Route kRoutes[] = {
 };
 
 }  // namespace
+}  // namespace queue
 
 std::span<const Route> queue_routes() {
-  return kRoutes;
+  return queue::kRoutes;
 }
 
 }  // namespace millrace::management

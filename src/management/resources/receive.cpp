@@ -17,6 +17,7 @@
 #include "management/trace_headers.hpp"
 
 namespace millrace::management {
+namespace receive {
 namespace {
 
 namespace json = boost::json;
@@ -403,9 +404,10 @@ constexpr Route kRoutes[] = {
 };
 
 }  // namespace
+}  // namespace receive
 
 std::span<const Route> receive_routes() {
-  return kRoutes;
+  return receive::kRoutes;
 }
 
 }  // namespace millrace::management

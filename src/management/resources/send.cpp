@@ -15,6 +15,7 @@
 #include "management/trace_headers.hpp"
 
 namespace millrace::management {
+namespace send {
 namespace {
 
 namespace json = boost::json;
@@ -212,9 +213,10 @@ constexpr Route kRoutes[] = {
 };
 
 }  // namespace
+}  // namespace send
 
 std::span<const Route> send_routes() {
-  return kRoutes;
+  return send::kRoutes;
 }
 
 }  // namespace millrace::management

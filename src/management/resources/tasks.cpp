@@ -13,6 +13,7 @@
 #include "management/json_values.hpp"
 
 namespace millrace::management {
+namespace task {
 namespace {
 
 namespace json = boost::json;
@@ -133,9 +134,10 @@ constexpr Route kRoutes[] = {
 };
 
 }  // namespace
+}  // namespace task
 
 std::span<const Route> task_routes() {
-  return kRoutes;
+  return task::kRoutes;
 }
 
 }  // namespace millrace::management

@@ -9,6 +9,7 @@
 #include "management/json_values.hpp"
 
 namespace millrace::management {
+namespace trace {
 namespace {
 
 namespace json = boost::json;
@@ -92,9 +93,10 @@ constexpr Route kRoutes[] = {
 };
 
 }  // namespace
+}  // namespace trace
 
 std::span<const Route> trace_routes() {
-  return kRoutes;
+  return trace::kRoutes;
 }
 
 }  // namespace millrace::management

@@ -11,6 +11,7 @@
 #include "management/listing.hpp"
 
 namespace millrace::management {
+namespace user {
 namespace {
 
 namespace json = boost::json;
@@ -144,9 +145,10 @@ constexpr Route kRoutes[] = {
 };
 
 }  // namespace
+}  // namespace user
 
 std::span<const Route> user_routes() {
-  return kRoutes;
+  return user::kRoutes;
 }
 
 }  // namespace millrace::management

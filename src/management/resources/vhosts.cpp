@@ -6,6 +6,7 @@
 #include "management/listing.hpp"
 
 namespace millrace::management {
+namespace vhost {
 namespace {
 
 namespace json = boost::json;
@@ -102,9 +103,10 @@ constexpr Route kRoutes[] = {
 };
 
 }  // namespace
+}  // namespace vhost
 
 std::span<const Route> vhost_routes() {
-  return kRoutes;
+  return vhost::kRoutes;
 }
 
 }  // namespace millrace::management
