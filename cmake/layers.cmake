@@ -3,7 +3,7 @@
 #   millrace_layer(NAME [FOLDER src-folder] [DEPENDS layer...] [LIBRARIES lib...] [TEST_DEPENDS layer...]
 #                  [ALONE regex])
 #
-# ALONE: sources that are compiled by themselves even with MILLRACE_UNITY, since tables of theirs share names.
+# ALONE: sources that are compiled by themselves even with MILLRACE_UNITY_SIZE, since tables of theirs share names.
 # Sources are the *.cpp of the folder and, unless the folder belongs to another layer, of the folders below it;
 # *_test.cpp become the program NAME_tests. src/LAYERS says which layer may include which; tools/check_layers.py
 # holds the tree against it.
@@ -48,7 +48,7 @@ if(MILLRACE_FUZZ)
 endif()
 
 option(MILLRACE_VERIFY_HEADERS "Compile each header alone as well" OFF)
-set(MILLRACE_UNITY 0 CACHE STRING "How many sources of most layers are compiled at a time: 4 halve the time of a clean build")
+set(MILLRACE_UNITY_SIZE 0 CACHE STRING "How many sources of most layers are compiled at a time: 4 halve the time of a clean build")
 
 if(MILLRACE_TESTS OR MILLRACE_SIMULATION)
   find_package(GTest REQUIRED)
@@ -75,9 +75,7 @@ function(millrace_layer name)
   if(sources)
     add_library(millrace_${name} STATIC ${sources})
     target_link_libraries(millrace_${name} PUBLIC millrace_flags ${arg_DEPENDS} Boost::headers Threads::Threads ${arg_LIBRARIES})
-    if(MILLRACE_UNITY)
-      millrace_unity(millrace_${name} "${sources}" "${arg_ALONE}")
-    endif()
+    millrace_unity(millrace_${name} "${sources}" "${arg_ALONE}")
   else()
     add_library(millrace_${name} INTERFACE)
     target_link_libraries(millrace_${name} INTERFACE millrace_flags ${arg_DEPENDS} Boost::headers Threads::Threads ${arg_LIBRARIES})
@@ -89,9 +87,7 @@ function(millrace_layer name)
 
   if(MILLRACE_TESTS AND tests)
     add_executable(${name}_tests ${tests})
-    if(MILLRACE_UNITY)
-      millrace_unity(${name}_tests "${tests}" "")
-    endif()
+    millrace_unity(${name}_tests "${tests}" "")
     target_link_libraries(${name}_tests PRIVATE millrace_${name} ${arg_TEST_DEPENDS} GTest::gtest_main)
     target_compile_definitions(${name}_tests PRIVATE MILLRACE_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
     add_test(NAME ${name}_tests COMMAND ${name}_tests)
@@ -102,7 +98,10 @@ endfunction()
 # Half of a file's time is spent on its headers, which files that are compiled at a time share. The more they are the
 # slower is the build after a change: what is optimised takes four, what is not takes eight.
 function(millrace_unity target sources alone)
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${MILLRACE_UNITY})
+  if(NOT MILLRACE_UNITY_SIZE)
+    return()
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${MILLRACE_UNITY_SIZE})
   # g++ takes a file that it includes for a header, in which types would not belong into anonymous namespaces.
   target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
   # What is Boost's, compiled, stands in two libraries of one program; the linker takes it once if it is an

@@ -25,7 +25,7 @@ namespace {
 namespace amqp = millrace::amqp091;
 
 constexpr std::uint32_t kFrameMax = 131072;
-constexpr std::size_t kReadBytes = 256 * 1024;
+constexpr std::size_t kPublisherReadBytes = 256 * 1024;
 constexpr int kEvents = 64;
 constexpr std::uint64_t kFaultEvery = 10'000;  // messages of a producer
 
@@ -152,7 +152,8 @@ void NullBroker::drop(Connection& connection) {
 }
 
 void NullBroker::on_readable(Connection& connection) {
-  const ssize_t got = recv(connection.socket.fd(), connection.in.reserve(kReadBytes), kReadBytes, 0);
+  const ssize_t got =
+      recv(connection.socket.fd(), connection.in.reserve(kPublisherReadBytes), kPublisherReadBytes, 0);
   if (got < 0 && errno == EAGAIN) return;
   if (got <= 0) {
     connection.closing = true;
