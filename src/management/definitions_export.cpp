@@ -163,6 +163,7 @@ json::object export_definitions(const Api& api) {
       vhost["default_queue_type"] = as_utf8(spec.default_queue_type);
       metadata["default_queue_type"] = vhost["default_queue_type"];
     }
+    if (entry->second.is_protected) metadata["protected_from_deletion"] = true;
     vhost["metadata"] = std::move(metadata);
     vhosts.push_back(std::move(vhost));
     lists.add(entry->second);

@@ -175,6 +175,7 @@ class Importer {
 
   void vhost(const Element& element) {
     broker::VhostSpec vhost;
+    std::optional<bool> is_protected;  // as it is, if the file does not say
     vhost.name = element.text("name");
     vhost.tags = element.tags();
     vhost.description = element.optional_text("description").value_or("");
@@ -186,10 +187,15 @@ class Importer {
       if (vhost.default_queue_type.empty()) {
         vhost.default_queue_type = more.optional_text("default_queue_type").value_or("");
       }
+      if (more.find("protected_from_deletion") != nullptr) {
+        is_protected = more.flag("protected_from_deletion", false);
+      }
     }
     // Versions of RabbitMQ without a default say so by this word.
     if (vhost.default_queue_type == "undefined") vhost.default_queue_type.clear();
+    const std::string name = vhost.name;
     put(broker::PutVhost{std::move(vhost)});
+    if (is_protected) put(broker::ProtectVhost{name, *is_protected});
   }
 
   void permission(const Element& element) {

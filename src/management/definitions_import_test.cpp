@@ -38,6 +38,18 @@ std::vector<T> all(const ImportedDefinitions& imported) {
   return found;
 }
 
+TEST(DefinitionsImport, protects_a_vhost_or_not_where_the_file_says_so) {
+  const auto imported = import(R"({"vhosts": [{"name": "a", "metadata": {"protected_from_deletion": true}},
+                                              {"name": "b", "metadata": {"protected_from_deletion": false}},
+                                              {"name": "c", "metadata": {}}]})");
+  const auto protections = all<ProtectVhost>(imported);
+  ASSERT_EQ(protections.size(), 2u);
+  EXPECT_TRUE(protections[0].name == "a" && protections[0].is_protected);
+  EXPECT_TRUE(protections[1].name == "b" && !protections[1].is_protected);
+  EXPECT_NE(refusal(R"({"vhosts": [{"name": "a", "metadata": {"protected_from_deletion": 1}}]})"),
+            "accepted");
+}
+
 TEST(DefinitionsImport, puts_everything_in_an_order_in_which_it_can_be_applied) {
   const auto imported = import(R"({
     "bindings": [{"source": "x", "vhost": "v", "destination": "q", "destination_type": "queue",

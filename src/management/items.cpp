@@ -239,6 +239,8 @@ json::object vhost_item(const Api& api, const broker::VhostDefinitions& vhost, c
   json::object metadata;
   metadata["description"] = item["description"];
   metadata["tags"] = item["tags"];
+  metadata["protected_from_deletion"] = vhost.is_protected;
+  item["protected_from_deletion"] = vhost.is_protected;
   item["metadata"] = std::move(metadata);
   item["tracing"] = api.core().has_firehose(vhost.spec.name);
   json::object state;

@@ -149,6 +149,23 @@ def test_missing_words_are_bad_use(ctl):
     assert ctl("help").status == 0 and "set_permissions" in ctl("help").out
 
 
+def test_a_protected_vhost_is_not_deleted(ctl):
+    assert ctl("add_vhost", "v1").status == 0
+    protected = ctl("enable_vhost_deletion_protection", "v1")
+    assert protected.status == 0
+    assert protected.out == 'Protecting virtual host "v1" from removal by updating its metadata...\n'
+    refused = ctl("delete_vhost", "v1")
+    assert refused.status == 65 and refused.err == (
+        "Cannot delete this virtual host: it is protected from deletion. To lift the protection, inspect and update its metadata\n"
+    )
+    assert ctl("list_vhosts", "-s", "name", "protected_from_deletion").out.splitlines() == ["/\tfalse", "v1\ttrue"]
+    assert ctl("disable_vhost_deletion_protection", "v1").status == 0
+    assert ctl("delete_vhost", "v1").status == 0
+    for command in ("enable_vhost_deletion_protection", "disable_vhost_deletion_protection"):
+        missing = ctl(command, "v1")
+        assert missing.status == 65 and missing.err == "Virtual host 'v1' does not exist\n"
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -108,6 +108,8 @@ void fields(Io& io, C& c) {
     all(io, p.vhost, p.component, p.name, p.value);
   } else if constexpr (std::is_same_v<T, DeleteParameter>) {
     all(io, c.vhost, c.component, c.name);
+  } else if constexpr (std::is_same_v<T, ProtectVhost>) {
+    all(io, c.name, c.is_protected);
   } else {
     static_assert(std::is_same_v<T, NextQueueId>);
     all(io, c.value);

@@ -80,12 +80,18 @@ struct PutParameter {
 struct DeleteParameter {
   std::string vhost, component, name;
 };
+// Whether the vhost must not be deleted. Apart from PutVhost, which describes it anew and leaves this as it
+// is.
+struct ProtectVhost {
+  std::string name;
+  bool is_protected = false;
+};
 
 // Stored on disk by index: new alternatives go at the end.
 using Change = std::variant<PutVhost, DeleteVhost, PutExchange, DeleteExchange, PutQueue, DeleteQueue,
                             PutBinding, DeleteBinding, PutUser, DeleteUser, PutPermission, DeletePermission,
                             PutTopicPermission, DeleteTopicPermission, PutPolicy, DeletePolicy, PutLimit,
-                            NextQueueId, PutParameter, DeleteParameter>;
+                            NextQueueId, PutParameter, DeleteParameter, ProtectVhost>;
 
 void put_change(Buffer& out, const Change& change);
 // Latches failure in the reader when malformed.

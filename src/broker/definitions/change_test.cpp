@@ -59,6 +59,7 @@ std::vector<Change> one_of_each() {
       NextQueueId{1234567},
       PutParameter{{"v", "shovel", "s", "{\"a\":1}"}},
       DeleteParameter{"v", "shovel", "s"},
+      ProtectVhost{"v", true},
   };
 }
 
@@ -113,6 +114,9 @@ TEST(Change, keeps_every_field) {
             std::get<PutBinding>(one_of_each()[6]).binding);
   EXPECT_EQ(std::get<PutVhost>(read(one_of_each()[0])).vhost.tags,
             (std::vector<std::string>{"tag", "other"}));
+  const auto protection = std::get<ProtectVhost>(read(one_of_each()[20]));
+  EXPECT_EQ(protection.name, "v");
+  EXPECT_TRUE(protection.is_protected);
 }
 
 TEST(Change, that_is_cut_short_anywhere_is_malformed) {

@@ -206,6 +206,9 @@ void Definitions::apply(const Change& change) {
                      return p.vhost == c.vhost && p.component == c.component && p.name == c.name;
                    });
                  },
+                 [&](const ProtectVhost& c) {
+                   if (auto* v = vhost(c.name)) v->is_protected = c.is_protected;
+                 },
                  [&](const NextQueueId& c) { next_queue_id_ = std::max(next_queue_id_, c.value); },
              },
              change);
@@ -247,7 +250,10 @@ std::vector<Change> Definitions::make_snapshot(bool durable_only) const {
   std::vector<Change> changes;
   changes.push_back(NextQueueId{next_queue_id_});
   for (const auto& [name, user] : users_) changes.push_back(PutUser{user});
-  for (const auto& [name, v] : vhosts_) changes.push_back(PutVhost{v.spec});
+  for (const auto& [name, v] : vhosts_) {
+    changes.push_back(PutVhost{v.spec});
+    if (v.is_protected) changes.push_back(ProtectVhost{name, true});
+  }
   for (const auto& p : permissions_) changes.push_back(PutPermission{p});
   for (const auto& p : topic_permissions_) changes.push_back(PutTopicPermission{p});
   for (const auto& l : limits_) changes.push_back(PutLimit{l});

@@ -19,6 +19,7 @@ namespace millrace::broker {
 
 struct VhostDefinitions {
   VhostSpec spec;
+  bool is_protected = false;  // from deletion
   TextMap<ExchangeSpec> exchanges;
   TextMap<std::shared_ptr<const QueueSpec>> queues;
   std::map<std::string, PolicySpec, std::less<>> policies;

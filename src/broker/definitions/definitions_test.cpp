@@ -115,6 +115,21 @@ TEST_F(DefinitionsTest, a_deleted_vhost_or_user_takes_rights_and_limits_along) {
   EXPECT_TRUE(definitions.limits()[0].of_user);
 }
 
+TEST_F(DefinitionsTest, a_protected_vhost_is_so_until_it_is_unprotected_or_made_anew) {
+  definitions.apply(ProtectVhost{"none", true});
+  definitions.apply(ProtectVhost{"/", true});
+  definitions.apply(PutVhost{{"/", "described anew", {}, ""}});
+  EXPECT_TRUE(vhost().is_protected);
+  Definitions recovered;
+  for (const Change& change : definitions.durable_snapshot()) recovered.apply(change);
+  EXPECT_TRUE(recovered.find_vhost("/")->is_protected);
+  recovered.apply(ProtectVhost{"/", false});
+  EXPECT_FALSE(recovered.find_vhost("/")->is_protected);
+  definitions.apply(DeleteVhost{"/"});
+  definitions.apply(PutVhost{{"/", "", {}, ""}});
+  EXPECT_FALSE(vhost().is_protected);
+}
+
 TEST_F(DefinitionsTest, a_right_or_limit_is_replaced_and_a_negative_limit_removed) {
   definitions.apply(PutPermission{{"u", "/", "a", "a", "a"}});
   definitions.apply(PutPermission{{"u", "/", "b", "b", "b"}});

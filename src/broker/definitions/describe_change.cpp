@@ -80,6 +80,9 @@ struct Describe {
   To operator()(const DeleteParameter& c) const {
     return {c.vhost, "delete parameter " + quoted(c.component) + " " + quoted(c.name)};
   }
+  To operator()(const ProtectVhost& c) const {
+    return {c.name, std::string(c.is_protected ? "protect" : "unprotect") + " vhost " + quoted(c.name)};
+  }
 };
 
 }  // namespace

@@ -395,7 +395,13 @@ result<void> Coordinator::check_referents(const Change& change) const {
   if (const auto* c = std::get_if<PutParameter>(&change)) {
     return c->parameter.vhost.empty() ? result<void>() : vhost(c->parameter.vhost);
   }
-  if (const auto* c = std::get_if<DeleteVhost>(&change)) return vhost(c->name);
+  if (const auto* c = std::get_if<ProtectVhost>(&change)) return vhost(c->name);
+  if (const auto* c = std::get_if<DeleteVhost>(&change)) {
+    if (auto there = vhost(c->name); there.has_error()) return there;
+    if (!definitions_.find_vhost(c->name)->is_protected) return {};
+    return fail(Errc::precondition_failed,
+                "Refusing to delete virtual host '" + c->name + "' because it is protected from deletion");
+  }
   if (const auto* c = std::get_if<PutLimit>(&change)) {
     return c->limit.of_user ? user(c->limit.subject) : vhost(c->limit.subject);
   }

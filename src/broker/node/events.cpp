@@ -103,6 +103,7 @@ struct EventOf {
     details.set("component", Value::text(c.component));
     return {{"parameter.cleared", std::move(details)}};
   }
+  Event operator()(const ProtectVhost&) const { return {}; }
 
  private:
   static Arguments just(const char* key, std::string_view value) {

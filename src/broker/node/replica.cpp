@@ -139,6 +139,7 @@ void Replica::apply(const Change& change) {
                  [&](const PutLimit& c) { access_.put_limit(c.limit); },
                  [&](const PutParameter&) {},
                  [&](const DeleteParameter&) {},
+                 [&](const ProtectVhost&) {},
                  [&](const NextQueueId&) {},
              },
              change);

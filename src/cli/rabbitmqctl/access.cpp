@@ -139,12 +139,39 @@ int add_vhost(Ctl& ctl) {
   return 0;
 }
 
+// Of commands about a vhost itself, which say it in other words.
+void require_named_vhost(Ctl& ctl, const std::string& name) {
+  if (!vhost_exists(ctl, name))
+    throw Stop(kDataError, "Virtual host '" + printable(name) + "' does not exist");
+}
+
 int delete_vhost(Ctl& ctl) {
   ctl.banner("Deleting vhost " + quoted(ctl.word(0)) + " ...");
-  if (!vhost_exists(ctl, ctl.word(0))) {
-    throw Stop(kDataError, "Virtual host '" + printable(ctl.word(0)) + "' does not exist");
+  require_named_vhost(ctl, ctl.word(0));
+  try {
+    ctl.api().remove(api_path({"vhosts", ctl.word(0)}));
+  } catch (const Stop& stop) {
+    if (stop.http_status() != 412) throw;
+    throw Stop(kDataError,
+               "Cannot delete this virtual host: it is protected from deletion. To lift the protection, "
+               "inspect and update its metadata");
   }
-  ctl.api().remove(api_path({"vhosts", ctl.word(0)}));
+  return 0;
+}
+
+template <bool kProtect>
+int set_vhost_deletion_protection(Ctl& ctl) {
+  const std::string vhost = ctl.word(0);
+  const std::string path = api_path({"vhosts", vhost, "deletion", "protection"});
+  ctl.banner((kProtect ? "Protecting virtual host " + quoted(vhost) + " from removal"
+                       : "Removing deletion protection from virtual host " + quoted(vhost)) +
+             " by updating its metadata...");
+  require_named_vhost(ctl, vhost);
+  if (kProtect) {
+    ctl.api().post(path, {});
+  } else {
+    ctl.api().remove(path);
+  }
   return 0;
 }
 
@@ -324,6 +351,8 @@ constexpr Command kCommands[] = {
     {"add_vhost", "<vhost> [--description <text>] [--tags <tags>] [--default-queue-type <type>]", 1, 1,
      add_vhost},
     {"delete_vhost", "<vhost>", 1, 1, delete_vhost},
+    {"enable_vhost_deletion_protection", "<vhost>", 1, 1, set_vhost_deletion_protection<true>},
+    {"disable_vhost_deletion_protection", "<vhost>", 1, 1, set_vhost_deletion_protection<false>},
     {"set_permissions", "[--vhost <vhost>] <username> <conf> <write> <read>", 4, 4, set_permissions},
     {"clear_permissions", "[--vhost <vhost>] <username>", 1, 1, clear_permissions},
     {"list_permissions", "[--vhost <vhost>]", 0, 0, list_permissions},

@@ -141,9 +141,13 @@ constexpr Column kConsumers[] = {
 };
 
 constexpr Column kVhosts[] = {
-    {"name", "name"},       {"description", "description"},
-    {"tags", "tags"},       {"default_queue_type", "default_queue_type"},
-    {"tracing", "tracing"}, {"cluster_state", "cluster_state"},
+    {"name", "name"},
+    {"description", "description"},
+    {"tags", "tags"},
+    {"default_queue_type", "default_queue_type"},
+    {"protected_from_deletion", "protected_from_deletion"},
+    {"tracing", "tracing"},
+    {"cluster_state", "cluster_state"},
 };
 
 std::string_view path_of(const Ctl& ctl, std::span<const Column> columns, const std::string& name) {

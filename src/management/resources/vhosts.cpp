@@ -64,7 +64,18 @@ void put(Api& api, const CallRef& call) {
 
 void remove(Api& api, const CallRef& call) {
   if (api.model().find_vhost(call->name("vhost")) == nullptr) return reply(call, nothing_there());
-  api.core().change(call->subject, {broker::DeleteVhost{call->name("vhost")}},
+  api.core().change(call->subject, {broker::DeleteVhost{call->name("vhost")}}, [call](result<void> outcome) {
+    const bool is_protected = outcome.has_error() && outcome.error().code == Errc::precondition_failed;
+    if (is_protected) return reply(call, refusal(412, "precondition_failed", outcome.error().text));
+    reply_done(call, outcome);
+  });
+}
+
+void protect(Api& api, const CallRef& call) {
+  const std::string& vhost = call->name("vhost");
+  if (api.model().find_vhost(vhost) == nullptr) return reply(call, nothing_there());
+  const bool is_protected = call->method == "POST";
+  api.core().change(call->subject, {broker::ProtectVhost{vhost, is_protected}},
                     [call](result<void> outcome) { reply_done(call, outcome); });
 }
 
@@ -97,6 +108,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/vhosts/:vhost", Door::vhost_to_look, show},
     {"PUT", "/vhosts/:vhost", Door::administrator, put},
     {"DELETE", "/vhosts/:vhost", Door::administrator, remove},
+    {"POST", "/vhosts/:vhost/deletion/protection", Door::administrator, protect},
+    {"DELETE", "/vhosts/:vhost/deletion/protection", Door::administrator, protect},
     {"GET", "/vhosts/:vhost/permissions", Door::administrator, list_permissions},
     {"GET", "/vhosts/:vhost/topic-permissions", Door::administrator, list_topic_permissions},
     {"POST", "/vhosts/:vhost/start/:node", Door::administrator, start},
