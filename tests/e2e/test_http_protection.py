@@ -69,3 +69,22 @@ def test_protection_survives_a_kill_and_moves_with_definitions(own_broker):
     assert is_protected(other, "free"), "a file that does not say leaves it as it is"
     other.post("/definitions", {"vhosts": [{"name": "free", "metadata": {"protected_from_deletion": False}}]}, expect=204)
     assert not is_protected(other, "free")
+
+
+def test_a_protected_user_is_neither_changed_nor_deleted(api, broker, name):
+    user, other = name("u"), name("u")
+    for each in (user, other):
+        api.put("/users/" + segment(each), {"password": "pw", "tags": "management"}, expect=201)
+    path = "/users/" + segment(user)
+    api.put(path, {"password": "pw", "tags": "management,protected"}, expect=204)
+    before = api.get(path)
+    for method, body in (("PUT", {"password": "other", "tags": ""}), ("PUT", {}), ("DELETE", None)):
+        refused = api(method, path, body)
+        assert refused.status == 400 and refused.json["error"] == "bad_request"
+        assert refused.json["reason"] == "Protected users cannot be modified via the HTTP API"
+    api.post("/users/bulk-delete", {"users": [user, other]}, expect=204)
+    assert api.get(path) == before and Api(broker, user, "pw").get("/whoami")["name"] == user
+    assert api("GET", "/users/" + segment(other)).status == 404
+    api.post("/definitions", {"users": [{"name": user, "password": "new", "tags": ["management"]}]}, expect=204)
+    assert Api(broker, user, "new").get("/whoami")["tags"] == ["management"]
+    api.delete(path)

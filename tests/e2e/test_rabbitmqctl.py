@@ -149,6 +149,14 @@ def test_missing_words_are_bad_use(ctl):
     assert ctl("help").status == 0 and "set_permissions" in ctl("help").out
 
 
+def test_a_protected_user_is_changed_by_its_tags_alone(ctl):
+    assert ctl("add_user", "alice", "pw").status == 0 and ctl("set_user_tags", "alice", "protected").status == 0
+    for words in (["delete_user", "alice"], ["change_password", "alice", "other"]):
+        refused = ctl(*words)
+        assert refused.status != 0 and "Protected users cannot be modified via the HTTP API" in refused.err, words
+    assert ctl("set_user_tags", "alice").status == 0 and ctl("delete_user", "alice").status == 0
+
+
 def test_a_protected_vhost_is_not_deleted(ctl):
     assert ctl("add_vhost", "v1").status == 0
     protected = ctl("enable_vhost_deletion_protection", "v1")

@@ -55,8 +55,19 @@ void show(Api& api, const CallRef& call) {
   reply(call, object_answer(*call, shown_user(api, *user)));
 }
 
+// By RabbitMQ's tag: this API leaves such a user as it is.
+bool is_protected(const Api& api, std::string_view name) {
+  const broker::UserSpec* user = api.model().find_user(name);
+  return user != nullptr && std::find(user->tags.begin(), user->tags.end(), "protected") != user->tags.end();
+}
+
+Answer protected_refusal() {
+  return refusal(400, "bad_request", "Protected users cannot be modified via the HTTP API");
+}
+
 // A password is stretched here, on the API's own thread: some 30 ms that nobody else waits for.
 void put(Api& api, const CallRef& call) {
+  if (is_protected(api, call->name("user"))) return reply(call, protected_refusal());
   auto body = json_body(*call);
   if (body.has_error()) return reply(call, refusal(body.error()));
   Fields fields(*body);
@@ -94,10 +105,12 @@ void put(Api& api, const CallRef& call) {
 
 void remove(Api& api, const CallRef& call) {
   if (api.model().find_user(call->name("user")) == nullptr) return reply(call, nothing_there());
+  if (is_protected(api, call->name("user"))) return reply(call, protected_refusal());
   api.core().change(call->subject, {broker::DeleteUser{call->name("user")}},
                     [call](result<void> outcome) { reply_done(call, outcome); });
 }
 
+// Protected ones stay, and nothing is said of them, as with RabbitMQ.
 void remove_many(Api& api, const CallRef& call) {
   auto body = json_body(*call);
   if (body.has_error()) return reply(call, refusal(body.error()));
@@ -108,6 +121,7 @@ void remove_many(Api& api, const CallRef& call) {
   }
   for (const json::value& name : names->get_array()) {
     if (!name.is_string()) return reply(call, refusal(400, "bad_request", "'users' must be a list of texts"));
+    if (is_protected(api, name.get_string())) continue;
     changes.push_back(broker::DeleteUser{std::string(name.get_string())});
   }
   api.core().change(call->subject, std::move(changes),
