@@ -91,7 +91,8 @@ std::vector<Route> all_routes() {
        {node_routes(),    vhost_routes(),   user_routes(),      permission_routes(), exchange_routes(),
         queue_routes(),   binding_routes(), message_routes(),   move_routes(),       send_routes(),
         receive_routes(), policy_routes(),  parameter_routes(), definition_routes(), connection_routes(),
-        health_routes(),  trace_routes(),   log_routes(),       task_routes(),       operating_routes()}) {
+        health_routes(),  trace_routes(),   log_routes(),       task_routes(),       operating_routes(),
+        login_routes()}) {
     all.insert(all.end(), routes.begin(), routes.end());
   }
   return all;
@@ -133,7 +134,7 @@ const Route* Api::find_route(Call& call, std::string& allow) {
 }
 
 std::optional<Answer> Api::check_door(const Call& call) const {
-  if (call.is_scrape) return std::nullopt;
+  if (call.is_scrape || call.route->door == Door::stranger) return std::nullopt;
   if (auto ok = authorize_role(call.subject, ManagementRole::management); ok.has_error()) {
     return refusal(ok.error());
   }
@@ -147,6 +148,7 @@ std::optional<Answer> Api::check_door(const Call& call) const {
   };
   const bool vhost_missing = vhost != nullptr && model_.find_vhost(*vhost) == nullptr;
   switch (call.route->door) {
+    case Door::stranger:
     case Door::anybody:
       return std::nullopt;
     case Door::vhost:
@@ -176,7 +178,10 @@ std::optional<Answer> Api::check_door(const Call& call) const {
 }
 
 std::optional<Answer> Api::check_door_aloud(const Call& call) const {
-  auto refused = check_door(call);
+  return aloud(call, check_door(call));
+}
+
+std::optional<Answer> Api::aloud(const Call& call, std::optional<Answer> refused) const {
   if (!refused || refused->status != 401 || !options_.audit) return refused;
   broker::AuditEvent event;
   event.kind = broker::AuditEvent::Kind::access_refused;
@@ -199,19 +204,38 @@ void Api::admit(const CallRef& call, UniqueFunction<void(std::optional<Answer>)>
   }
   if (call->route == nullptr) return done(nothing_there());
   if (call->is_scrape) return done(std::nullopt);
+  if (call->route->door == Door::stranger) return done(std::nullopt);
   auto credentials = credentials_in(call->authorization);
   if (!credentials) return done(login_failed("Login failed"));
+  verify(call, std::move(*credentials),
+         [this, call, done = std::move(done)](std::optional<Answer> refused) mutable {
+           done(refused ? std::move(refused) : check_door_aloud(*call));
+         });
+}
+
+void Api::log_in(const CallRef& call, broker::Credentials credentials,
+                 UniqueFunction<void(std::optional<Answer>)> done) {
+  verify(call, std::move(credentials),
+         [this, call, done = std::move(done)](std::optional<Answer> refused) mutable {
+           if (refused) return done(std::move(refused));
+           const auto role = authorize_role(call->subject, ManagementRole::management);
+           done(role.has_error() ? aloud(*call, refusal(role.error())) : std::nullopt);
+         });
+}
+
+void Api::verify(const CallRef& call, broker::Credentials credentials,
+                 UniqueFunction<void(std::optional<Answer>)> done) {
   if (logins_ == kMaxLogins) {
     return done(refusal(503, "service_unavailable", "too many logins are being verified; try again"));
   }
   ++logins_;
   core_.authenticate(
-      std::move(*credentials), call->from,
+      std::move(credentials), call->from,
       [this, call, done = std::move(done)](result<broker::Subject> subject) mutable {
         --logins_;
         if (subject.has_value()) {
           call->subject = std::move(*subject);
-          return done(check_door_aloud(*call));
+          return done(std::nullopt);
         }
         // What is wrong with a guess is not the stranger's business, but for where guest may
         // come from.

@@ -1,8 +1,8 @@
 // The HTTP API without HTTP: finds what a request asks for, checks who asks, and has a resource answer it.
 //
-// Two steps, so that a stranger's body is never read: admit() with the head of the request, handle() when the
-// body is there. Reads from a copy of the definitions and from figures at most a second old; everything else
-// is asked of broker::Management, which answers later. Nothing here waits.
+// Two steps, so that a stranger's body is not read, but for the short one of a login: admit() with the head
+// of the request, handle() when the body is there. Reads from a copy of the definitions and from figures at
+// most a second old; everything else is asked of broker::Management, which answers later. Nothing here waits.
 //
 // Thread: `home`'s, but for the constructor, which runs before the node's loops do.
 #pragma once
@@ -32,6 +32,7 @@ using Handler = void (*)(Api& api, const CallRef& call);
 
 // Who may come in, beyond being known and having a tag.
 enum class Door : std::uint8_t {
+  stranger,       // comes in unknown, and says in the body who it is
   anybody,        // of the tags
   vhost,          // with a permission in the vhost of the path
   vhost_to_look,  // that, or monitoring
@@ -71,6 +72,7 @@ std::span<const Route> trace_routes();
 std::span<const Route> log_routes();
 std::span<const Route> task_routes();
 std::span<const Route> operating_routes();
+std::span<const Route> login_routes();
 // All of these.
 std::vector<Route> all_routes();
 // Not behind "/api".
@@ -147,6 +149,11 @@ class Api {
   void admit(const CallRef& call, UniqueFunction<void(std::optional<Answer>)> done);
   void handle(const CallRef& call);
 
+  // For calls that came in unknown (Door::stranger). Nothing: the call's subject is who has these
+  // credentials, and a tag. Otherwise the answer, which comes late when they are wrong.
+  void log_in(const CallRef& call, broker::Credentials credentials,
+              UniqueFunction<void(std::optional<Answer>)> done);
+
   // Long lists that are being written, all calls together: false, and the call is to be refused, beyond
   // kMaxListBytes. `before` bytes are given back.
   static constexpr std::size_t kMaxListBytes = 128u << 20;
@@ -190,7 +197,12 @@ class Api {
   const Route* find_route(Call& call, std::string& allow);
   std::optional<Answer> check_door(const Call& call) const;
   void look(const CallRef& call, broker::Management::Age age, const std::shared_ptr<Sight>& sight, Look look);
-  std::optional<Answer> check_door_aloud(const Call& call) const;  // tells the audit log of a refusal
+  std::optional<Answer> check_door_aloud(const Call& call) const;
+  // Tells the audit log of a refusal, and gives it back.
+  std::optional<Answer> aloud(const Call& call, std::optional<Answer> refused) const;
+  // As log_in(), of anybody with these credentials.
+  void verify(const CallRef& call, broker::Credentials credentials,
+              UniqueFunction<void(std::optional<Answer>)> done);
 
   broker::Management& core_;
   runtime::Executor& home_;

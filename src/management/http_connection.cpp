@@ -52,6 +52,11 @@ broker::ConnectionInfo info_of(const tcp::socket& socket) {
   return info;
 }
 
+std::uint64_t body_bytes_max(const Route& route) noexcept {
+  if (route.door == Door::stranger) return HttpServer::kMaxStrangersBodyBytes;
+  return route.large_body ? HttpServer::kMaxBodyBytes : HttpServer::kMaxSmallBodyBytes;
+}
+
 tcp::endpoint endpoint_of(const sockaddr_storage& address) {
   tcp::endpoint made;
   const std::size_t size = address.ss_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
@@ -207,8 +212,7 @@ void HttpConnection::refuse_body(std::uint64_t bytes_max) {
 
 void HttpConnection::read_body(const CallRef& call) {
   if (parser_->is_done()) return take_body(call);
-  const std::uint64_t bytes_max =
-      call->route->large_body ? HttpServer::kMaxBodyBytes : HttpServer::kMaxSmallBodyBytes;
+  const std::uint64_t bytes_max = body_bytes_max(*call->route);
   // Without a length it may be as long as any.
   const auto length = parser_->content_length();
   const std::uint64_t bytes = length ? *length : bytes_max;

@@ -43,6 +43,8 @@ class HttpServer {
   static constexpr std::uint64_t kMaxBodyBytes = 20u << 20;
   // Likewise where neither a message nor definitions are sent: JSON takes ten times its length in memory.
   static constexpr std::uint64_t kMaxSmallBodyBytes = 1u << 20;
+  // Likewise of those who are not known yet (Door::stranger).
+  static constexpr std::uint64_t kMaxStrangersBodyBytes = 16 * 1024;
   // Bodies being read or worked on, all connections together: beyond, 503.
   static constexpr std::uint64_t kMaxBodiesBytes = 64u << 20;
   // Answers not yet taken by their readers, all connections together: beyond, 503.

@@ -52,6 +52,23 @@ bool Target::is_true(std::string_view name) const noexcept {
   return value != nullptr && *value == "true";
 }
 
+std::optional<Pairs> parse_pairs(std::string_view text) {
+  Pairs pairs;
+  while (!text.empty()) {
+    const std::size_t end = text.find('&');
+    const std::string_view pair = text.substr(0, end);
+    const std::size_t equals = pair.find('=');
+    auto name = decode_percent(pair.substr(0, equals), true);
+    auto value =
+        decode_percent(equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1), true);
+    if (!name || !value) return std::nullopt;
+    if (!name->empty()) pairs.emplace_back(std::move(*name), std::move(*value));
+    if (end == std::string_view::npos) break;
+    text.remove_prefix(end + 1);
+  }
+  return pairs;
+}
+
 std::optional<Target> parse_target(std::string_view text) {
   if (!text.starts_with('/')) return std::nullopt;
   Target target;
@@ -66,19 +83,9 @@ std::optional<Target> parse_target(std::string_view text) {
     if (slash == std::string_view::npos) break;
     path.remove_prefix(slash + 1);
   }
-  std::string_view query = mark == std::string_view::npos ? std::string_view() : text.substr(mark + 1);
-  while (!query.empty()) {
-    const std::size_t end = query.find('&');
-    const std::string_view pair = query.substr(0, end);
-    const std::size_t equals = pair.find('=');
-    auto name = decode_percent(pair.substr(0, equals), true);
-    auto value =
-        decode_percent(equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1), true);
-    if (!name || !value) return std::nullopt;
-    if (!name->empty()) target.query.emplace_back(std::move(*name), std::move(*value));
-    if (end == std::string_view::npos) break;
-    query.remove_prefix(end + 1);
-  }
+  auto query = parse_pairs(mark == std::string_view::npos ? std::string_view() : text.substr(mark + 1));
+  if (!query) return std::nullopt;
+  target.query = std::move(*query);
   return target;
 }
 

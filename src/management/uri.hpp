@@ -1,4 +1,4 @@
-// The target of a request: path segments and query, percent-decoded.
+// The target of a request: path segments and query, percent-decoded; a form is written as a query is.
 //
 // An encoded slash is part of its segment: "/api/queues/%2F/q" is of "api", "queues", "/", "q". Pure.
 #pragma once
@@ -11,9 +11,11 @@
 
 namespace millrace::management {
 
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
 struct Target {
   std::vector<std::string> path;
-  std::vector<std::pair<std::string, std::string>> query;  // in the order given
+  Pairs query;  // in the order given
 
   // The first of that name; null when there is none.
   const std::string* find(std::string_view name) const noexcept;
@@ -23,6 +25,10 @@ struct Target {
 // None: a percent sign without two digits behind it, or a path that does not begin with a slash. A slash at
 // the end is ignored.
 std::optional<Target> parse_target(std::string_view target);
+
+// "a=1&b=x+y", as queries and forms (application/x-www-form-urlencoded) are written; a plus sign is a space.
+// None: a percent sign without two digits behind it.
+std::optional<Pairs> parse_pairs(std::string_view text);
 
 // None: a percent sign without two digits behind it.
 std::optional<std::string> decode_percent(std::string_view text);

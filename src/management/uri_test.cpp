@@ -35,6 +35,13 @@ TEST(Target, refuses_what_is_malformed) {
   }
 }
 
+TEST(Pairs, are_read_from_a_form) {
+  EXPECT_EQ(*parse_pairs("username=a%26b&password=x+y%3D&=z"),
+            (Pairs{{"username", "a&b"}, {"password", "x y="}}));
+  EXPECT_TRUE(parse_pairs("")->empty());
+  EXPECT_FALSE(parse_pairs("password=%"));
+}
+
 TEST(Quote, leaves_no_character_that_separates) {
   EXPECT_EQ(quote("a.b_c-D9"), "a.b_c-D9");
   EXPECT_EQ(quote("a b/~\xc3\xa9"), "a+b%2F%7E%C3%A9");
