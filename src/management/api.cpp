@@ -92,7 +92,7 @@ std::vector<Route> all_routes() {
         queue_routes(),   binding_routes(), message_routes(),   move_routes(),       send_routes(),
         receive_routes(), policy_routes(),  parameter_routes(), definition_routes(), connection_routes(),
         health_routes(),  trace_routes(),   log_routes(),       task_routes(),       operating_routes(),
-        login_routes()}) {
+        login_routes(),   quorum_routes()}) {
     all.insert(all.end(), routes.begin(), routes.end());
   }
   return all;

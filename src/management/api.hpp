@@ -73,6 +73,7 @@ std::span<const Route> log_routes();
 std::span<const Route> task_routes();
 std::span<const Route> operating_routes();
 std::span<const Route> login_routes();
+std::span<const Route> quorum_routes();
 // All of these.
 std::vector<Route> all_routes();
 // Not behind "/api".
@@ -100,6 +101,7 @@ struct ApiOptions {
   std::string version;
   std::size_t max_connections = 0;
   std::uint64_t pid = 0;
+  std::string effective_config;  // what an administrator is shown; without secrets
   std::function<ProcessFigures()> process_figures;
   // Bytes that it may have: the machine's, or of its control group.
   std::function<std::uint64_t()> memory_total;

@@ -36,7 +36,7 @@ std::vector<Given> add_options(CLI::App& serve) {
   std::vector<Given> given;
   for (const ConfigOption& option : config_options()) {
     const std::string name = "--" + std::string(option.name);
-    const std::string help(option.help);
+    const std::string help = help_of(option);
     CLI::Option* added = nullptr;
     if (option.kind == ConfigOption::Kind::flag) {
       added = serve.add_flag(name, help);

@@ -45,6 +45,12 @@ struct OtlpConfig {
   std::string ca_file;               // who vouches for it; empty: whom the system believes
 };
 
+// As it was given, by the source that won.
+struct GivenOption {
+  std::string option;
+  std::vector<std::string> values;
+};
+
 struct Config {
   std::string data_dir = "millrace-data";
   unsigned shards = 0;  // 0: as many as there are cores
@@ -74,6 +80,7 @@ struct Config {
   broker::LogLevel log_level = broker::LogLevel::info;
   std::string definitions;  // empty: none
   std::string audit_log;    // empty: none
+  std::vector<GivenOption> given;
 };
 
 struct ConfigOption {
@@ -85,10 +92,14 @@ struct ConfigOption {
   std::string_view name;
   std::string_view placeholder;
   std::string_view help;
+  std::string_view otherwise;  // what holds when it is not given; empty: nothing
   Kind kind = Kind::value;
   // The error says what is wrong with the value; the caller says whose it is.
   result<void> (*set)(Config& config, std::span<const std::string> values) = nullptr;
 };
+
+// "Offered to clients; 0 asks for none [60]"
+std::string help_of(const ConfigOption& option);
 
 // All of them, in the order of the help.
 std::span<const ConfigOption> config_options();

@@ -24,6 +24,7 @@
 #include "server/amqp_session.hpp"
 #include "server/audit_log.hpp"
 #include "server/authorities.hpp"
+#include "server/effective_config.hpp"
 #include "server/listener.hpp"
 #include "server/process_figures.hpp"
 #include "server/span_export.hpp"
@@ -295,6 +296,7 @@ class RunningProcess final : public Process {
     options.version = session_options_.version;
     options.max_connections = config_.max_connections;
     options.pid = static_cast<std::uint64_t>(::getpid());
+    options.effective_config = effective_config(config_);
     options.memory_total = [] { return memory_total_bytes(); };
     options.process_figures = [data_dir = config_.data_dir] { return process_figures(data_dir); };
     if (spans_) options.span_figures = [spans = spans_.get()] { return spans->figures(); };

@@ -111,6 +111,14 @@ void list_channels_of(Api& api, const CallRef& call) {
   });
 }
 
+// Sessions are AMQP 1.0's, which nobody speaks here.
+void refuse_sessions(Api& api, const CallRef& call) {
+  api.with_figures(call, [&api, call](const Figures& figures) {
+    if (find(api, *call, figures) == nullptr) return reply(call, nothing_there());
+    reply(call, refusal(400, "bad_request", "connection does not use AMQP 1.0"));
+  });
+}
+
 void list_channels(Api& api, const CallRef& call) {
   api.with_figures(call, [&api, call](const Figures& figures) {
     reply_channels(api, call, figures, shown(*call, figures));
@@ -163,6 +171,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/connections/:name", Door::anybody, show},
     {"DELETE", "/connections/:name", Door::anybody, close},
     {"GET", "/connections/:name/channels", Door::anybody, list_channels_of},
+    {"GET", "/connections/:name/sessions", Door::anybody, refuse_sessions},
     {"GET", "/vhosts/:vhost/connections", Door::vhost_to_look, list},
     {"GET", "/vhosts/:vhost/channels", Door::vhost_to_look, list_channels},
     {"GET", "/channels", Door::anybody, list_channels},

@@ -10,6 +10,7 @@
 #include "management/fields.hpp"
 #include "management/items.hpp"
 #include "management/listing.hpp"
+#include "management/memory.hpp"
 #include "management/openapi.hpp"
 
 namespace millrace::management {
@@ -60,31 +61,6 @@ json::array listener_items(const Api& api) {
   }
   return items;
 }
-
-constexpr std::string_view kErlangMemory[] = {"connection_readers",
-                                              "connection_writers",
-                                              "connection_channels",
-                                              "connection_other",
-                                              "quorum_queue_procs",
-                                              "quorum_queue_dlx_procs",
-                                              "stream_queue_procs",
-                                              "stream_queue_replica_reader_procs",
-                                              "stream_queue_coordinator_procs",
-                                              "plugins",
-                                              "metadata_store",
-                                              "metadata_store_ets",
-                                              "other_proc",
-                                              "metrics",
-                                              "mgmt_db",
-                                              "mnesia",
-                                              "quorum_ets",
-                                              "other_ets",
-                                              "binary",
-                                              "msg_index",
-                                              "code",
-                                              "atom",
-                                              "allocated_unused",
-                                              "reserved_unallocated"};
 
 struct Depth {
   std::uint64_t ready = 0;
@@ -295,23 +271,46 @@ void show_memory(Api& api, const CallRef& call) {
   if (call->name("node") != api.options().node_name) return reply(call, nothing_there());
   api.with_figures(call, [&api, call](const Figures& figures) {
     const std::uint64_t resident = api.options().process_figures().resident_bytes;
-    const auto messages =
-        static_cast<std::uint64_t>(std::max<std::int64_t>(0, figures.now->message_memory_bytes));
     json::object total;
     total["rss"] = resident;
     total["allocated"] = resident;
     total["erlang"] = 0;
     json::object memory;
-    // What RabbitMQ tells of and there is not: tools want a number for each.
-    for (const std::string_view part : kErlangMemory) memory[part] = 0;
-    memory["queue_procs"] = messages;
-    memory["other_system"] = resident > messages ? resident - messages : 0;
+    for (const MemoryPart& part : memory_parts(*figures.now, resident)) memory[part.name] = part.bytes;
     memory["strategy"] = "rss";
     memory["total"] = std::move(total);
     json::object item;
     item["memory"] = std::move(memory);
     reply(call, json_answer(item));
   });
+}
+
+// Hundredths of the whole; 1 for what is there and less.
+std::uint64_t hundredths(std::uint64_t part, std::uint64_t whole) {
+  if (part == 0 || whole == 0) return 0;
+  return std::max<std::uint64_t>(1, (part * 100 + whole / 2) / whole);
+}
+
+void show_relative_memory(Api& api, const CallRef& call) {
+  if (call->name("node") != api.options().node_name) return reply(call, nothing_there());
+  api.with_figures(call, [&api, call](const Figures& figures) {
+    const std::uint64_t resident = api.options().process_figures().resident_bytes;
+    json::object memory;
+    memory["total"] = 100;
+    for (const MemoryPart& part : memory_parts(*figures.now, resident)) {
+      memory[part.name] = hundredths(part.bytes, resident);
+    }
+    json::object item;
+    item["memory"] = std::move(memory);
+    reply(call, json_answer(item));
+  });
+}
+
+void effective_config(Api& api, const CallRef& call) {
+  Answer answer;
+  answer.body = api.options().effective_config;
+  answer.content_type = "text/plain";
+  reply(call, std::move(answer));
 }
 
 void cluster_name(Api& api, const CallRef& call) {
@@ -399,6 +398,11 @@ void reset(Api& api, const CallRef& call) {
   api.reset_figures(call, [call] { reply(call, put_answer(false)); });
 }
 
+// There are none: RabbitMQ's word for one that it does not know.
+void enable_feature_flag(Api&, const CallRef& call) {
+  reply(call, refusal(400, "bad_request", "unsupported"));
+}
+
 // One node has nothing to rebalance.
 void nothing_to_do(Api&, const CallRef& call) {
   reply(call, put_answer(false));
@@ -409,6 +413,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/nodes", Door::monitoring, list},
     {"GET", "/nodes/:node", Door::monitoring, show},
     {"GET", "/nodes/:node/memory", Door::monitoring, show_memory},
+    {"GET", "/nodes/:node/memory/relative", Door::monitoring, show_relative_memory},
+    {"GET", "/config/effective", Door::administrator, effective_config},
     {"GET", "/cluster-name", Door::anybody, cluster_name},
     {"PUT", "/cluster-name", Door::administrator, name_cluster},
     {"GET", "/version", Door::anybody, version},
@@ -419,10 +425,17 @@ constexpr Route kRoutes[] = {
     {"GET", "/auth/attempts/:node/source", Door::monitoring, login_attempts_by_source},
     {"GET", "/auth/hash_password/:password", Door::administrator, hash_password},
     {"GET", "/feature-flags", Door::anybody, list_nothing},
+    {"PUT", "/feature-flags/:name/enable", Door::administrator, enable_feature_flag},
     {"GET", "/deprecated-features", Door::anybody, list_nothing},
     {"GET", "/deprecated-features/used", Door::anybody, list_nothing},
     {"GET", "/federation-links", Door::monitoring, list_nothing},
     {"GET", "/shovels", Door::monitoring, list_nothing},
+    {"GET", "/stream/connections", Door::anybody, list_nothing},
+    {"GET", "/stream/connections/:vhost", Door::vhost_to_look, list_nothing},
+    {"GET", "/stream/publishers", Door::anybody, list_nothing},
+    {"GET", "/stream/publishers/:vhost", Door::vhost_to_look, list_nothing},
+    {"GET", "/stream/consumers", Door::anybody, list_nothing},
+    {"GET", "/stream/consumers/:vhost", Door::vhost_to_look, list_nothing},
     {"POST", "/rebalance/queues", Door::administrator, nothing_to_do},
     {"DELETE", "/reset", Door::administrator, reset},
     {"DELETE", "/reset/:node", Door::administrator, reset},
