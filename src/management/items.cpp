@@ -42,6 +42,11 @@ json::object counter_fields(const QueueCounters& now, const QueueCounters& befor
   return fields;
 }
 
+std::string short_protocol(const std::string& protocol) {
+  if (protocol == "AMQP 0-9-1") return "amqp091";
+  return protocol == "HTTP" ? "http" : protocol;
+}
+
 std::string time_text(std::int64_t wall_ms) {
   using namespace std::chrono;
   const sys_time<milliseconds> time{milliseconds(wall_ms)};

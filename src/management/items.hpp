@@ -72,6 +72,8 @@ std::string connection_name(const Api& api, const broker::ConnectionStatistics& 
 std::string binding_key(const broker::BindingSpec& binding);
 // The default exchange binds each queue by its name.
 std::vector<broker::BindingSpec> implicit_bindings(const broker::VhostDefinitions& vhost);
+// "amqp091", "http": as figures of logins name a protocol.
+std::string short_protocol(const std::string& protocol);
 // "2026-11-21T11:55:08.164+00:00"
 std::string time_text(std::int64_t wall_ms);
 std::string_view queue_type(const broker::QueueSpec& queue);

@@ -334,7 +334,7 @@ void name_cluster(Api& api, const CallRef& call) {
 
 json::object attempts_item(const std::string& protocol, const broker::LoginCounters& logins) {
   json::object item;
-  item["protocol"] = protocol == "AMQP 0-9-1" ? "amqp091" : protocol == "HTTP" ? "http" : protocol;
+  item["protocol"] = short_protocol(protocol);
   item["auth_attempts"] = logins.accepted + logins.refused;
   item["auth_attempts_failed"] = logins.refused;
   item["auth_attempts_succeeded"] = logins.accepted;
