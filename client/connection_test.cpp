@@ -249,6 +249,25 @@ TEST_F(Connecting, declares_again_and_consumes_again_after_a_loss_before_it_publ
   EXPECT_EQ(receipt.get().attempts, 2u);
 }
 
+TEST_F(Connecting, declares_once_what_is_not_to_be_declared_again) {
+  Client client(options);
+  QueueSpec brief("brief");
+  brief.declare_again = false;
+  auto once = client.async_declare_queue(brief, use_future);
+  auto always = client.async_declare_queue("always", use_future);
+  peer.accept_client();
+  peer.expect_channel();
+  peer.answer_declare("brief");
+  peer.answer_declare("always");
+  once.get();
+  always.get();
+  peer.hang_up();
+  peer.accept_client();
+  peer.expect_channel();
+  peer.answer_declare("always");
+  EXPECT_TRUE(peer.is_silent_for(30));
+}
+
 TEST_F(Connecting, goes_on_with_the_rest_when_something_cannot_be_declared_again) {
   Client client(options);
   EventLog events(client);

@@ -91,7 +91,7 @@ void start_declared(client::Core& core, QueueSpec queue, bool passive, Completio
     call.done = [&core, queue, passive, done = std::move(done)](const Answer& answer) mutable {
       if (answer.error) return done.fail(answer.error, &core);
       const auto declared = parse_method<amqp::queue::DeclareOk>(*answer.frame);
-      if (!passive) core.topology().add(queue);
+      if (!passive && queue.declare_again) core.topology().add(queue);
       done(nullptr, QueueInfo{queue.name, declared.message_count, declared.consumer_count}, &core);
     };
     core.submit([&core, call = std::move(call)]() mutable { core.call(std::move(call)); });

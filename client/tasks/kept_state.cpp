@@ -13,6 +13,7 @@ constexpr std::int64_t kWeekMs = 7LL * 24 * 3'600'000;
 QueueSpec queue_for_a_week(std::string name) {
   QueueSpec queue(std::move(name));
   queue.arguments = {{"x-expires", kWeekMs}};
+  queue.declare_again = false;
   return queue;
 }
 

@@ -20,6 +20,8 @@ class QueueSpec {
   bool exclusive = false;
   bool auto_delete = false;
   FieldTable arguments;
+  // On each new connection of this client. False: this once, for a queue that has an end of its own.
+  bool declare_again = true;
 };
 
 class ExchangeSpec {
