@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "client/src/blocking.hpp"
 #include "millrace/coroutines.hpp"
 
 namespace millrace::tasks {
@@ -31,13 +30,6 @@ std::exception_ptr explain(Places::Need need, const std::exception_ptr& error) {
 
 }  // namespace
 
-void wait_until_done(const std::function<void(Places::Then)>& start) {
-  client::wait_for<>([&](millrace::detail::Completion<> done) {
-    const auto held = std::make_shared<millrace::detail::Completion<>>(std::move(done));
-    start([held](std::exception_ptr error) { held->later(std::move(error)); });
-  });
-}
-
 std::string dead_queue_of(const std::string& queue) {
   return queue + ".dead";
 }
@@ -60,8 +52,9 @@ void Places::ensure(Need need, const std::string& queue, Then then) {
     place.waiting.push_back(std::move(then));
     if (place.waiting.size() > 1) return;
   }
-  run(std::make_shared<std::vector<Step>>(steps_for(need, queue)), 0,
-      [this, key, need](std::exception_ptr error) { finish(key, error ? explain(need, error) : error); });
+  run_steps(steps_for(need, queue), [this, key, need](std::exception_ptr error) {
+    finish(key, error ? explain(need, error) : error);
+  });
 }
 
 void Places::ensure(Need need, const std::string& queue) {
@@ -79,7 +72,7 @@ void Places::finish(const std::pair<Need, std::string>& key, const std::exceptio
   for (const Then& then : waiting) then(error);
 }
 
-std::vector<Places::Step> Places::steps_for(Need need, const std::string& queue) {
+std::vector<Step> Places::steps_for(Need need, const std::string& queue) {
   std::vector<Step> steps;
   if (need == Need::dead) {
     steps.push_back(declare(QueueSpec(dead_queue_of(queue))));
@@ -106,15 +99,7 @@ std::vector<Places::Step> Places::steps_for(Need need, const std::string& queue)
   return steps;
 }
 
-void Places::run(std::shared_ptr<std::vector<Step>> steps, std::size_t next, Then then) {
-  if (next == steps->size()) return then(nullptr);
-  (*steps)[next]([this, steps, next, then = std::move(then)](std::exception_ptr error) {
-    if (error) return then(error);
-    run(steps, next + 1, then);
-  });
-}
-
-Places::Step Places::declare(QueueSpec queue) {
+Step Places::declare(QueueSpec queue) {
   return [this, queue = std::move(queue)](Then then) {
     client_.async_declare_queue(
         queue, bind_executor(executor_, [then = std::move(then)](std::exception_ptr error, const QueueInfo&) {
@@ -123,7 +108,7 @@ Places::Step Places::declare(QueueSpec queue) {
   };
 }
 
-Places::Step Places::declare_unless_there(QueueSpec queue) {
+Step Places::declare_unless_there(QueueSpec queue) {
   return [this, queue = std::move(queue)](Then then) {
     client_.async_inspect_queue(
         queue.name, bind_executor(executor_, [this, queue, then = std::move(then)](std::exception_ptr error,
@@ -134,7 +119,7 @@ Places::Step Places::declare_unless_there(QueueSpec queue) {
   };
 }
 
-Places::Step Places::declare(ExchangeSpec exchange) {
+Step Places::declare(ExchangeSpec exchange) {
   return [this, exchange = std::move(exchange)](Then then) {
     client_.async_declare_exchange(
         exchange, bind_executor(executor_, [then = std::move(then)](std::exception_ptr error) {
@@ -143,7 +128,7 @@ Places::Step Places::declare(ExchangeSpec exchange) {
   };
 }
 
-Places::Step Places::bind(BindingSpec binding) {
+Step Places::bind(BindingSpec binding) {
   return [this, binding = std::move(binding)](Then then) {
     client_.async_bind(binding, bind_executor(executor_, [then = std::move(then)](std::exception_ptr error) {
                          then(std::move(error));

@@ -8,13 +8,13 @@
 #pragma once
 
 #include <exception>
-#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "client/tasks/steps.hpp"
 #include "millrace/client.hpp"
 #include "millrace/tasks/call.hpp"
 
@@ -25,13 +25,9 @@ inline constexpr const char* kUniqueExchange = "millrace.unique";
 
 std::string dead_queue_of(const std::string& queue);
 
-// Waits on this thread for what start(then) begins; throws what `then` is called with.
-void wait_until_done(const std::function<void(std::function<void(std::exception_ptr)> then)>& start);
-
 class Places {
  public:
   enum class Need : std::uint8_t { queue, dead, delayed, unique };
-  using Then = std::function<void(std::exception_ptr)>;
 
   // `executor` runs what `ensure` is given, and must not be blocked by it. `own_queues` have to be as they
   // are declared here.
@@ -54,10 +50,8 @@ class Places {
     bool there = false;
     std::vector<Then> waiting;  // not empty: being declared
   };
-  using Step = std::function<void(Then)>;
 
   std::vector<Step> steps_for(Need need, const std::string& queue);
-  void run(std::shared_ptr<std::vector<Step>> steps, std::size_t next, Then then);
   Step declare(QueueSpec queue);
   Step declare_unless_there(QueueSpec queue);
   Step declare(ExchangeSpec exchange);

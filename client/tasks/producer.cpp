@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "client/src/blocking.hpp"
-#include "client/tasks/barrier.hpp"
 #include "client/tasks/events.hpp"
 #include "client/tasks/identity.hpp"
 #include "client/tasks/json_message.hpp"
@@ -61,33 +60,61 @@ UntypedResult ProducerCore::expect(const std::string& id) {
   return result;
 }
 
-void ProducerCore::submit(CallData call, millrace::detail::Completion<UntypedResult> done) {
+void ProducerCore::submit(CallData call, Done done) {
   UntypedResult result = prepare(call);
   if (auto now = encoded_now(call)) {
     auto submitted = [result = std::move(result)](const Receipt&) { return result; };
     return client::publish(client_, std::move(*now),
                            millrace::detail::forward_to<Receipt>(std::move(done), std::move(submitted)));
   }
-  auto shared = std::make_shared<CallData>(std::move(call));
-  auto held = std::make_shared<millrace::detail::Completion<UntypedResult>>(std::move(done));
-  auto publish = [self = shared_from_this(), shared, result, held](std::exception_ptr error) {
-    if (error) return held->later(error, nullptr);
-    auto message = std::make_shared<Outgoing>(self->outgoing_of(*shared));
-    self->places_.ensure(message->need, message->queue,
-                         [self, shared, result, held, message](std::exception_ptr why) {
-                           if (why) return held->later(why, nullptr);
-                           self->client_.async_publish(
-                               message->to, std::move(message->message),
-                               [self, shared, result, held](std::exception_ptr failed, const Receipt&) {
-                                 if (!failed && self->options_.events) self->announce(*shared);
-                                 held->later(failed, failed ? nullptr : result);
-                               });
-                         });
+  std::vector<Step> steps = sending(call);
+  if (!call.ignore_result) steps.insert(steps.begin(), listening());
+  run(std::move(steps), Caller<UntypedResult>::of(std::move(done)), result);
+}
+
+void ProducerCore::run(std::vector<Step> steps, const std::shared_ptr<Caller<UntypedResult>>& caller,
+                       const UntypedResult& result) {
+  run_steps(
+      std::move(steps),
+      [caller, result](std::exception_ptr error) { caller->tell(error, error ? nullptr : result); },
+      [caller] { return caller->is_told(); });
+}
+
+std::vector<Step> ProducerCore::sending(const CallData& call) {
+  Outgoing out = outgoing_of(call);
+  std::vector<Step> steps{ensuring(out.need, out.queue)};
+  steps.push_back(publishing(std::move(out.to), std::move(out.message)));
+  if (!options_.events) return steps;
+  steps.push_back([self = shared_from_this(), call](const Then& then) {
+    self->announce(call);
+    then(nullptr);
+  });
+  return steps;
+}
+
+Step ProducerCore::listening() {
+  return [self = shared_from_this()](Then then) { self->listen(std::move(then)); };
+}
+
+Step ProducerCore::ensuring(Places::Need need, const std::string& queue) {
+  return [self = shared_from_this(), need, queue](Then then) {
+    self->places_.ensure(need, queue, std::move(then));
   };
-  if (shared->ignore_result)
-    publish(nullptr);
-  else
-    listen(std::move(publish));
+}
+
+// Steps go on on the loop: a callback of the client's that waits for them does not wait for its own thread.
+Step ProducerCore::declaring(QueueSpec queue) {
+  return [self = shared_from_this(), queue = std::move(queue)](Then then) {
+    auto declared = [then = std::move(then)](std::exception_ptr error, const QueueInfo&) { then(error); };
+    self->client_.async_declare_queue(queue, bind_executor(self->loop_->executor(), std::move(declared)));
+  };
+}
+
+Step ProducerCore::publishing(Address to, Message message) {
+  return [self = shared_from_this(), to = std::move(to), message = std::move(message)](Then then) {
+    auto published = [then = std::move(then)](std::exception_ptr error, const Receipt&) { then(error); };
+    self->client_.async_publish(to, message, bind_executor(self->loop_->executor(), std::move(published)));
+  };
 }
 
 std::optional<client::Encoded> ProducerCore::encoded_now(const CallData& call) {
@@ -109,41 +136,14 @@ Outgoing ProducerCore::outgoing_of(const CallData& call) const {
 
 UntypedResult ProducerCore::submit(CallData call) {
   UntypedResult result = prepare(call);
-  if (!call.ignore_result) listen_now();
+  if (!call.ignore_result) wait_until_done([this](Then then) { listen(std::move(then)); });
   if (auto now = encoded_now(call)) {
     client::wait_for<Receipt>([&](millrace::detail::Completion<Receipt> done) {
       client::publish(client_, std::move(*now), std::move(done));
     });
     return result;
   }
-  Outgoing out = outgoing_of(call);
-  places_.ensure(out.need, out.queue);
-  client_.publish(out.to, std::move(out.message));
-  if (options_.events) announce(call);
-  return result;
-}
-
-UntypedResult ProducerCore::submit(std::vector<CallData> group, CallData last) {
-  if (group.empty())
-    throw ClientError(ErrorKind::invalid_argument, "a chord needs at least one call in its group");
-  if (last.id.empty()) last.id = make_id();
-  if (last.queue.empty()) last.queue = options_.queue;
-  UntypedResult result = expect(last.id);
-  listen_now();
-  const std::string id = make_id();
-  places_.ensure(Places::Need::unique, last.queue);  // before anything runs: it cannot be joined without
-  client_.declare_queue(barrier_queue(id));
-  const boost::json::value barrier = make_barrier(id, group.size(), last, reply_queue_);
-  std::int64_t index = 0;
-  for (CallData& call : group) {
-    call.group = id;
-    // A chain arrives when its last call does.
-    CallData& arriving = call.next.empty() ? call : call.next.back();
-    arriving.group = id;
-    arriving.group_index = index++;
-    arriving.barrier = barrier;
-  }
-  submit_all(std::move(group));
+  wait_until_done([&](Then then) { run_steps(sending(call), std::move(then)); });
   return result;
 }
 
@@ -160,10 +160,6 @@ void ProducerCore::schedule(const std::string& name, const std::string& cron, Ca
 
 void ProducerCore::unschedule(const std::string& name) {
   client_.delete_queue(schedule_queue(name).name);
-}
-
-void ProducerCore::listen_now() {
-  wait_until_done([this](Then then) { listen(std::move(then)); });
 }
 
 void ProducerCore::listen(Then then) {
@@ -184,7 +180,7 @@ void ProducerCore::start_listening() {
   queue.durable = options_.durable_results;
   queue.arguments = {{"x-expires", kReplyQueueMs}};
   auto declared = [self = shared_from_this()](std::exception_ptr error, const QueueInfo&) {
-    if (error) return self->listening(error);
+    if (error) return self->listening_begun(error);
     try {
       ConsumeOptions options;
       options.prefetch = kReplyPrefetch;
@@ -201,15 +197,15 @@ void ProducerCore::start_listening() {
         const std::lock_guard lock(self->mutex_);
         self->replies_ = std::move(replies);
       }
-      self->listening(nullptr);
+      self->listening_begun(nullptr);
     } catch (...) {
-      self->listening(std::current_exception());
+      self->listening_begun(std::current_exception());
     }
   };
   client_.async_declare_queue(std::move(queue), bind_executor(loop_->executor(), std::move(declared)));
 }
 
-void ProducerCore::listening(const std::exception_ptr& error) {
+void ProducerCore::listening_begun(const std::exception_ptr& error) {
   std::vector<Then> waiting;
   {
     const std::lock_guard lock(mutex_);
@@ -269,9 +265,6 @@ void start_submit(ProducerCore& core, CallData call, millrace::detail::Completio
 }
 UntypedResult submit(ProducerCore& core, CallData call) {
   return core.submit(std::move(call));
-}
-UntypedResult submit(ProducerCore& core, std::vector<CallData> group, CallData last) {
-  return core.submit(std::move(group), std::move(last));
 }
 void schedule(ProducerCore& core, const std::string& name, const std::string& cron, CallData call) {
   core.schedule(name, cron, std::move(call));

@@ -7,10 +7,13 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
+#include "client/tasks/caller.hpp"
 #include "client/tasks/outgoing.hpp"
 #include "client/tasks/places.hpp"
 #include "client/tasks/result_state.hpp"
+#include "client/tasks/steps.hpp"
 #include "millrace/client.hpp"
 #include "millrace/event_loop.hpp"
 #include "millrace/tasks/producer.hpp"
@@ -22,14 +25,16 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
   ProducerCore(Client& client, ProducerOptions options);
   ~ProducerCore();
 
-  void submit(CallData call, millrace::detail::Completion<UntypedResult> done);
+  using Done = millrace::detail::Completion<UntypedResult>;
+
+  void submit(CallData call, Done done);
   UntypedResult submit(CallData call);
-  UntypedResult submit(std::vector<CallData> group, CallData last);
-  UntypedResult submit(const Dag& dag);
-  // The results in the order of the calls. What cannot be submitted ends it; what was submitted by then
-  // stays.
+  // Each is ready when all of it is confirmed. What cannot be submitted ends it, and so does a caller who
+  // cancels; what was submitted by then stays.
+  void submit(std::vector<CallData> group, CallData last, Done done);  // a chord
+  void submit(const Dag& dag, Done done);
+  // The results in the order of the calls.
   void submit_all(std::vector<CallData> calls, millrace::detail::Completion<std::vector<UntypedResult>> done);
-  std::vector<UntypedResult> submit_all(std::vector<CallData> calls);
   void schedule(const std::string& name, const std::string& cron, CallData call);
   void unschedule(const std::string& name);
   void revoke(const std::string& id, bool running_too);
@@ -38,19 +43,27 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
   const Executor& executor() const noexcept { return client_.executor(); }
 
  private:
-  using Then = Places::Then;
-
   // Fills in what the call leaves open, and makes its result unless nobody is to have one.
   UntypedResult prepare(CallData& call);
   UntypedResult expect(const std::string& id);
   Outgoing outgoing_of(const CallData& call) const;
   // Ready to be published, when all that it needs is there already.
   std::optional<client::Encoded> encoded_now(const CallData& call);
-  void listen_now();
+  // All that it takes for a call that is prepared: what it needs has to be there, then it is published.
+  std::vector<Step> sending(const CallData& call);
+  Step listening();
+  Step ensuring(Places::Need need, const std::string& queue);
+  Step declaring(QueueSpec queue);
+  Step publishing(Address to, Message message);
+  using SubmittedAll = std::function<void(std::exception_ptr, std::vector<UntypedResult>)>;
+  void submit_each(std::vector<CallData> calls, std::function<bool()> is_given_up, SubmittedAll done);
+  // The steps, for whoever waits for the result of it all.
+  static void run(std::vector<Step> steps, const std::shared_ptr<Caller<UntypedResult>>& caller,
+                  const UntypedResult& result);
   // The reply queue, and a consumer for it.
   void listen(Then then);
   void start_listening();
-  void listening(const std::exception_ptr& error);
+  void listening_begun(const std::exception_ptr& error);
   void on_result(Delivery delivery);
   void announce(const CallData& call);
 

@@ -1,4 +1,7 @@
 // Submitting a Dag.
+#include <utility>
+
+#include "client/src/blocking.hpp"
 #include "client/tasks/dag.hpp"
 #include "client/tasks/identity.hpp"
 #include "client/tasks/json_message.hpp"
@@ -6,23 +9,32 @@
 
 namespace millrace::tasks::detail {
 
-// What a producer that dies leaves behind is either the whole of it, or a state that nobody advances, which
-// expires.
-UntypedResult ProducerCore::submit(const Dag& dag) {
+// What a producer that dies, or a caller who cancels, leaves behind is either the whole of it, or a state
+// that nobody advances, which expires.
+void ProducerCore::submit(const Dag& dag, Done done) {
   const DagPlaces places{make_id(), options_.queue, reply_queue_, options_.durable_results};
-  const boost::json::object state = make_dag_state(places, dag);
-  places_.ensure(Places::Need::unique, places.queue);  // before anything runs: it cannot go on without
-  UntypedResult result = expect(places.id);
-  listen_now();
+  boost::json::object state;
+  try {
+    state = make_dag_state(places, dag);
+  } catch (...) {
+    return done.later(std::current_exception(), nullptr);
+  }
+  CallData first = first_advance(places);
+  prepare(first);
   const QueueSpec queue = dag_queue(places.id);
-  client_.declare_queue(queue);
-  client_.publish(queue.name, json_message(state));
-  submit(first_advance(places));
-  return result;
+  // Before anything runs: it cannot go on without.
+  std::vector<Step> steps{ensuring(Places::Need::unique, places.queue), listening(), declaring(queue)};
+  steps.push_back(publishing(queue.name, json_message(state)));
+  for (Step& step : sending(first)) steps.push_back(std::move(step));
+  run(std::move(steps), Caller<UntypedResult>::of(std::move(done)), expect(places.id));
 }
 
-UntypedResult submit(ProducerCore& core, const Dag& dag) {
-  return core.submit(dag);
+void start_submit_dag(ProducerCore& core, const Dag& dag, millrace::detail::Completion<UntypedResult> done) {
+  core.submit(dag, std::move(done));
+}
+
+UntypedResult submit_dag(ProducerCore& core, const Dag& dag) {
+  return client::wait_for<UntypedResult>([&](ProducerCore::Done done) { core.submit(dag, std::move(done)); });
 }
 
 }  // namespace millrace::tasks::detail

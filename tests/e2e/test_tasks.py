@@ -192,6 +192,11 @@ def test_groups_and_chords_end_with_all_their_results(process, worker, queue):
     drive(process, "groups", queue, count=300)
 
 
+def test_chords_and_dags_are_submitted_by_any_token(process, worker, queue):
+    worker()
+    drive(process, "canvases", queue)
+
+
 def test_of_unique_tasks_one_is_carried_out(process, worker, queue):
     worker()
     drive(process, "uniqueness", queue)

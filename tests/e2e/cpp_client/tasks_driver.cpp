@@ -10,6 +10,8 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
+#include <future>
 #include <iostream>
 #include <map>
 #include <millrace/coroutines.hpp>
@@ -566,6 +568,63 @@ void paced(const Arguments& arguments) {
   producer.submit(notes).get(60s);
 }
 
+millrace::ErrorKind kind_of(const std::function<void()>& ask) {
+  try {
+    ask();
+    return millrace::ErrorKind::none;
+  } catch (const millrace::ClientError& error) {
+    return error.kind();
+  }
+}
+
+awaitable<void> submit_awaiting(Producer& producer, const Dag& dag) {
+  Result<int> sum = co_await producer.async_submit(chord(group(add(1, 1), add(2, 2)), total.partial()));
+  check(co_await sum.async_get() == 6, "a coroutine submits a chord");
+  Result<json::value> all = co_await producer.async_submit(dag);
+  const json::value results = co_await all.async_get();
+  check(results.at("b") == 13, "and a dag");
+}
+
+// Chords and dags by tokens.
+void canvases(const Arguments& arguments) {
+  Producer producer(arguments.url, producing(arguments));
+  Dag dag;
+  dag.step("a", add(1, 2));
+  dag.step("b", add.partial(10)).after({"a"});
+  boost::asio::io_context context;
+  std::exception_ptr error;
+  millrace::co_spawn(context, submit_awaiting(producer, dag),
+                     [&](std::exception_ptr thrown) { error = thrown; });
+  context.run();
+  if (error) std::rethrow_exception(error);
+
+  std::promise<Result<int>> told;
+  const auto sums = chord(group(add(1, 1), add(2, 2)), total.partial());
+  producer.async_submit(sums, [&](millrace::Failure failed, const Result<int>& result) {
+    check(!failed, failed.text());
+    told.set_value(result);
+  });
+  const Result<int> sum = told.get_future().get();
+  check(sum.get(20s) == 6, "a callback has a chord");
+  const auto all = producer.async_submit(dag, millrace::use_future).get();
+  const json::value expected = json::object{{"a", 3}, {"b", 13}};
+  check(all.get(20s) == expected, "a future has a dag");
+
+  const auto half = chord(group(add(1, 1), add(2, 2).id(std::string(300, 'x'))), total.partial());
+  check(kind_of([&] { producer.async_submit(half, millrace::use_future).get(); }) ==
+            millrace::ErrorKind::invalid_argument,
+        "a chord of which a call cannot be submitted is not submitted");
+  check(kind_of([&] {
+          producer.async_submit(chord(Group<int>(), total.partial()), millrace::use_future).get();
+        }) == millrace::ErrorKind::invalid_argument,
+        "nor is one of nothing");
+  try {
+    producer.async_submit(Dag(), millrace::use_future).get();
+    check(false, "a dag of nothing is refused");
+  } catch (const std::invalid_argument&) {
+  }
+}
+
 // A broker that holds neither delays nor unique calls: what needs them says so, and all else works.
 void unsupported(const Arguments& arguments) {
   Producer producer(arguments.url, producing(arguments));
@@ -622,7 +681,8 @@ int main(int argc, char** argv) try {
       {"scheduling", scheduling}, {"dags", dags},
       {"sagas", sagas},           {"cancelled", cancelled},
       {"paced", paced},           {"unsupported", unsupported},
-      {"elsewhere", elsewhere},   {"ranked", ranked}};
+      {"elsewhere", elsewhere},   {"ranked", ranked},
+      {"canvases", canvases}};
   if (argc < 4 || !verbs.contains(argv[1])) {
     std::cerr << "usage: tasks_driver VERB URL QUEUE [NAME=VALUE ...]\n";
     return 2;

@@ -41,8 +41,11 @@ std::vector<UntypedResult> submit_group(ProducerCore& core, std::vector<CallData
 void start_submit_group(ProducerCore& core, std::vector<CallData> calls,
                         millrace::detail::Completion<std::vector<UntypedResult>> done);
 void schedule(ProducerCore& core, const std::string& name, const std::string& cron, CallData call);
-UntypedResult submit(ProducerCore& core, std::vector<CallData> group, CallData last);
-UntypedResult submit(ProducerCore& core, const Dag& dag);
+void start_submit_chord(ProducerCore& core, std::vector<CallData> group, CallData last,
+                        millrace::detail::Completion<UntypedResult> done);
+UntypedResult submit_chord(ProducerCore& core, std::vector<CallData> group, CallData last);
+void start_submit_dag(ProducerCore& core, const Dag& dag, millrace::detail::Completion<UntypedResult> done);
+UntypedResult submit_dag(ProducerCore& core, const Dag& dag);
 const Executor& executor(const ProducerCore& core);
 
 template <class R>
@@ -64,6 +67,20 @@ void start_submit_typed_group(ProducerCore& core, Group<R> group,
   start_submit_group(
       core, std::move(group.calls),
       millrace::detail::forward_to<std::vector<UntypedResult>>(std::move(done), &typed_group<R>));
+}
+
+template <class R>
+void start_submit_typed_chord(ProducerCore& core, Chord<R> chord,
+                              millrace::detail::Completion<Result<R>> done) {
+  const auto typed = [](UntypedResult state) { return Result<R>(std::move(state)); };
+  start_submit_chord(core, std::move(chord.calls), std::move(chord.last),
+                     millrace::detail::forward_to<UntypedResult>(std::move(done), typed));
+}
+
+inline void start_submit_json_dag(ProducerCore& core, const Dag& dag,
+                                  millrace::detail::Completion<Result<boost::json::value>> done) {
+  const auto typed = [](UntypedResult state) { return Result<boost::json::value>(std::move(state)); };
+  start_submit_dag(core, dag, millrace::detail::forward_to<UntypedResult>(std::move(done), typed));
 }
 
 }  // namespace detail
@@ -99,7 +116,8 @@ class Producer {
   }
 
   // Calls at the same time; the results in the order of the calls. When one cannot be submitted this throws,
-  // and those that were submitted are carried out.
+  // and those that were submitted are carried out. A caller who cancels is told ErrorKind::cancelled at once;
+  // those that are on their way are carried out, no further one is submitted. So it is with chords and dags.
   template <class R>
   GroupResult<R> submit(Group<R> group) {
     return detail::typed_group<R>(detail::submit_group(*core_, std::move(group.calls)));
@@ -115,13 +133,28 @@ class Producer {
   // this library for the group.
   template <class R>
   Result<R> submit(Chord<R> chord) {
-    return Result<R>(detail::submit(*core_, std::move(chord.calls), std::move(chord.last)));
+    return Result<R>(detail::submit_chord(*core_, std::move(chord.calls), std::move(chord.last)));
+  }
+  template <class R, class Token = DefaultToken>
+  auto async_submit(Chord<R> chord, Token&& token = Token()) {
+    return boost::asio::async_initiate<Token, void(std::exception_ptr, Result<R>)>(
+        millrace::detail::Initiation<detail::ProducerCore, &detail::start_submit_typed_chord<R>, Result<R>>(
+            core_, detail::executor(*core_)),
+        token, std::move(chord));
   }
 
   // See Dag. The result is an object with the results of the steps by their names; a TaskFailed of the type
   // "DagError" says which step failed and what was undone. Throws std::invalid_argument for what is no dag.
   Result<boost::json::value> submit(const Dag& dag) {
-    return Result<boost::json::value>(detail::submit(*core_, dag));
+    return Result<boost::json::value>(detail::submit_dag(*core_, dag));
+  }
+  template <class Token = DefaultToken>
+  auto async_submit(Dag dag, Token&& token = Token()) {
+    using DagResult = Result<boost::json::value>;
+    return boost::asio::async_initiate<Token, void(std::exception_ptr, DagResult)>(
+        millrace::detail::Initiation<detail::ProducerCore, &detail::start_submit_json_dag, DagResult>(
+            core_, detail::executor(*core_)),
+        token, std::move(dag));
   }
 
   // Has the call submitted again and again, at the times that `cron` says ("0 3 * * 1-5", in UTC): the broker
