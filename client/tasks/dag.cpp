@@ -5,6 +5,7 @@
 
 #include "client/tasks/identity.hpp"
 #include "client/tasks/json_message.hpp"
+#include "client/tasks/kept_result.hpp"
 #include "client/tasks/kept_state.hpp"
 #include "client/tasks/outgoing.hpp"
 #include "client/tasks/remote_control.hpp"
@@ -49,13 +50,26 @@ Taken take_newest(Client& client, const std::string& queue) {
   return taken;
 }
 
+// What an earlier version has begun says nothing of it.
+Milliseconds keep_result_for(const json::object& state) {
+  const json::value* time = state.if_contains("keep_result_for");
+  return Milliseconds(time == nullptr ? 0 : time->to_number<std::int64_t>());
+}
+
 void publish_result(Client& client, const json::object& state, const Status& status) {
-  const std::string reply_to = json::value_to<std::string>(state.at("reply_to"));
-  if (reply_to.empty()) return;
   Request request;
   request.call.id = json::value_to<std::string>(state.at("id"));
   request.correlation_id = request.call.id;
   request.durable_result = state.at("durable_result").as_bool();
+  const Milliseconds kept_for = keep_result_for(state);
+  if (kept_for.count() > 0) {
+    wait_until_done([&](Then then) {
+      keep_result(client, kept_result_queue(request.call.id, kept_for), kept_result(request, status, {}),
+                  std::move(then));
+    });
+  }
+  const std::string reply_to = json::value_to<std::string>(state.at("reply_to"));
+  if (reply_to.empty()) return;
   client.publish(Address(reply_to), encode_result(request, status, {}));
 }
 

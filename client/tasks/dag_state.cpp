@@ -234,6 +234,7 @@ json::object make_dag_state(const DagPlaces& places, const Dag& dag) {
   }
   return {{"id", places.id},
           {"version", 0},
+          {"keep_result_for", dag.keep_result_for.count()},
           {"queue", places.queue},
           {"reply_to", places.reply_to},
           {"durable_result", places.durable_result},

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <thread>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "client/tasks/events.hpp"
 #include "client/tasks/identity.hpp"
 #include "client/tasks/json_message.hpp"
+#include "client/tasks/kept_result.hpp"
 #include "client/tasks/producer_core.hpp"
 #include "client/tasks/result_message.hpp"
 #include "client/tasks/schedule.hpp"
@@ -83,6 +85,10 @@ void ProducerCore::run(std::vector<Step> steps, const std::shared_ptr<Caller<Unt
 std::vector<Step> ProducerCore::sending(const CallData& call) {
   Outgoing out = outgoing_of(call);
   std::vector<Step> steps{ensuring(out.need, out.queue)};
+  if (is_kept(call)) steps.push_back(keeping(call.id, call.keep_result_for));
+  for (const CallData& next : call.next) {
+    if (is_kept(next)) steps.push_back(keeping(next.id, next.keep_result_for));
+  }
   steps.push_back(publishing(std::move(out.to), std::move(out.message)));
   if (!options_.events) return steps;
   steps.push_back([self = shared_from_this(), call](const Then& then) {
@@ -90,6 +96,13 @@ std::vector<Step> ProducerCore::sending(const CallData& call) {
     then(nullptr);
   });
   return steps;
+}
+
+// From now on who asks is told that it has not ended.
+Step ProducerCore::keeping(const std::string& id, Milliseconds time) {
+  return [self = shared_from_this(), queue = kept_result_queue(id, time)](Then then) {
+    declare_kept_result(self->client_, self->loop_->executor(), queue, std::move(then));
+  };
 }
 
 Step ProducerCore::listening() {
@@ -119,6 +132,7 @@ Step ProducerCore::publishing(Address to, Message message) {
 
 std::optional<client::Encoded> ProducerCore::encoded_now(const CallData& call) {
   if (options_.events || !(call.ignore_result || listening_)) return std::nullopt;
+  if (is_kept(call) || std::any_of(call.next.begin(), call.next.end(), is_kept)) return std::nullopt;
   if (!places_.is_there(Places::Need::queue, call.queue)) return std::nullopt;
   try {
     return outgoing_now(call, call.ignore_result ? std::string() : reply_queue_, origin_,
@@ -234,6 +248,16 @@ void ProducerCore::forget(const std::string& id) {
   if (at != results_.end() && at->second.expired()) results_.erase(at);
 }
 
+void ProducerCore::ask(std::string id, Milliseconds timeout, Asking::Done done) {
+  const auto asking = std::make_shared<Asking>(client_, *loop_, std::move(id), timeout, std::move(done));
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(asking_, [](const std::weak_ptr<Asking>& one) { return one.expired(); });
+    asking_.push_back(asking);
+  }
+  asking->start();
+}
+
 void ProducerCore::revoke(const std::string& id, bool running_too) {
   cancel_task(client_, id, running_too);
 }
@@ -246,9 +270,11 @@ void ProducerCore::announce(const CallData& call) {
 void ProducerCore::close() {
   Consumer replies;
   std::vector<std::shared_ptr<ResultState>> waiting;
+  std::vector<std::weak_ptr<Asking>> asking;
   {
     const std::lock_guard lock(mutex_);
     replies = std::move(replies_);
+    asking.swap(asking_);
     for (auto& [id, weak] : results_) {
       if (auto result = weak.lock()) waiting.push_back(std::move(result));
     }
@@ -258,6 +284,10 @@ void ProducerCore::close() {
     result->give_up(make_failure(
         ErrorKind::closed, "the producer was destroyed before task " + result->id() + " had its result"));
   }
+  for (const auto& weak : asking) {
+    if (const auto alive = weak.lock())
+      alive->give_up(make_failure(ErrorKind::closed, "the producer was destroyed"));
+  }
 }
 
 void start_submit(ProducerCore& core, CallData call, millrace::detail::Completion<UntypedResult> done) {
@@ -265,6 +295,14 @@ void start_submit(ProducerCore& core, CallData call, millrace::detail::Completio
 }
 UntypedResult submit(ProducerCore& core, CallData call) {
   return core.submit(std::move(call));
+}
+void ask(ProducerCore& core, std::string id, Milliseconds timeout,
+         millrace::detail::Completion<boost::json::value> done) {
+  core.ask(std::move(id), timeout, std::move(done));
+}
+boost::json::value ask(ProducerCore& core, const std::string& id, Milliseconds timeout) {
+  return client::wait_for<boost::json::value>(
+      [&](Asking::Done done) { core.ask(id, timeout, std::move(done)); });
 }
 void schedule(ProducerCore& core, const std::string& name, const std::string& cron, CallData call) {
   core.schedule(name, cron, std::move(call));

@@ -4,6 +4,7 @@
 #include "client/src/blocking.hpp"
 #include "client/tasks/barrier.hpp"
 #include "client/tasks/identity.hpp"
+#include "client/tasks/kept_result.hpp"
 #include "client/tasks/producer_core.hpp"
 
 namespace millrace::tasks::detail {
@@ -30,6 +31,7 @@ void ProducerCore::submit(std::vector<CallData> group, CallData last, Done done)
   const auto caller = Caller<UntypedResult>::of(std::move(done));
   std::vector<Step> steps{ensuring(Places::Need::unique, last.queue), listening(),
                           declaring(barrier_queue(id))};
+  if (is_kept(last)) steps.push_back(keeping(last.id, last.keep_result_for));
   steps.push_back([self = shared_from_this(), caller,
                    calls = std::make_shared<std::vector<CallData>>(std::move(group))](Then then) {
     self->submit_each(

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "client/tasks/asking.hpp"
 #include "client/tasks/caller.hpp"
 #include "client/tasks/outgoing.hpp"
 #include "client/tasks/places.hpp"
@@ -35,6 +36,7 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
   void submit(const Dag& dag, Done done);
   // The results in the order of the calls.
   void submit_all(std::vector<CallData> calls, millrace::detail::Completion<std::vector<UntypedResult>> done);
+  void ask(std::string id, Milliseconds timeout, Asking::Done done);
   void schedule(const std::string& name, const std::string& cron, CallData call);
   void unschedule(const std::string& name);
   void revoke(const std::string& id, bool running_too);
@@ -51,6 +53,7 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
   std::optional<client::Encoded> encoded_now(const CallData& call);
   // All that it takes for a call that is prepared: what it needs has to be there, then it is published.
   std::vector<Step> sending(const CallData& call);
+  Step keeping(const std::string& id, Milliseconds time);
   Step listening();
   Step ensuring(Places::Need need, const std::string& queue);
   Step declaring(QueueSpec queue);
@@ -80,6 +83,7 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
   std::vector<Then> waiting_to_listen_;
   Consumer replies_;
   std::unordered_map<std::string, std::weak_ptr<ResultState>> results_;
+  std::vector<std::weak_ptr<Asking>> asking_;
 };
 
 }  // namespace millrace::tasks::detail

@@ -5,6 +5,7 @@
 #include "client/tasks/dag.hpp"
 #include "client/tasks/identity.hpp"
 #include "client/tasks/json_message.hpp"
+#include "client/tasks/kept_result.hpp"
 #include "client/tasks/producer_core.hpp"
 
 namespace millrace::tasks::detail {
@@ -24,6 +25,7 @@ void ProducerCore::submit(const Dag& dag, Done done) {
   const QueueSpec queue = dag_queue(places.id);
   // Before anything runs: it cannot go on without.
   std::vector<Step> steps{ensuring(Places::Need::unique, places.queue), listening(), declaring(queue)};
+  if (dag.keep_result_for.count() > 0) steps.push_back(keeping(places.id, dag.keep_result_for));
   steps.push_back(publishing(queue.name, json_message(state)));
   for (Step& step : sending(first)) steps.push_back(std::move(step));
   run(std::move(steps), Caller<UntypedResult>::of(std::move(done)), expect(places.id));

@@ -87,5 +87,20 @@ TEST_F(Cancelling, a_group_and_a_single_call_do_as_well) {
             ErrorKind::cancelled);
 }
 
+TEST_F(Cancelling, who_asks_for_a_kept_result_is_told_at_once) {
+  EXPECT_EQ(cancelled([&](auto token) { producer.async_result_of<int>("id", 1h, std::move(token)); }),
+            ErrorKind::cancelled);
+}
+
+TEST(Producer, that_goes_ends_what_waits_for_a_kept_result) {
+  std::promise<ErrorKind> told;
+  {
+    Producer producer{ClientOptions("amqp://127.0.0.1:1")};
+    producer.async_result_of<int>("id", 1h,
+                                  [&](const Failure& failure, int) { told.set_value(failure.kind()); });
+  }
+  EXPECT_EQ(told.get_future().get(), ErrorKind::closed);
+}
+
 }  // namespace
 }  // namespace millrace::tasks

@@ -91,15 +91,16 @@ std::optional<WallTime> time_header(const ReceivedTask& message, std::string_vie
 }
 
 // In Celery's signatures what is to become headers of the message has a place of its own.
-json::object rank_of(const CallData& call) {
+json::object headers_of(const CallData& call) {
   json::object headers;
   if (!call.key.empty()) headers[kKey] = call.key;
   if (call.estimate.count() > 0) headers[kSize] = call.estimate.count();
   if (call.deadline) headers[kDeadline] = since_1970(*call.deadline);
+  if (call.keep_result_for.count() > 0) headers[kKeepResult] = call.keep_result_for.count();
   return headers;
 }
 
-void read_rank(const json::object& headers, CallData& call) {
+void read_headers_of(const json::object& headers, CallData& call) {
   const auto number = [&](const char* name) {
     const json::value* value = headers.if_contains(name);
     return value == nullptr ? std::nullopt : number_of(*value);
@@ -109,6 +110,7 @@ void read_rank(const json::object& headers, CallData& call) {
   if (const auto size = number(kSize)) call.estimate = Milliseconds(whole(*size, kLongestMs));
   if (const auto deadline = number(kDeadline))
     call.deadline = WallTime(Milliseconds(whole(*deadline, kLatestMs)));
+  if (const auto kept = number(kKeepResult)) call.keep_result_for = Milliseconds(whole(*kept, kLongestMs));
 }
 
 // Throws for what is none: whoever meets it later could not say so.
@@ -160,6 +162,8 @@ void read_headers(const ReceivedTask& message, Request& request) {
   call.eta = time_header(message, "eta");
   call.expires = time_header(message, "expires");
   call.ignore_result = flag_header(message, "ignore_result");
+  call.keep_result_for =
+      Milliseconds(std::clamp<std::int64_t>(whole_header(message, kKeepResult, 0), 0, kLongestMs));
   call.priority = message.priority;
   const std::string barrier = text_header(message, kBarrier);
   if (!barrier.empty()) call.barrier = checked_barrier(json::parse(barrier));
@@ -340,6 +344,7 @@ void write_headers(const CallData& call, const std::string& origin, Headers head
   headers.text("kwargsrepr", python_text(call.kwargs));
   headers.text("origin", origin);
   if (call.ignore_result) headers.flag("ignore_result", true);
+  if (call.keep_result_for.count() > 0) headers.whole(kKeepResult, call.keep_result_for.count());
   if (!call.barrier.is_null()) headers.text(kBarrier, json::serialize(call.barrier));
   write_rank(call, headers);
 }
@@ -458,7 +463,7 @@ json::object signature_of(const CallData& call, const std::string& reply_to) {
   if (!call.group.empty()) options["group_id"] = call.group;
   if (call.group_index >= 0) options["group_index"] = call.group_index;
   if (!call.barrier.is_null()) options[kBarrier] = call.barrier;
-  if (json::object rank = rank_of(call); !rank.empty()) options["headers"] = std::move(rank);
+  if (json::object headers = headers_of(call); !headers.empty()) options["headers"] = std::move(headers);
   return {{"task", call.task},       {"args", call.args},
           {"kwargs", call.kwargs},   {"options", std::move(options)},
           {"subtask_type", nullptr}, {"immutable", call.immutable}};
@@ -502,7 +507,7 @@ CallData call_from_signature(const json::object& signature) {
   if (const auto index = number("group_index")) call.group_index = whole(*index, std::int64_t{1} << 53U);
   if (const json::value* barrier = options.if_contains(kBarrier)) call.barrier = checked_barrier(*barrier);
   if (const json::value* headers = options.if_contains("headers"); headers != nullptr && headers->is_object())
-    read_rank(headers->get_object(), call);
+    read_headers_of(headers->get_object(), call);
   call.on_success = calls_in(options, "link");
   call.on_failure = calls_in(options, "link_error");
   return call;

@@ -21,6 +21,8 @@ inline constexpr const char* kDeaths = "millrace-deaths";  // how many processes
 inline constexpr const char* kPaced = "millrace-paced";      // its rate limit has given it this time
 inline constexpr const char* kBarrier = "millrace-barrier";  // CallData::barrier, as JSON
 
+inline constexpr const char* kKeepResult = "millrace-keep-result";  // CallData::keep_result_for, in ms
+
 // What a worker has received, with all that it needs to answer and to send it on.
 struct Request {
   CallData call;  // `next` in order; ids and queues of what comes after it as they were given

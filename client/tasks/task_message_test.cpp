@@ -64,8 +64,10 @@ TEST(TaskMessage, comes_back_as_it_was) {
   call.root_id = "root";
   call.parent_id = "parent";
   call.barrier = a_barrier();
+  call.keep_result_for = 90min;
   CallData next = a_call();
   next.id = "second";
+  next.keep_result_for = 5s;
   next.immutable = true;
   CallData last = a_call();
   last.id = "third";
@@ -86,6 +88,9 @@ TEST(TaskMessage, comes_back_as_it_was) {
   ASSERT_EQ(request.call.next.size(), 2U);
   EXPECT_EQ(request.call.next[0].id, "second");
   EXPECT_TRUE(request.call.next[0].immutable);
+  EXPECT_EQ(request.call.keep_result_for, 90min);
+  EXPECT_EQ(request.call.next[0].keep_result_for, 5s);
+  EXPECT_EQ(request.call.next[1].keep_result_for, 0s);
   EXPECT_EQ(request.call.next[1].queue, "elsewhere");
   ASSERT_EQ(request.call.on_failure.size(), 1U);
   EXPECT_EQ(request.reply_to, "replies");
@@ -104,6 +109,7 @@ TEST(TaskMessage, is_the_same_on_the_wire_as_by_way_of_a_message) {
   full.group = "g";
   full.group_index = 1LL << 40;
   full.ignore_result = true;
+  full.keep_result_for = 49 * 24h;
   full.barrier = a_barrier();
   full.chord = json::object{{"task", "sum"}};
   full.next = {plain, plain};

@@ -102,6 +102,9 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
   static bool is_answered(const Request& request, State state);
   void send_result(const Request& request, const Status& status, Settling& settling,
                    const boost::json::array& children = {});
+  // Where others may ask for it, if the call wants that.
+  void keep(const Request& request, const Status& status, Settling& settling,
+            const boost::json::array& children);
   void send_end(const Request& request, const Status& status, Settling& settling);
   void send_call(CallData call, const Request& parent, const std::string& queue, Settling& settling);
   enum class Errbacks : std::uint8_t {

@@ -5,6 +5,7 @@
 #include "client/tasks/dag_state.hpp"
 #include "client/tasks/dead_letter.hpp"
 #include "client/tasks/identity.hpp"
+#include "client/tasks/kept_result.hpp"
 #include "client/tasks/result_message.hpp"
 #include "client/tasks/retry_pause.hpp"
 #include "client/tasks/time_text.hpp"
@@ -65,8 +66,17 @@ void WorkerCore::finish(const JobPtr& job, const Outcome& outcome) {
   }
 }
 
+void WorkerCore::keep(const Request& request, const Status& status, Settling& settling,
+                      const boost::json::array& children) {
+  const CallData& call = request.call;
+  if (!is_kept(call) || !is_final(status.state)) return;
+  keep_result(*client_, kept_result_queue(call.id, call.keep_result_for),
+              kept_result(request, status, children), settling.wait_for_more());
+}
+
 void WorkerCore::send_result(const Request& request, const Status& status, Settling& settling,
                              const boost::json::array& children) {
+  keep(request, status, settling, children);
   if (!is_answered(request, status.state)) return;
   settling.send(Address(reply_to_of(request)), encode_result(request, status, children));
 }
@@ -75,12 +85,15 @@ void WorkerCore::send_result(const Request& request, const Status& status, Settl
 void WorkerCore::send_end(const Request& request, const Status& status, Settling& settling) {
   const CallData& call = request.call;
   send_result(request, status, settling);
-  // The caller of a chain waits for its last call, which will not come: it gets this instead.
-  if (!call.next.empty()) {
-    Request last = request;
-    last.call.id = call.next.back().id;
-    last.correlation_id = last.call.id;
-    send_result(last, status, settling);
+  // The caller of a chain waits for its last call, which will not come, and somebody may ask for others that
+  // will not: they get this instead.
+  for (const CallData& next : call.next) {
+    if (&next != &call.next.back() && !is_kept(next)) continue;
+    Request unbegun = request;
+    unbegun.call.id = next.id;
+    unbegun.call.keep_result_for = next.keep_result_for;
+    unbegun.correlation_id = next.id;
+    send_result(unbegun, status, settling);
   }
   // So does the caller of a chord; what arrived of it before expires.
   const boost::json::value& barrier = call.next.empty() ? call.barrier : call.next.back().barrier;
@@ -130,7 +143,7 @@ void WorkerCore::succeed(const JobPtr& job, const Outcome& outcome, Settling& se
     send_call(std::move(next), job->request, job->queue, settling);
   }
   if (!call.barrier.is_null()) arrive(job, outcome.value, settling);
-  if (is_answered(job->request, State::success)) {
+  if (is_answered(job->request, State::success) || is_kept(call)) {
     Status status;
     status.state = State::success;
     status.name = to_string(State::success);

@@ -2,7 +2,9 @@
 
 #include <array>
 #include <cstdio>
+#include <limits>
 
+#include "base/number.hpp"
 #include "base/percent.hpp"
 #include "base/utf8.hpp"
 
@@ -103,6 +105,20 @@ std::string duration_text(std::uint64_t seconds) {
   if (seconds < 3600) return print("%llu min %llu s", n(seconds / 60), n(seconds % 60));
   if (seconds < 86400) return print("%llu h %llu min", n(seconds / 3600), n(seconds / 60 % 60));
   return print("%llu d %llu h", n(seconds / 86400), n(seconds / 3600 % 24));
+}
+
+std::optional<std::uint64_t> seconds_in(std::string_view text) {
+  constexpr std::string_view kUnits = "smhd";
+  constexpr std::array<std::uint64_t, 4> kSeconds = {1, 60, 3600, 86400};
+  std::uint64_t each = 1;
+  const auto unit = text.empty() ? std::string_view::npos : kUnits.find(text.back());
+  if (unit != std::string_view::npos) {
+    each = kSeconds[unit];
+    text.remove_suffix(1);
+  }
+  const auto number = whole_number<std::uint64_t>(text);
+  if (!number || *number > std::numeric_limits<std::uint64_t>::max() / each) return std::nullopt;
+  return *number * each;
 }
 
 std::string latency_text(std::uint64_t nanoseconds) {

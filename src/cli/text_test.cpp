@@ -57,6 +57,16 @@ TEST(Text, has_units_that_people_read) {
   EXPECT_EQ(latency_text(1'500'000), "1.50 ms");
 }
 
+TEST(Text, reads_times_with_and_without_a_unit) {
+  EXPECT_EQ(seconds_in("90"), 90U);
+  EXPECT_EQ(seconds_in("90s"), 90U);
+  EXPECT_EQ(seconds_in("15m"), 900U);
+  EXPECT_EQ(seconds_in("1h"), 3600U);
+  EXPECT_EQ(seconds_in("7d"), 604'800U);
+  for (const char* none : {"", "h", "-1h", "1.5h", "1 h", "1w", "1hh", "18446744073709551615d"})
+    EXPECT_EQ(seconds_in(none), std::nullopt) << none;
+}
+
 TEST(Table, aligns_columns_and_numbers_to_the_right) {
   Table table({{"NAME"}, {"READY", true}});
   table.add({"jobs", "7"});

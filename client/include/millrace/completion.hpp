@@ -164,35 +164,53 @@ template <class Handler>
 Completion<Results...>::Completion(Handler handler, const Executor& fallback)
     : target_(std::make_unique<HandlerTarget<Handler, Results...>>(std::move(handler), fallback)) {}
 
-// Passes its outcome on to another completion: `map` makes a To of its result, an error goes as it is.
-template <class To, class Map, class From>
+// Passes its outcome on to another completion: `map` makes a To of its result, or nothing where that takes
+// nothing; what it throws is the error. An error goes as it is.
+template <class From, class Map, class... To>
 class ForwardTarget final : public Completion<From>::Target {
  public:
   using Base = typename Completion<From>::Target;
 
-  ForwardTarget(Completion<To> to, Map map) : to_(std::move(to)), map_(std::move(map)) {}
+  ForwardTarget(Completion<To...> to, Map map) : to_(std::move(to)), map_(std::move(map)) {}
 
   void settle(std::unique_ptr<Base> self, FinishedQueue* queue, bool may_be_inside) override {
     const auto held = std::move(self);
-    auto& [error, result] = this->outcome;
-    To value = error ? To{} : map_(std::move(result));
-    if (may_be_inside)
-      to_.later(std::move(error), std::move(value));
-    else
-      to_(std::move(error), std::move(value), queue);
+    std::exception_ptr error = std::move(std::get<0>(this->outcome));
+    std::tuple<To...> value;
+    try {
+      if (!error) value = mapped(std::move(std::get<1>(this->outcome)));
+    } catch (...) {
+      error = std::current_exception();
+    }
+    const auto pass_on = [&](auto&&... values) {
+      if (may_be_inside)
+        to_.later(std::move(error), std::move(values)...);
+      else
+        to_(std::move(error), std::move(values)..., queue);
+    };
+    std::apply(pass_on, std::move(value));
   }
   void call() override {}  // it is never queued
   void on_cancel(std::function<void()> cancel) override { to_.on_cancel(std::move(cancel)); }
   bool can_cancel() const noexcept override { return to_.can_cancel(); }
 
  private:
-  Completion<To> to_;
+  std::tuple<To...> mapped(From&& result) {
+    if constexpr (sizeof...(To) == 0) {
+      map_(std::move(result));
+      return {};
+    } else {
+      return std::tuple<To...>(map_(std::move(result)));
+    }
+  }
+
+  Completion<To...> to_;
   Map map_;
 };
 
-template <class From, class To, class Map>
-Completion<From> forward_to(Completion<To> to, Map map) {
-  return Completion<From>(std::make_unique<ForwardTarget<To, Map, From>>(std::move(to), std::move(map)));
+template <class From, class... To, class Map>
+Completion<From> forward_to(Completion<To...> to, Map map) {
+  return Completion<From>(std::make_unique<ForwardTarget<From, Map, To...>>(std::move(to), std::move(map)));
 }
 
 // What starts an operation once its handler is known. A class, since adapting tokens ask for its executor.

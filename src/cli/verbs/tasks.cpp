@@ -23,6 +23,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::uint64_t kMostSeconds = 31'536'000;
+constexpr std::uint64_t kMostKeptSeconds = 49 * 86'400;
 constexpr std::uint64_t kMostDead = 10'000;
 
 constexpr Option kVhost = {"-p,--vhost", "VHOST", "The virtual host (default /)"};
@@ -45,6 +46,7 @@ constexpr Option kSubmit[] = {
     {"--deadline", "SECONDS", "When it should be done, for a queue that serves the earliest first"},
     {"--unique", "KEY", "Once for this key within an hour"},
     {"--wait", "SECONDS", "Wait that long for the result and print it as JSON"},
+    {"--keep", "TIME", "Keep the result that long (90, 15m, 1h, 7d) for `task status`"},
 };
 constexpr Argument kIdArguments[] = {{"ID", "The task's id"}};
 constexpr Option kStatus[] = {kVhost, kQueue};
@@ -76,6 +78,14 @@ json::value value_of(const std::string& text) {
 
 std::chrono::seconds seconds_of(const Given& given, std::string_view name) {
   return std::chrono::seconds(given.number(name, 0, kMostSeconds));
+}
+
+std::chrono::seconds time_to_keep(const Given& given) {
+  const auto seconds = seconds_in(given.text("keep"));
+  if (!seconds || *seconds == 0 || *seconds > kMostKeptSeconds)
+    throw Stop(kBadUse, "--keep takes from 1 second to 49 days, as 90, 15m, 1h or 7d, not '" +
+                            printable(given.text("keep")) + "'");
+  return std::chrono::seconds(*seconds);
 }
 
 tasks::CallData call_of(const Given& given) {
@@ -110,6 +120,7 @@ int submit(Session& session) {
   data.key = given.text("key");
   data.estimate = seconds_of(given, "estimate");
   if (given.has("deadline")) data.deadline = now + seconds_of(given, "deadline");
+  if (given.has("keep")) data.keep_result_for = time_to_keep(given);
   data.ignore_result = !given.has("wait");
   const auto client = connect_client(amqp_url(session), "millrace task submit");
   tasks::Producer producer(*client, producing(*client, session));
@@ -127,28 +138,72 @@ int submit(Session& session) {
   }
 }
 
-// What a worker says of the task, else what the dead letters do.
-int status(Session& session) {
-  const std::string id = session.given.text("ID");
-  const auto client = connect_client(amqp_url(session), "millrace task status");
-  for (const auto& [worker, answer] : tasks::ask_workers(*client, "query_task", {{"ids", json::array{id}}})) {
+// Where to look for a task, in this order; false: it is not there.
+
+bool status_by_workers(const Session& session, Client& client, const std::string& id) {
+  for (const auto& [worker, answer] : tasks::ask_workers(client, "query_task", {{"ids", json::array{id}}})) {
     const json::object* known = answer.if_object();
     const json::value* found = known == nullptr ? nullptr : known->if_contains(id);
     if (found == nullptr || !found->is_array() || found->get_array().empty()) continue;
     const std::string state(found->get_array().front().as_string());
     const std::string name(worker);
     session.say(state + " on " + printable(name), {{"id", id}, {"state", state}, {"worker", name}});
-    return kOk;
+    return true;
   }
-  for (const tasks::DeadCall& dead : tasks::dead_calls(*client, queue_of(session), kMostDead)) {
+  return false;
+}
+
+// With that only if its producer asked for it.
+bool status_by_kept_result(const Session& session, Client& client, const std::string& id) {
+  tasks::Producer producer(client);
+  try {
+    const auto value = producer.result_of<json::value>(id);
+    session.say("success: " + printable(json::serialize(value)),
+                {{"id", id}, {"state", "success"}, {"result", value}});
+    return true;
+  } catch (const tasks::TaskFailed& failed) {
+    const bool revoked = failed.type() == "TaskRevokedError";
+    const char* const state = revoked ? "revoked" : "failure";
+    session.say(std::string(state) + ": " + printable(revoked ? failed.text() : failed.what()),
+                {{"id", id},
+                 {"state", state},
+                 {"type", failed.type()},
+                 {"text", failed.text()},
+                 {"traceback", failed.traceback()}});
+    return true;
+  } catch (const ClientError& error) {
+    if (error.kind() == ErrorKind::not_found || error.kind() == ErrorKind::access_refused) return false;
+    if (error.kind() != ErrorKind::timed_out) throw;
+    session.say(
+        "it has not ended: it waits in its queue, is held until its time, or a worker that does not "
+        "answer has it",
+        {{"id", id}, {"state", "pending"}});
+    return true;
+  }
+}
+
+bool status_by_dead_letters(const Session& session, Client& client, const std::string& id) {
+  for (const tasks::DeadCall& dead : tasks::dead_calls(client, queue_of(session), kMostDead)) {
     if (dead.id != id) continue;
     session.say("dead (" + printable(dead.reason) + "): " + printable(dead.text),
                 {{"id", id}, {"state", "dead"}, {"reason", dead.reason}, {"text", dead.text}});
-    return kOk;
+    return true;
   }
-  session.say("no worker has it, and it is no dead letter of '" + printable(queue_of(session)) +
-                  "': it waits in its queue, is held until its time, or has ended",
-              {{"id", id}, {"state", "unknown"}});
+  return false;
+}
+
+int status(Session& session) {
+  const std::string id = session.given.text("ID");
+  const auto client = connect_client(amqp_url(session), "millrace task status");
+  for (const auto find : {status_by_workers, status_by_kept_result, status_by_dead_letters}) {
+    if (find(session, *client, id)) return kOk;
+  }
+  session.say(
+      "no worker has it, no result of it is kept, and it is no dead letter of '" +
+          printable(queue_of(session)) +
+          "': it waits in its queue, is held until its time, or has ended; submit with --keep to have "
+          "its result kept",
+      {{"id", id}, {"state", "unknown"}});
   return kRefused;
 }
 
@@ -261,10 +316,10 @@ std::span<const Verb> task_verbs() {
   static const Verb verbs[] = {
       {"task submit", "Submit a task to workers of libmillrace or Celery", kSubmitArguments, kSubmit,
        "millrace task submit tasks.add 2 3 --wait 10\nmillrace task submit mail.send --named "
-       "to=you@example.org --delay 60",
+       "to=you@example.org --delay 60\nmillrace task submit tasks.add 2 3 --id sum --keep 1h",
        guarded<submit>},
-      {"task status", "Say where a task is", kIdArguments, kStatus, "millrace task status 0f3c1d6e-...",
-       guarded<status>},
+      {"task status", "Say where a task is, or how it ended", kIdArguments, kStatus,
+       "millrace task status 0f3c1d6e-...", guarded<status>},
       {"task cancel", "Have a task dropped, and stopped if it runs", kIdArguments, kCancel,
        "millrace task cancel 0f3c1d6e-...", guarded<cancel>},
       {"task dead",

@@ -43,6 +43,7 @@ const Task<double(std::string, int, double)> note_then_rest{"tasks.note_then_res
                                                             {"file", "number", "seconds"}};
 const Task<std::string(std::string)> misbehave{"tasks.misbehave", {"how"}};
 const Task<int(std::vector<int>)> total{"tasks.total", {"numbers"}};
+const Task<std::string(int)> make_text{"tasks.make_text", {"bytes"}};
 const Task<void()> kill_worker{"tasks.kill_worker"};
 const Task<int()> child_pid{"tasks.child_pid"};
 const Task<int()> thread_id{"tasks.thread_id"};
@@ -577,6 +578,121 @@ millrace::ErrorKind kind_of(const std::function<void()>& ask) {
   }
 }
 
+// What is in the queue of a kept result becomes that.
+void wait_for_result(Producer& producer, const std::string& id, int wanted) {
+  for (int i = 0; producer.result_of<int>(id, 20s) != wanted; ++i) {
+    check(i < 200, "the last outcome is what is kept");
+    std::this_thread::sleep_for(50ms);
+  }
+}
+
+// Each of them asks for it over and over.
+void ask_at_once(const Arguments& arguments, const std::string& id, double wanted) {
+  std::vector<std::future<int>> askers;
+  for (int i = 0; i < 8; ++i) {
+    askers.push_back(std::async(std::launch::async, [&] {
+      Producer asker(arguments.url);
+      int right = 0;
+      for (int times = 0; times < 25; ++times) right += asker.result_of<double>(id, 20s) == wanted ? 1 : 0;
+      return right;
+    }));
+  }
+  for (auto& right : askers) check(right.get() == 25, "each of those who ask at once is answered");
+}
+
+// However a call ends, others can ask how.
+void ask_for_outcomes(Producer& producer, Producer& other) {
+  const auto sum = producer.submit(add(2, 3).keep_result(1min));
+  check(other.result_of<int>(sum.id(), 20s) == 5, "another producer asks");
+  check(other.result_of<int>(sum.id()) == 5, "it is still there, and needs no time");
+  check(other.async_result_of<int>(sum.id(), 20s, millrace::use_future).get() == 5, "by a token");
+  check(kind_of([&] { other.async_result_of<std::string>(sum.id(), 20s, millrace::use_future).get(); }) ==
+            millrace::ErrorKind::codec,
+        "as another type than it has");
+  check(sum.get(20s) == 5, "who submitted it has it too");
+  const auto silent = producer.submit(add(3, 3).ignore_result().keep_result(1min));
+  check(other.result_of<int>(silent.id(), 20s) == 6, "it is kept where nobody waits for it");
+  const auto broken = producer.submit(raise("boom").keep_result(1min));
+  try {
+    other.result_of<void>(broken.id(), 20s);
+    check(false, "a failure is thrown");
+  } catch (const TaskFailed& failed) {
+    check(failed.type() == "ValueError" && failed.text() == "boom" && !failed.traceback().empty(),
+          "with its type, text and traceback");
+  }
+  const auto late = producer.submit(add(1, 1).expires_in(-1s).keep_result(1min));
+  const auto stopped = producer.submit(rest(30).keep_result(1min));
+  std::this_thread::sleep_for(300ms);
+  stopped.cancel();
+  check(failure_of([&] { other.result_of<int>(late.id(), 20s); }) == "TaskRevokedError: expired", "late");
+  check(failure_of([&] { other.result_of<double>(stopped.id(), 20s); }).starts_with("TaskRevokedError"),
+        "a cancelled one");
+  const auto large = producer.submit(make_text(16 << 20).ignore_result().keep_result(1min));
+  check(failure_of([&] { other.result_of<std::string>(large.id(), 50s); }).starts_with("ResultTooLarge"),
+        "one that is too large says so");
+}
+
+// What is not there, not yet or no more.
+void ask_at_other_times(const Arguments& arguments, Producer& producer, Producer& other) {
+  const auto running = producer.submit(rest(1).keep_result(1min));
+  check(kind_of([&] { other.result_of<double>(running.id()); }) == millrace::ErrorKind::timed_out,
+        "one that still runs");
+  ask_at_once(arguments, running.id(), 1);
+  check(kind_of([&] { other.result_of<int>("nobody's", 20s); }) == millrace::ErrorKind::not_found,
+        "one that nobody knows");
+  check(kind_of([&] { other.result_of<int>(producer.submit(add(1, 1)).id(), 20s); }) ==
+            millrace::ErrorKind::not_found,
+        "one that is not kept");
+  const auto brief = producer.submit(add(4, 4).keep_result(1s));
+  check(other.result_of<int>(brief.id(), 20s) == 8, "kept for a second");
+  std::this_thread::sleep_for(3s);
+  check(kind_of([&] { other.result_of<int>(brief.id()); }) == millrace::ErrorKind::not_found,
+        "and no longer");
+}
+
+void ask_for_chains(const Arguments& arguments, Producer& producer, Producer& other) {
+  const auto of = [&](const std::string& name) { return arguments.queue + name; };
+  producer.submit(
+      chain(add(1, 2).id(of("-first")).keep_result(1min), add.partial(10).id(of("-last")).keep_result(1min)));
+  check(other.result_of<int>(of("-first"), 20s) == 3 && other.result_of<int>(of("-last"), 20s) == 13,
+        "each call of a chain");
+  producer.submit(
+      chain(raise("no"), add(1, 1).immutable().id(of("-never")).keep_result(1min), add.partial(1)));
+  check(failure_of([&] { other.result_of<int>(of("-never"), 20s); }) == "ValueError: no",
+        "one that does not begin because one before it failed");
+}
+
+// Results that others ask for. Nothing of this needs Millrace; its worker is here.
+void kept(const Arguments& arguments) {
+  WorkerOptions options;
+  options.queues = {arguments.queue};
+  options.threads = 2;
+  Worker worker(arguments.url, options);
+  worker.on(add, [](int x, int y) { return x + y; });
+  worker.on(raise, [](const std::string& text) { throw TaskError("ValueError", text); });
+  worker.on(rest, rest_for);
+  worker.on(make_text, [](int bytes) { return std::string(static_cast<std::size_t>(bytes), 'x'); });
+  worker.start();
+  millrace::Client client(arguments.url);
+  Producer producer(client, producing(arguments));
+  Producer other(arguments.url);
+  ask_for_outcomes(producer, other);
+  ask_at_other_times(arguments, producer, other);
+  ask_for_chains(arguments, producer, other);
+  const std::string again = arguments.queue + "-again";
+  for (const int number : {1, 2}) {
+    producer.submit(add(number, 0).id(again).keep_result(1min)).get(20s);
+    wait_for_result(other, again, number);
+  }
+  // Who has looked at it gives it back in a moment.
+  std::uint32_t left = 0;
+  for (int i = 0; i < 200 && left == 0; ++i) {
+    left = client.inspect_queue("millrace.result." + again).messages;
+    if (left == 0) std::this_thread::sleep_for(10ms);
+  }
+  check(left == 1, "one outcome is kept");
+}
+
 awaitable<void> submit_awaiting(Producer& producer, const Dag& dag) {
   Result<int> sum = co_await producer.async_submit(chord(group(add(1, 1), add(2, 2)), total.partial()));
   check(co_await sum.async_get() == 6, "a coroutine submits a chord");
@@ -585,12 +701,14 @@ awaitable<void> submit_awaiting(Producer& producer, const Dag& dag) {
   check(results.at("b") == 13, "and a dag");
 }
 
-// Chords and dags by tokens.
+// Chords and dags by tokens, and with results that are kept.
 void canvases(const Arguments& arguments) {
   Producer producer(arguments.url, producing(arguments));
+  Producer other(arguments.url);
   Dag dag;
-  dag.step("a", add(1, 2));
+  dag.step("a", add(1, 2).keep_result(1min));
   dag.step("b", add.partial(10)).after({"a"});
+  dag.keep_result(1min);
   boost::asio::io_context context;
   std::exception_ptr error;
   millrace::co_spawn(context, submit_awaiting(producer, dag),
@@ -599,16 +717,20 @@ void canvases(const Arguments& arguments) {
   if (error) std::rethrow_exception(error);
 
   std::promise<Result<int>> told;
-  const auto sums = chord(group(add(1, 1), add(2, 2)), total.partial());
+  const auto sums = chord(group(add(1, 1), add(2, 2)), total.partial().keep_result(1min));
   producer.async_submit(sums, [&](millrace::Failure failed, const Result<int>& result) {
     check(!failed, failed.text());
     told.set_value(result);
   });
   const Result<int> sum = told.get_future().get();
-  check(sum.get(20s) == 6, "a callback has a chord");
+  check(sum.get(20s) == 6 && other.result_of<int>(sum.id(), 20s) == 6, "a chord's result is kept");
   const auto all = producer.async_submit(dag, millrace::use_future).get();
   const json::value expected = json::object{{"a", 3}, {"b", 13}};
-  check(all.get(20s) == expected, "a future has a dag");
+  check(all.get(20s) == expected && other.result_of<json::value>(all.id(), 20s) == expected, "and a dag's");
+  check(other.result_of<int>(all.id() + "-0", 20s) == 3, "and that of its first step");
+  check(producer.submit(fail_twice().id(arguments.queue + "-third").keep_result(1min)).get(20s) == 2 &&
+            other.result_of<int>(arguments.queue + "-third", 20s) == 2,
+        "of one that is tried again the last outcome is kept");
 
   const auto half = chord(group(add(1, 1), add(2, 2).id(std::string(300, 'x'))), total.partial());
   check(kind_of([&] { producer.async_submit(half, millrace::use_future).get(); }) ==
@@ -623,6 +745,14 @@ void canvases(const Arguments& arguments) {
     check(false, "a dag of nothing is refused");
   } catch (const std::invalid_argument&) {
   }
+}
+
+// One whose result is kept, and of which what follows is not taken yet.
+void stuck(const Arguments& arguments) {
+  Producer producer(arguments.url, producing(arguments));
+  Call<int> call = add(2, 3).id(arguments.given.at("id")).keep_result(1min).ignore_result();
+  call.on_success(echo("x").queue(arguments.given.at("full")).immutable());
+  producer.submit(call);
 }
 
 // A broker that holds neither delays nor unique calls: what needs them says so, and all else works.
@@ -681,8 +811,9 @@ int main(int argc, char** argv) try {
       {"scheduling", scheduling}, {"dags", dags},
       {"sagas", sagas},           {"cancelled", cancelled},
       {"paced", paced},           {"unsupported", unsupported},
-      {"elsewhere", elsewhere},   {"ranked", ranked},
-      {"canvases", canvases}};
+      {"canvases", canvases},     {"kept", kept},
+      {"stuck", stuck},           {"elsewhere", elsewhere},
+      {"ranked", ranked}};
   if (argc < 4 || !verbs.contains(argv[1])) {
     std::cerr << "usage: tasks_driver VERB URL QUEUE [NAME=VALUE ...]\n";
     return 2;

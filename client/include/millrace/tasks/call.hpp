@@ -38,6 +38,10 @@ struct CallData {
   Milliseconds soft_limit{0};  // 0: the worker's. See Context::check
   Milliseconds hard_limit{0};
   bool ignore_result = false;
+  // How long the broker keeps how it ended, for whoever asks (Producer::result_of): from its end, or from the
+  // last time that somebody asked. 0: not at all; else at least 1 s and at most 2^32 - 1 ms, which is 49
+  // days.
+  Milliseconds keep_result_for{0};
 
   // What a queue that does not serve in order of arrival goes by (docs/scheduling.md). It is told to the
   // queue alone: Context::call has none of it.
@@ -86,6 +90,8 @@ class Call {
     return set(data_.hard_limit, hard);
   }
   Call& ignore_result() { return set(data_.ignore_result, true); }
+  // Others may ask for its result, for that long after its end. See CallData.
+  Call& keep_result(Milliseconds time) { return set(data_.keep_result_for, time); }
   Call& key(std::string value) { return set(data_.key, std::move(value)); }
   Call& estimate(Milliseconds time) { return set(data_.estimate, time); }
   Call& deadline_in(Milliseconds time) { return deadline(std::chrono::system_clock::now() + time); }

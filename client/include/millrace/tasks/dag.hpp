@@ -61,7 +61,15 @@ class Dag {
     return steps.back();
   }
 
+  // Others may ask for its result, by the id of Result::id, for that long after its end. See
+  // CallData::keep_result_for.
+  Dag& keep_result(Milliseconds time) {
+    keep_result_for = time;
+    return *this;
+  }
+
   std::vector<Step> steps;
+  Milliseconds keep_result_for{0};
 };
 
 }  // namespace millrace::tasks

@@ -46,6 +46,10 @@ void start_submit_chord(ProducerCore& core, std::vector<CallData> group, CallDat
 UntypedResult submit_chord(ProducerCore& core, std::vector<CallData> group, CallData last);
 void start_submit_dag(ProducerCore& core, const Dag& dag, millrace::detail::Completion<UntypedResult> done);
 UntypedResult submit_dag(ProducerCore& core, const Dag& dag);
+// Kept results.
+void ask(ProducerCore& core, std::string id, Milliseconds timeout,
+         millrace::detail::Completion<boost::json::value> done);
+boost::json::value ask(ProducerCore& core, const std::string& id, Milliseconds timeout);
 const Executor& executor(const ProducerCore& core);
 
 template <class R>
@@ -81,6 +85,19 @@ inline void start_submit_json_dag(ProducerCore& core, const Dag& dag,
                                   millrace::detail::Completion<Result<boost::json::value>> done) {
   const auto typed = [](UntypedResult state) { return Result<boost::json::value>(std::move(state)); };
   start_submit_dag(core, dag, millrace::detail::forward_to<UntypedResult>(std::move(done), typed));
+}
+
+template <class R>
+void start_ask(ProducerCore& core, std::string id, Milliseconds timeout,
+               millrace::detail::Completion<R> done) {
+  ask(core, std::move(id), timeout,
+      millrace::detail::forward_to<boost::json::value>(std::move(done), &convert<R>));
+}
+
+inline void start_ask_nothing(ProducerCore& core, std::string id, Milliseconds timeout,
+                              millrace::detail::Completion<> done) {
+  ask(core, std::move(id), timeout,
+      millrace::detail::forward_to<boost::json::value>(std::move(done), &convert<void>));
 }
 
 }  // namespace detail
@@ -155,6 +172,29 @@ class Producer {
         millrace::detail::Initiation<detail::ProducerCore, &detail::start_submit_json_dag, DagResult>(
             core_, detail::executor(*core_)),
         token, std::move(dag));
+  }
+
+  // The result of a call that was submitted with keep_result, by whomever, here or elsewhere: it stays there
+  // for others. Waits that long for its end, and for nothing else without a time. Throws TaskFailed as
+  // Result::get does; timed_out when it has not ended; not_found at once when none is kept: it was submitted
+  // without keep_result, its time is over, or there is no such call. To ask keeps it for its time anew.
+  template <class R>
+  R result_of(const std::string& id, Milliseconds timeout = {}) {
+    return detail::convert<R>(detail::ask(*core_, id, timeout));
+  }
+  template <class R, class Token = DefaultToken>
+  auto async_result_of(std::string id, Milliseconds timeout = {}, Token&& token = Token()) {
+    using millrace::detail::Initiation;
+    const Executor& executor = detail::executor(*core_);
+    if constexpr (std::is_void_v<R>) {
+      return boost::asio::async_initiate<Token, void(std::exception_ptr)>(
+          Initiation<detail::ProducerCore, &detail::start_ask_nothing>(core_, executor), token, std::move(id),
+          timeout);
+    } else {
+      return boost::asio::async_initiate<Token, void(std::exception_ptr, R)>(
+          Initiation<detail::ProducerCore, &detail::start_ask<R>, R>(core_, executor), token, std::move(id),
+          timeout);
+    }
   }
 
   // Has the call submitted again and again, at the times that `cron` says ("0 3 * * 1-5", in UTC): the broker
