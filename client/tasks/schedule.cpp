@@ -52,6 +52,7 @@ void publish(Client& client, const CallData& call, const std::string& origin) {
 QueueSpec schedule_queue(const std::string& name) {
   QueueSpec queue("millrace.schedule." + name);
   queue.arguments = {{"x-max-length", 1}};  // a new definition takes the place of the old one
+  queue.declare_again = false;              // whoever ended the schedule has deleted it
   return queue;
 }
 
