@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <future>
 #include <thread>
 #include <utility>
 
@@ -79,7 +80,11 @@ void ProducerCore::run(std::vector<Step> steps, const std::shared_ptr<Caller<Unt
   run_steps(
       std::move(steps),
       [caller, result](std::exception_ptr error) { caller->tell(error, error ? nullptr : result); },
-      [caller] { return caller->is_told(); });
+      left_by([caller] { return caller->is_told(); }));
+}
+
+std::function<bool()> ProducerCore::left_by(std::function<bool()> is_told) {
+  return [self = shared_from_this(), is_told = std::move(is_told)] { return self->closed_ || is_told(); };
 }
 
 std::vector<Step> ProducerCore::sending(const CallData& call) {
@@ -194,6 +199,7 @@ void ProducerCore::start_listening() {
   queue.durable = options_.durable_results;
   queue.arguments = {{"x-expires", kReplyQueueMs}};
   auto declared = [self = shared_from_this()](std::exception_ptr error, const QueueInfo&) {
+    if (self->closed_) return self->listening_begun(given_up());
     if (error) return self->listening_begun(error);
     try {
       ConsumeOptions options;
@@ -268,6 +274,7 @@ void ProducerCore::announce(const CallData& call) {
 }
 
 void ProducerCore::close() {
+  closed_ = true;
   Consumer replies;
   std::vector<std::shared_ptr<ResultState>> waiting;
   std::vector<std::weak_ptr<Asking>> asking;
@@ -287,6 +294,16 @@ void ProducerCore::close() {
   for (const auto& weak : asking) {
     if (const auto alive = weak.lock())
       alive->give_up(make_failure(ErrorKind::closed, "the producer was destroyed"));
+  }
+}
+
+// Twice: what was queued may have asked the client for one thing more, which has failed since.
+void ProducerCore::drain() {
+  if (loop_->is_this_thread()) return;
+  for (int turn = 0; turn < 2; ++turn) {
+    std::promise<void> reached;
+    loop_->post([&reached] { reached.set_value(); });
+    reached.get_future().wait();
   }
 }
 
@@ -323,6 +340,7 @@ Producer::Producer(Client& client, ProducerOptions options)
 Producer::~Producer() {
   core_->close();
   if (own_client_) own_client_->close();
+  core_->drain();
 }
 
 void Producer::unschedule(const std::string& name) {

@@ -34,11 +34,10 @@ void ProducerCore::submit(std::vector<CallData> group, CallData last, Done done)
   if (is_kept(last)) steps.push_back(keeping(last.id, last.keep_result_for));
   steps.push_back([self = shared_from_this(), caller,
                    calls = std::make_shared<std::vector<CallData>>(std::move(group))](Then then) {
-    self->submit_each(
-        std::move(*calls), [caller] { return caller->is_told(); },
-        [then = std::move(then)](std::exception_ptr error, const std::vector<UntypedResult>&) {
-          then(std::move(error));
-        });
+    self->submit_each(std::move(*calls), self->left_by([caller] { return caller->is_told(); }),
+                      [then = std::move(then)](std::exception_ptr error, const std::vector<UntypedResult>&) {
+                        then(std::move(error));
+                      });
   });
   run(std::move(steps), caller, expect(last.id));
 }

@@ -41,7 +41,11 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
   void unschedule(const std::string& name);
   void revoke(const std::string& id, bool running_too);
   void forget(const std::string& id);
+  // What is under way ends with its next step, and begins none.
   void close();
+  // Returns when nothing of it uses the client any more, which is closed, or about to go. On the loop itself,
+  // at once.
+  void drain();
   const Executor& executor() const noexcept { return client_.executor(); }
 
  private:
@@ -60,9 +64,11 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
   Step publishing(Address to, Message message);
   using SubmittedAll = std::function<void(std::exception_ptr, std::vector<UntypedResult>)>;
   void submit_each(std::vector<CallData> calls, std::function<bool()> is_given_up, SubmittedAll done);
+  // Whether nobody waits any more.
+  std::function<bool()> left_by(std::function<bool()> is_told);
   // The steps, for whoever waits for the result of it all.
-  static void run(std::vector<Step> steps, const std::shared_ptr<Caller<UntypedResult>>& caller,
-                  const UntypedResult& result);
+  void run(std::vector<Step> steps, const std::shared_ptr<Caller<UntypedResult>>& caller,
+           const UntypedResult& result);
   // The reply queue, and a consumer for it.
   void listen(Then then);
   void start_listening();
@@ -80,6 +86,7 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
 
   std::mutex mutex_;
   std::atomic<bool> listening_{false};
+  std::atomic<bool> closed_{false};
   std::vector<Then> waiting_to_listen_;
   Consumer replies_;
   std::unordered_map<std::string, std::weak_ptr<ResultState>> results_;

@@ -103,11 +103,10 @@ void ProducerCore::submit_each(std::vector<CallData> calls, std::function<bool()
 
 void ProducerCore::submit_all(std::vector<CallData> calls, AllDone done) {
   const auto caller = Caller<Results>::of(std::move(done));
-  submit_each(
-      std::move(calls), [caller] { return caller->is_told(); },
-      [caller](std::exception_ptr error, Results results) {
-        caller->tell(std::move(error), std::move(results));
-      });
+  submit_each(std::move(calls), left_by([caller] { return caller->is_told(); }),
+              [caller](std::exception_ptr error, Results results) {
+                caller->tell(std::move(error), std::move(results));
+              });
 }
 
 Results submit_group(ProducerCore& core, std::vector<CallData> calls) {

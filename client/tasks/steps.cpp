@@ -31,7 +31,9 @@ void run_steps(std::vector<Step> steps, Then then, std::function<bool()> is_give
 }
 
 std::exception_ptr given_up() {
-  return make_failure(ErrorKind::cancelled, "the caller has cancelled; what was submitted by then stays");
+  return make_failure(
+      ErrorKind::cancelled,
+      "the caller has cancelled, or its producer was destroyed; what was submitted by then stays");
 }
 
 void wait_until_done(const std::function<void(Then)>& start) {

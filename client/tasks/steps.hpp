@@ -15,7 +15,7 @@ using Step = std::function<void(Then)>;
 // `is_given_up` before a step, the error is ErrorKind::cancelled.
 void run_steps(std::vector<Step> steps, Then then, std::function<bool()> is_given_up = {});
 
-// ErrorKind::cancelled, for a caller who did.
+// ErrorKind::cancelled, for a caller who did, or whose producer has gone.
 std::exception_ptr given_up();
 
 // Waits on this thread for what start(then) begins; throws what `then` is called with.
