@@ -86,6 +86,10 @@ function showFrame(): void {
     .filter(([, to]) => to.monitors !== true || has("monitoring"))
     .map(([name, to]) => ({ name, element: h("a", { href: `#/${name}` }, to.title) }));
 
+  const complain = (error: unknown) => {
+    setText(said, "");
+    setText(complaint, error instanceof Error ? error.message : String(error));
+  };
   const show = () => {
     leave.abort();
     leave = new AbortController();
@@ -108,14 +112,23 @@ function showFrame(): void {
         setText(said, message);
       },
       complain: (error) => {
-        if (signal.aborted) return;
-        setText(said, "");
-        setText(complaint, error instanceof Error ? error.message : String(error));
+        if (!signal.aborted) complain(error);
       },
       trouble: (told: Trouble | null) => {
         if (signal.aborted) return;
         const again = told === null ? "" : ` Trying again in ${Math.round(told.againInMs / 1000)} s.`;
         setText(trouble, told === null ? "" : told.message + again);
+      },
+      leave: async (to, work) => {
+        leave.abort();
+        try {
+          await work();
+        } catch (error) {
+          show();
+          complain(error);
+          return;
+        }
+        location.hash = to;
       },
     };
     const page = parts.length === 0 ? to?.list : parts.length === to?.parts ? to.one : undefined;

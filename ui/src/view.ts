@@ -10,6 +10,9 @@ export interface View {
   say(message: string): void; // what was done
   complain(error: unknown): void; // what went wrong
   trouble(trouble: Trouble | null): void;
+  // Does away with what the page shows, then goes to another. Meanwhile the page asks for nothing: it would be told that
+  // there is no such thing. When that fails the page is shown anew, and says why.
+  leave(to: string, work: () => Promise<void>): Promise<void>;
 }
 
 export type Page = (view: View, parts: string[]) => void;

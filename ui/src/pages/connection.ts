@@ -28,8 +28,7 @@ export function connection(view: View, [name = ""]: string[]): void {
       if (!sure) return;
       // A header carries no more.
       const plain = reason.value.replace(/[^\x20-\x7e]/g, "?").slice(0, 200);
-      await remove(address, { "X-Reason": plain });
-      location.hash = way("connections");
+      await view.leave(way("connections"), () => remove(address, { "X-Reason": plain }));
     },
     "danger",
   );

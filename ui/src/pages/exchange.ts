@@ -59,8 +59,7 @@ export function exchange(view: View, [vhost = "", name = ""]: string[]): void {
         typeName: name,
       });
       if (!sure) return;
-      await remove(address);
-      location.hash = way("exchanges");
+      await view.leave(way("exchanges"), () => remove(address));
     },
     "danger",
   );

@@ -97,8 +97,7 @@ function dangers(view: View, vhost: string, name: string): HTMLElement {
         typeName: name,
       });
       if (!sure) return;
-      await remove(address);
-      location.hash = way("queues");
+      await view.leave(way("queues"), () => remove(address));
     },
     "danger",
   );
