@@ -75,7 +75,7 @@ class Flower:
     def end(self):
         self.process.send_signal(signal.SIGINT)
         try:
-            self.process.wait(10)
+            self.process.wait(30)
         finally:
             self.process.kill()
 
