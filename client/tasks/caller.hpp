@@ -12,9 +12,17 @@
 
 namespace millrace::tasks {
 
-// Any thread. One that cancels is told so at once; the operation asks, and begins no further step.
+// Whoever it is. Any thread.
+class Waiting {
+ public:
+  virtual ~Waiting() = default;
+  // Is told that nothing comes of it, unless told before.
+  virtual void give_up(const std::exception_ptr& why) = 0;
+};
+
+// One that cancels is told so at once; the operation asks, and begins no further step.
 template <class R>
-class Caller {
+class Caller final : public Waiting {
  public:
   using Done = millrace::detail::Completion<R>;
 
@@ -29,6 +37,7 @@ class Caller {
   }
 
   bool is_told() const noexcept { return told_; }
+  void give_up(const std::exception_ptr& why) override { tell(why, R()); }
   // Only the first counts.
   void tell(std::exception_ptr error, R result) {
     if (!told_.exchange(true)) done_.later(std::move(error), std::move(result));

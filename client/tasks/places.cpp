@@ -52,9 +52,10 @@ void Places::ensure(Need need, const std::string& queue, Then then) {
     place.waiting.push_back(std::move(then));
     if (place.waiting.size() > 1) return;
   }
-  run_steps(steps_for(need, queue), [this, key, need](std::exception_ptr error) {
-    finish(key, error ? explain(need, error) : error);
-  });
+  run_steps(
+      steps_for(need, queue),
+      [this, key, need](std::exception_ptr error) { finish(key, error ? explain(need, error) : error); },
+      [this] { return closed_.load(); });
 }
 
 void Places::ensure(Need need, const std::string& queue) {
@@ -113,7 +114,8 @@ Step Places::declare_unless_there(QueueSpec queue) {
     client_.async_inspect_queue(
         queue.name, bind_executor(executor_, [this, queue, then = std::move(then)](std::exception_ptr error,
                                                                                    const QueueInfo&) {
-          if (millrace::Failure(error).kind() == ErrorKind::not_found) return declare(queue)(then);
+          const bool is_missing = millrace::Failure(error).kind() == ErrorKind::not_found;
+          if (is_missing && !closed_) return declare(queue)(then);
           then(std::move(error));
         }));
   };

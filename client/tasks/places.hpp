@@ -7,6 +7,7 @@
 //   millrace.unique    lets one call of each key pass (x-message-deduplication), and on to millrace.delayed
 #pragma once
 
+#include <atomic>
 #include <exception>
 #include <map>
 #include <mutex>
@@ -44,6 +45,8 @@ class Places {
   // Blocks; throws.
   void ensure(Need need, const std::string& queue);
   bool is_there(Need need, const std::string& queue) const;
+  // Begins no further step: the client is about to go.
+  void close() noexcept { closed_ = true; }
 
  private:
   struct Place {
@@ -63,6 +66,7 @@ class Places {
   const bool declare_queues_;
   const std::set<std::string> own_queues_;
   const FieldTable queue_arguments_;
+  std::atomic<bool> closed_{false};
   mutable std::mutex mutex_;
   std::map<std::pair<Need, std::string>, Place> places_;
 };

@@ -72,7 +72,7 @@ void ProducerCore::submit(CallData call, Done done) {
   }
   std::vector<Step> steps = sending(call);
   if (!call.ignore_result) steps.insert(steps.begin(), listening());
-  run(std::move(steps), Caller<UntypedResult>::of(std::move(done)), result);
+  run(std::move(steps), caller_of(std::move(done)), result);
 }
 
 void ProducerCore::run(std::vector<Step> steps, const std::shared_ptr<Caller<UntypedResult>>& caller,
@@ -278,8 +278,10 @@ void ProducerCore::close() {
   Consumer replies;
   std::vector<std::shared_ptr<ResultState>> waiting;
   std::vector<std::weak_ptr<Asking>> asking;
+  std::vector<std::weak_ptr<Waiting>> callers;
   {
     const std::lock_guard lock(mutex_);
+    callers.swap(callers_);
     replies = std::move(replies_);
     asking.swap(asking_);
     for (auto& [id, weak] : results_) {
@@ -295,6 +297,22 @@ void ProducerCore::close() {
     if (const auto alive = weak.lock())
       alive->give_up(make_failure(ErrorKind::closed, "the producer was destroyed"));
   }
+  for (const auto& weak : callers) {
+    if (const auto alive = weak.lock())
+      alive->give_up(
+          make_failure(ErrorKind::closed, "the producer was destroyed; what was submitted by then stays"));
+  }
+  places_.close();
+  drain();
+}
+
+void ProducerCore::remember(const std::shared_ptr<Waiting>& caller) {
+  const std::lock_guard lock(mutex_);
+  if (callers_.size() >= callers_looked_through_at_) {
+    std::erase_if(callers_, [](const std::weak_ptr<Waiting>& one) { return one.expired(); });
+    callers_looked_through_at_ = std::max<std::size_t>(64, 2 * callers_.size());
+  }
+  callers_.push_back(caller);
 }
 
 // Twice: what was queued may have asked the client for one thing more, which has failed since.

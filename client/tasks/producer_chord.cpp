@@ -28,7 +28,7 @@ void ProducerCore::submit(std::vector<CallData> group, CallData last, Done done)
     arriving.group_index = index++;
     arriving.barrier = barrier;
   }
-  const auto caller = Caller<UntypedResult>::of(std::move(done));
+  const auto caller = caller_of(std::move(done));
   std::vector<Step> steps{ensuring(Places::Need::unique, last.queue), listening(),
                           declaring(barrier_queue(id))};
   if (is_kept(last)) steps.push_back(keeping(last.id, last.keep_result_for));

@@ -41,7 +41,7 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
   void unschedule(const std::string& name);
   void revoke(const std::string& id, bool running_too);
   void forget(const std::string& id);
-  // What is under way ends with its next step, and begins none.
+  // Who waits is told; what is under way begins no further step.
   void close();
   // Returns when nothing of it uses the client any more, which is closed, or about to go. On the loop itself,
   // at once.
@@ -64,6 +64,14 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
   Step publishing(Address to, Message message);
   using SubmittedAll = std::function<void(std::exception_ptr, std::vector<UntypedResult>)>;
   void submit_each(std::vector<CallData> calls, std::function<bool()> is_given_up, SubmittedAll done);
+  // Is told when the producer goes.
+  template <class R>
+  std::shared_ptr<Caller<R>> caller_of(millrace::detail::Completion<R> done) {
+    auto caller = Caller<R>::of(std::move(done));
+    remember(caller);
+    return caller;
+  }
+  void remember(const std::shared_ptr<Waiting>& caller);
   // Whether nobody waits any more.
   std::function<bool()> left_by(std::function<bool()> is_told);
   // The steps, for whoever waits for the result of it all.
@@ -91,6 +99,8 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
   Consumer replies_;
   std::unordered_map<std::string, std::weak_ptr<ResultState>> results_;
   std::vector<std::weak_ptr<Asking>> asking_;
+  std::vector<std::weak_ptr<Waiting>> callers_;
+  std::size_t callers_looked_through_at_ = 64;  // those that have ended go when there are so many
 };
 
 }  // namespace millrace::tasks::detail

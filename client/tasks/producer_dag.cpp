@@ -28,7 +28,7 @@ void ProducerCore::submit(const Dag& dag, Done done) {
   if (dag.keep_result_for.count() > 0) steps.push_back(keeping(places.id, dag.keep_result_for));
   steps.push_back(publishing(queue.name, json_message(state)));
   for (Step& step : sending(first)) steps.push_back(std::move(step));
-  run(std::move(steps), Caller<UntypedResult>::of(std::move(done)), expect(places.id));
+  run(std::move(steps), caller_of(std::move(done)), expect(places.id));
 }
 
 void start_submit_dag(ProducerCore& core, const Dag& dag, millrace::detail::Completion<UntypedResult> done) {

@@ -8,6 +8,7 @@
 #include "client/src/blocking.hpp"
 #include "client/tasks/identity.hpp"
 #include "client/tasks/producer_core.hpp"
+#include "millrace/coroutines.hpp"
 
 namespace millrace::tasks::detail {
 namespace {
@@ -56,7 +57,8 @@ class Submission : public std::enable_shared_from_this<Submission> {
       self->ended(at, std::move(error), std::move(result));
     };
     core_->submit(std::move(calls_[*index]),
-                  millrace::detail::Completion<UntypedResult>(std::move(submitted), executor_));
+                  millrace::detail::Completion<UntypedResult>(bind_executor(executor_, std::move(submitted)),
+                                                              core_->executor()));
   }
 
   void ended(std::size_t index, std::exception_ptr error, UntypedResult result) {
@@ -102,7 +104,7 @@ void ProducerCore::submit_each(std::vector<CallData> calls, std::function<bool()
 }
 
 void ProducerCore::submit_all(std::vector<CallData> calls, AllDone done) {
-  const auto caller = Caller<Results>::of(std::move(done));
+  const auto caller = caller_of(std::move(done));
   submit_each(std::move(calls), left_by([caller] { return caller->is_told(); }),
               [caller](std::exception_ptr error, Results results) {
                 caller->tell(std::move(error), std::move(results));
