@@ -265,6 +265,10 @@ def test_a_kept_result_is_there_for_all_who_ask_until_its_time_is_over(process, 
     drive(process, "kept", queue)
 
 
+def test_who_waits_for_a_producer_that_goes_is_told(process, queue):
+    drive(process, "going", queue, count=40)
+
+
 def test_chords_and_dags_are_submitted_by_any_token_and_their_results_are_kept(process, worker, queue):
     worker()
     drive(process, "canvases", queue)

@@ -797,6 +797,33 @@ void unsupported(const Arguments& arguments) {
   check(producer.submit(chain(add(1, 2), add.partial(10))).get(20s) == 13, "so is a chain");
 }
 
+// Producers that go while they submit: with a client of their own, and with one that goes right after them.
+void going(const Arguments& arguments) {
+  std::atomic<int> told{0};
+  int asked = 0;
+  const auto count = [&](std::exception_ptr, auto&&) { ++told; };
+  for (int round = 0; round < arguments.count; ++round) {
+    const bool owns = round % 2 != 0;
+    const auto client = owns ? nullptr : std::make_unique<millrace::Client>(arguments.url);
+    ProducerOptions options;
+    options.queue = arguments.queue;
+    auto producer = owns ? std::make_unique<Producer>(arguments.url, options)
+                         : std::make_unique<Producer>(*client, options);
+    Group<int> calls = group(add(1, 2), add(3, 4));
+    for (int i = 0; i < 20; ++i)
+      calls.calls.push_back(add(i, i).queue(arguments.queue + std::to_string(round % 7 + i % 5)).data());
+    producer->async_submit(calls, count);
+    producer->async_submit(chord(group(add(1, 2), add(3, 4)), total.partial()), count);
+    Dag dag;
+    dag.step("a", add(1, 2));
+    producer->async_submit(dag, count);
+    asked += 3;
+    std::this_thread::sleep_for(std::chrono::milliseconds(round % 10 * 3));
+  }
+  for (int i = 0; i < 200 && told < asked; ++i) std::this_thread::sleep_for(10ms);
+  check(told == asked, std::to_string(told) + " of " + std::to_string(asked) + " were told");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
@@ -813,7 +840,7 @@ int main(int argc, char** argv) try {
       {"paced", paced},           {"unsupported", unsupported},
       {"canvases", canvases},     {"kept", kept},
       {"stuck", stuck},           {"elsewhere", elsewhere},
-      {"ranked", ranked}};
+      {"ranked", ranked},         {"going", going}};
   if (argc < 4 || !verbs.contains(argv[1])) {
     std::cerr << "usage: tasks_driver VERB URL QUEUE [NAME=VALUE ...]\n";
     return 2;
