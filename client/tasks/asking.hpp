@@ -9,13 +9,14 @@
 #include <optional>
 #include <string>
 
+#include "client/tasks/caller.hpp"
 #include "millrace/client.hpp"
 #include "millrace/event_loop.hpp"
 #include "millrace/tasks/call.hpp"
 
 namespace millrace::tasks {
 
-class Asking : public std::enable_shared_from_this<Asking> {
+class Asking final : public Waiting, public std::enable_shared_from_this<Asking> {
  public:
   using Done = millrace::detail::Completion<boost::json::value>;
 
@@ -25,8 +26,7 @@ class Asking : public std::enable_shared_from_this<Asking> {
   Asking(Client& client, EventLoop& loop, std::string id, Milliseconds timeout, Done done);
 
   void start();
-  // Ends it with that, unless it has ended. Any thread.
-  void give_up(const std::exception_ptr& why);
+  void give_up(const std::exception_ptr& why) override;
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -12,7 +12,7 @@
 
 namespace millrace::tasks {
 
-// Whoever it is. Any thread.
+// Whoever waits, for a result or for a submission. Any thread.
 class Waiting {
  public:
   virtual ~Waiting() = default;

@@ -5,6 +5,7 @@
 
 #include "client/tasks/identity.hpp"
 #include "client/tasks/json_message.hpp"
+#include "client/tasks/json_text.hpp"
 #include "client/tasks/kept_result.hpp"
 #include "client/tasks/kept_state.hpp"
 #include "client/tasks/outgoing.hpp"
@@ -68,7 +69,7 @@ void publish_result(Client& client, const json::object& state, const Status& sta
                   std::move(then));
     });
   }
-  const std::string reply_to = json::value_to<std::string>(state.at("reply_to"));
+  const std::string reply_to = text_in(state, "reply_to");
   if (reply_to.empty()) return;
   client.publish(Address(reply_to), encode_result(request, status, {}));
 }

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "client/tasks/json_text.hpp"
 #include "client/tasks/task_message.hpp"
 
 namespace millrace::tasks {
@@ -20,10 +21,6 @@ constexpr std::chrono::hours kCallRemembered{24};
 constexpr std::array<std::string_view, 6> kEventNames{"begin",  "succeeded",   "failed",
                                                       "undone", "undo_failed", "cancelled"};
 constexpr std::string_view kUndo = "-undo";
-
-std::string text_in(const json::object& object, std::string_view name) {
-  return json::value_to<std::string>(object.at(name));
-}
 
 bool is(const json::object& step, std::string_view state) {
   return step.at("state").as_string() == state;

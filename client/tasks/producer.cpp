@@ -256,11 +256,7 @@ void ProducerCore::forget(const std::string& id) {
 
 void ProducerCore::ask(std::string id, Milliseconds timeout, Asking::Done done) {
   const auto asking = std::make_shared<Asking>(client_, *loop_, std::move(id), timeout, std::move(done));
-  {
-    const std::lock_guard lock(mutex_);
-    std::erase_if(asking_, [](const std::weak_ptr<Asking>& one) { return one.expired(); });
-    asking_.push_back(asking);
-  }
+  remember(asking);
   asking->start();
 }
 
@@ -277,13 +273,11 @@ void ProducerCore::close() {
   closed_ = true;
   Consumer replies;
   std::vector<std::shared_ptr<ResultState>> waiting;
-  std::vector<std::weak_ptr<Asking>> asking;
   std::vector<std::weak_ptr<Waiting>> callers;
   {
     const std::lock_guard lock(mutex_);
     callers.swap(callers_);
     replies = std::move(replies_);
-    asking.swap(asking_);
     for (auto& [id, weak] : results_) {
       if (auto result = weak.lock()) waiting.push_back(std::move(result));
     }
@@ -292,10 +286,6 @@ void ProducerCore::close() {
   for (const auto& result : waiting) {
     result->give_up(make_failure(
         ErrorKind::closed, "the producer was destroyed before task " + result->id() + " had its result"));
-  }
-  for (const auto& weak : asking) {
-    if (const auto alive = weak.lock())
-      alive->give_up(make_failure(ErrorKind::closed, "the producer was destroyed"));
   }
   for (const auto& weak : callers) {
     if (const auto alive = weak.lock())

@@ -98,7 +98,6 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
   std::vector<Then> waiting_to_listen_;
   Consumer replies_;
   std::unordered_map<std::string, std::weak_ptr<ResultState>> results_;
-  std::vector<std::weak_ptr<Asking>> asking_;
   std::vector<std::weak_ptr<Waiting>> callers_;
   std::size_t callers_looked_through_at_ = 64;  // those that have ended go when there are so many
 };

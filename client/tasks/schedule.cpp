@@ -8,6 +8,7 @@
 #include "client/tasks/cron.hpp"
 #include "client/tasks/identity.hpp"
 #include "client/tasks/json_message.hpp"
+#include "client/tasks/json_text.hpp"
 #include "client/tasks/outgoing.hpp"
 #include "client/tasks/time_text.hpp"
 #include "millrace/tasks/control.hpp"
@@ -20,10 +21,6 @@ namespace json = boost::json;
 
 // A tick that is carried out twice does so within that time.
 constexpr std::chrono::hours kTickRemembered{24};
-
-std::string plan_text(const json::object& object, std::string_view name) {
-  return json::value_to<std::string>(object.at(name));
-}
 
 // Its definition as the broker has it now; none: the schedule has ended.
 std::optional<json::object> definition_of(Client& client, const std::string& name) {
@@ -62,14 +59,14 @@ json::object make_plan(const std::string& name, const std::string& cron, const C
 
 CallData tick_call(const json::object& plan, std::chrono::system_clock::time_point time,
                    const std::string& queue) {
-  const auto next = Cron(plan_text(plan, "cron")).next(time);
-  if (!next) throw std::invalid_argument("the schedule '" + plan_text(plan, "cron") + "' never comes");
+  const auto next = Cron(text_in(plan, "cron")).next(time);
+  if (!next) throw std::invalid_argument("the schedule '" + text_in(plan, "cron") + "' never comes");
   CallData call;
   call.task = kTickTask;
   call.queue = queue;
   call.eta = *next;
   call.args = {plan, to_text(*next)};
-  call.id = "tick-" + plan_text(plan, "name") + "-" + plan_text(plan, "version") + "-" + to_text(*next);
+  call.id = "tick-" + text_in(plan, "name") + "-" + text_in(plan, "version") + "-" + to_text(*next);
   call.unique_key = call.id;
   call.unique_for = kTickRemembered;
   call.ignore_result = true;
@@ -78,14 +75,14 @@ CallData tick_call(const json::object& plan, std::chrono::system_clock::time_poi
 
 void tick(Client& client, const CallData& call, const std::string& queue, const std::string& origin) {
   const json::object& plan = call.args.at(0).as_object();
-  const auto known = definition_of(client, plan_text(plan, "name"));
+  const auto known = definition_of(client, text_in(plan, "name"));
   if (!known || known->at("version") != plan.at("version")) return;
   const std::string time = json::value_to<std::string>(call.args.at(1));
   CallData scheduled = call_from_signature(plan.at("call").as_object());
   scheduled.id = make_id();
   if (scheduled.queue.empty()) scheduled.queue = queue;
   scheduled.ignore_result = true;
-  scheduled.unique_key = plan_text(plan, "name") + "@" + time;
+  scheduled.unique_key = text_in(plan, "name") + "@" + time;
   scheduled.unique_for = kTickRemembered;
   if (!is_paused(*known)) publish(client, scheduled, origin);
   // Times that passed while nobody worked are not made up for.
