@@ -32,6 +32,11 @@ const std::string* Call::find_header(std::string_view header) const noexcept {
   return nullptr;
 }
 
+std::string_view Call::content_type() const noexcept {
+  const std::string* header = find_header("Content-Type");
+  return header == nullptr ? std::string_view() : std::string_view(*header);
+}
+
 const std::string& Call::name(std::string_view word) const {
   const std::string* found = find_name(word);
   MILLRACE_ASSERT(found != nullptr, "a resource asks for a name that its route does not have");

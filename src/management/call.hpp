@@ -72,6 +72,8 @@ struct Call {
 
   // The first header of that name, whatever its case; null when there is none.
   const std::string* find_header(std::string_view header) const noexcept;
+  // As the header has it, with parameters; empty when there is none.
+  std::string_view content_type() const noexcept;
   // What the path has at ":word" of the route; asserts that the route has it.
   const std::string& name(std::string_view word) const;
   const std::string* find_name(std::string_view word) const noexcept;

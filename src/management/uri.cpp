@@ -40,11 +40,15 @@ std::optional<std::string> decode_percent(std::string_view text) {
   return decode_percent(text, false);
 }
 
-const std::string* Target::find(std::string_view name) const noexcept {
-  for (const auto& [key, value] : query) {
+const std::string* find_in(const Pairs& pairs, std::string_view name) noexcept {
+  for (const auto& [key, value] : pairs) {
     if (key == name) return &value;
   }
   return nullptr;
+}
+
+const std::string* Target::find(std::string_view name) const noexcept {
+  return find_in(query, name);
 }
 
 bool Target::is_true(std::string_view name) const noexcept {

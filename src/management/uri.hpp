@@ -13,6 +13,9 @@ namespace millrace::management {
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
+// The first of that name; null when there is none.
+const std::string* find_in(const Pairs& pairs, std::string_view name) noexcept;
+
 struct Target {
   std::vector<std::string> path;
   Pairs query;  // in the order given

@@ -12,7 +12,8 @@ std::string redacted(std::string_view value) {
   if (scheme_end == std::string_view::npos) return std::string(value);
   const std::size_t host = scheme_end + 3;
   const std::size_t query = value.find('?', host);
-  std::string_view authority = value.substr(host, std::min(value.find('/', host), query) - host);
+  const std::size_t target = std::min(value.find('/', host), query);
+  std::string_view authority = value.substr(host, target - host);
   const std::size_t at = authority.rfind('@');
   std::string text(value.substr(0, host));
   if (at != std::string_view::npos) {
@@ -20,7 +21,6 @@ std::string redacted(std::string_view value) {
     authority.remove_prefix(at + 1);
   }
   text.append(authority);
-  const std::size_t target = std::min(value.find('/', host), query);
   if (target != std::string_view::npos) text.append(value.substr(target, query - target));
   if (query != std::string_view::npos) text.append("?").append(kRedacted);
   return text;

@@ -31,8 +31,7 @@ void import(Api& api, const CallRef& call, const result<ImportedDefinitions>& im
 
 // A form's file, as RabbitMQ's page sends it, becomes the body.
 void unpack_form(Call& call) {
-  const std::string* type = call.find_header("Content-Type");
-  const auto file = type == nullptr ? std::nullopt : form_field(*type, call.body, "file");
+  const auto file = form_field(call.content_type(), call.body, "file");
   if (file) call.body = std::string(*file);
 }
 

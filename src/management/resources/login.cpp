@@ -10,6 +10,7 @@
 #include "base/secret.hpp"
 #include "base/utf8.hpp"
 #include "management/api.hpp"
+#include "management/cloud_events.hpp"
 
 namespace millrace::management {
 namespace login {
@@ -17,19 +18,9 @@ namespace {
 
 namespace json = boost::json;
 
-bool is_form(const Call& call) {
-  const std::string* type = call.find_header("Content-Type");
-  if (type == nullptr) return false;
-  std::string_view name = std::string_view(*type).substr(0, type->find(';'));
-  while (name.ends_with(' ')) name.remove_suffix(1);
-  return same_header(name, "application/x-www-form-urlencoded");
-}
-
 std::string field(const Pairs& form, std::string_view name) {
-  for (const auto& [key, value] : form) {
-    if (key == name) return value;
-  }
-  return {};
+  const std::string* value = find_in(form, name);
+  return value == nullptr ? std::string() : *value;
 }
 
 json::object logged_in(const broker::Subject& subject, std::string_view password) {
@@ -49,7 +40,7 @@ json::object logged_in(const broker::Subject& subject, std::string_view password
 }
 
 void log_in(Api& api, const CallRef& call) {
-  if (!is_form(*call)) {
+  if (!is_media_type(call->content_type(), "application/x-www-form-urlencoded")) {
     return reply(
         call, refusal(415, "unsupported_media_type", "a login is a form: application/x-www-form-urlencoded"));
   }

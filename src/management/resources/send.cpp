@@ -36,11 +36,6 @@ Publication address(const Call& call) {
   return publication;
 }
 
-std::string_view content_type(const Call& call) {
-  const std::string* header = call.find_header("Content-Type");
-  return header == nullptr ? std::string_view() : std::string_view(*header);
-}
-
 json::object outcome_item(const result<bool>& outcome) {
   json::object item;
   item["outcome"] = outcome.has_error() ? "refused" : *outcome ? "confirmed" : "returned";
@@ -120,8 +115,8 @@ void send_cloud_events(Api& api, const CallRef& call, bool batch) {
 }
 
 void send(Api& api, const CallRef& call) {
-  if (is_media_type(content_type(*call), kCloudEvent)) return send_cloud_events(api, call, false);
-  if (is_media_type(content_type(*call), kCloudEventBatch)) return send_cloud_events(api, call, true);
+  if (is_media_type(call->content_type(), kCloudEvent)) return send_cloud_events(api, call, false);
+  if (is_media_type(call->content_type(), kCloudEventBatch)) return send_cloud_events(api, call, true);
   Publication publication = address(*call);
   auto properties = properties_from_headers(call->headers);
   if (properties.has_error()) return reply(call, refusal(properties.error()));
@@ -177,7 +172,7 @@ result<std::vector<Publication>> read_batch(const Call& call) {
     return {};
   };
   boost::system::error_code malformed;
-  if (!is_media_type(content_type(call), "application/x-ndjson")) {
+  if (!is_media_type(call.content_type(), "application/x-ndjson")) {
     const json::value items = json::parse(call.body, malformed);
     if (malformed || !items.is_array()) return fail(Errc::invalid_argument, "not_json: an array is expected");
     for (const json::value& item : items.get_array()) {
