@@ -1,121 +1,35 @@
-"""The task system of libmillrace against the broker, alone and together with Celery's workers and producers."""
+"""The task system of libmillrace against the broker."""
 
-import json
-import os
 import signal
 import subprocess
-import sys
-import threading
 import time
-from pathlib import Path
 
 import celery
-import celery.events.state
 import pika
 import pytest
 
 from harness.cli import environment
-from harness.millrace import Millrace, binary_path
-from harness.pika_tools import depth, get, parameters
+from harness.millrace import binary_path
+from harness.pika_tools import depth, get
 from harness.rabbitmq import SERVER, RabbitMq
+from harness.tasks import (
+    DRIVER,
+    Worker,
+    app,
+    celerys_worker,
+    channel,
+    dead_letters,
+    drive,
+    millrace,
+    needs_driver,
+    process,
+    queue,
+    url,
+    wait_until,
+    worker,
+)
 
-DRIVER = Path(os.environ.get("MILLRACE_TASKS_DRIVER", binary_path().parent / "client/tasks_driver"))
-APP = Path(__file__).parent / "celery_app"
-
-pytestmark = pytest.mark.skipif(not DRIVER.exists(), reason=f"there is no {DRIVER}; build the target tasks_driver")
-
-
-class Worker:
-    """A process of the driver that carries out tasks."""
-
-    def __init__(self, url, queue, **options):
-        words = [f"{name}={value}" for name, value in options.items()]
-        self.process = subprocess.Popen([str(DRIVER), "worker", url, queue, *words], stdout=subprocess.PIPE)
-        watchdog = threading.Timer(20, self.process.kill)
-        watchdog.start()
-        words = self.process.stdout.readline().decode().split()
-        watchdog.cancel()
-        assert words[:1] == ["ready"]
-        self.name = words[1]
-
-    def end(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(30)
-            finally:
-                self.process.kill()
-        self.process.stdout.close()
-        return self.process.wait(5)
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory):
-    started = Millrace(tmp_path_factory.mktemp("millrace")).start()
-    yield started
-    started.end()
-
-
-@pytest.fixture
-def queue(request):
-    return "q." + request.node.name
-
-
-@pytest.fixture
-def worker(process, queue):
-    started = []
-
-    def start(**options):
-        started.append(Worker(url(process), queue, **options))
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.end()
-
-
-@pytest.fixture
-def channel(process):
-    connection = pika.BlockingConnection(parameters(process))
-    yield connection.channel()
-    connection.close()
-
-
-@pytest.fixture
-def app(process, queue):
-    with celery.Celery("tasks", broker=f"{url(process)}//", backend="rpc://") as application:
-        application.conf.task_default_queue = queue
-        yield application
-
-
-def url(process):
-    return f"amqp://guest:guest@127.0.0.1:{process.port}"
-
-
-def drive(process, verb, queue, seconds=60, **options):
-    words = [f"{name}={value}" for name, value in options.items()]
-    ended = subprocess.run(
-        [str(DRIVER), verb, url(process), queue, *words], capture_output=True, timeout=seconds, check=False
-    )
-    assert ended.returncode == 0, ended.stderr.decode()
-    return ended.stdout.decode()
-
-
-def wait_until(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it does not become true"
-        time.sleep(0.05)
-
-
-def dead_letters(channel, queue, count=1):
-    """Those in the dead letter queue, as (headers, body)."""
-    wait_until(lambda: depth(channel, queue + ".dead") >= count)
-    found = []
-    while depth(channel, queue + ".dead") > 0:
-        _, properties, body = get(channel, queue + ".dead")
-        found.append((properties.headers, body))
-    return found
+pytestmark = needs_driver
 
 
 # -- C++ to C++
@@ -211,17 +125,6 @@ def test_a_schedule_goes_on_in_the_broker_until_it_is_taken_away(process, worker
 # -- by the command line
 
 
-def millrace(process, *words):
-    ended = subprocess.run(
-        [str(binary_path()), *words, "--amqp", f"127.0.0.1:{process.port}", "--http", f"127.0.0.1:{process.port}"],
-        capture_output=True,
-        timeout=30,
-        check=False,
-        env={name: value for name, value in os.environ.items() if not name.startswith("MILLRACE_")},
-    )
-    return ended.returncode, ended.stdout.decode().strip(), ended.stderr.decode().strip()
-
-
 def test_the_command_line_submits_tasks_and_says_where_they_are(process, worker, queue):
     worker(name="by-hand")
     to_queue = ("--queue", queue)
@@ -252,101 +155,6 @@ def test_the_command_line_retries_dead_tasks(process, worker, queue, channel):
     _, properties, _ = get(channel, queue)
     assert properties.headers["id"] == "dead-1" and properties.headers["retries"] == 0
     assert "millrace-dead-reason" not in properties.headers
-
-
-# -- results that others ask for
-
-
-def status(process, identity, queue):
-    return json.loads(millrace(process, "task", "status", identity, "--queue", queue, "--json")[1])
-
-
-def test_a_kept_result_is_there_for_all_who_ask_until_its_time_is_over(process, queue):
-    drive(process, "kept", queue)
-
-
-def test_who_waits_for_a_producer_that_goes_is_told(process, queue):
-    drive(process, "going", queue, count=40)
-
-
-def test_chords_and_dags_are_submitted_by_any_token_and_their_results_are_kept(process, worker, queue):
-    worker()
-    drive(process, "canvases", queue)
-
-
-def test_the_command_line_says_how_a_kept_task_ended(process, worker, queue, channel):
-    to_queue = ("--queue", queue)
-    channel.queue_declare(queue, durable=True)
-    submit = ("task", "submit", "tasks.add", "2", "3", *to_queue)
-    assert millrace(process, *submit, "--id", "cli-sum", "--keep", "1h")[0] == 0
-    code, said, _ = millrace(process, "task", "status", "cli-sum", *to_queue)
-    assert code == 0 and said.startswith("it has not ended")
-    assert status(process, "cli-sum", queue) == {"id": "cli-sum", "state": "pending"}
-    worker()
-    wait_until(lambda: status(process, "cli-sum", queue)["state"] == "success")
-    assert millrace(process, "task", "status", "cli-sum", *to_queue) == (0, "success: 5", "")
-    assert status(process, "cli-sum", queue) == {"id": "cli-sum", "state": "success", "result": 5}
-    failing = ("task", "submit", "tasks.raise", "boom", *to_queue)
-    assert millrace(process, *failing, "--id", "cli-boom", "--keep", "90")[0] == 0
-    wait_until(lambda: status(process, "cli-boom", queue)["state"] == "failure")
-    assert millrace(process, "task", "status", "cli-boom", *to_queue) == (0, "failure: ValueError: boom", "")
-    told = status(process, "cli-boom", queue)
-    assert (told["type"], told["text"], told["traceback"]) == ("ValueError", "boom", "ValueError: boom")
-    late = ("task", "submit", "tasks.add", "1", "1", "--expires", "0", *to_queue)
-    assert millrace(process, *late, "--id", "cli-late", "--keep", "15m")[0] == 0
-    wait_until(lambda: status(process, "cli-late", queue)["state"] == "revoked")
-    assert millrace(process, *submit, "--wait", "20", "--id", "cli-none")[0] == 0
-    code, said, _ = millrace(process, "task", "status", "cli-none", *to_queue)
-    assert code == 1 and "submit with --keep" in said
-    for wrong in ("0", "soon", "50d"):
-        assert millrace(process, *submit, "--keep", wrong)[0] == 2
-
-
-def test_a_celery_producer_has_a_result_kept_by_a_header(process, worker, app, queue):
-    worker()
-    asked = app.send_task("tasks.add", (2, 3), headers={"millrace-keep-result": 60_000})
-    assert asked.get(timeout=20) == 5
-    wait_until(lambda: status(process, asked.id, queue)["state"] == "success")
-
-
-def test_a_kept_result_is_there_when_the_worker_dies_before_it_acknowledges(process, worker, queue, channel):
-    """The call comes again, and its outcome takes the place of the first."""
-    full = f"{queue}.full"
-    channel.queue_declare(full, durable=True, arguments={"x-max-length": 0, "x-overflow": "reject-publish"})
-    first = worker(threads=1)
-    drive(process, "stuck", queue, id="stuck", full=full)
-    wait_until(lambda: status(process, "stuck", queue)["state"] == "success")
-    first.process.kill()
-    first.process.wait(10)
-    wait_until(lambda: depth(channel, queue) == 1)
-    assert status(process, "stuck", queue) == {"id": "stuck", "state": "success", "result": 5}
-    channel.queue_delete(full)
-    channel.queue_declare(full, durable=True)
-    worker(threads=1)
-    wait_until(lambda: depth(channel, queue) == 0 and depth(channel, full) == 1)
-    assert status(process, "stuck", queue)["result"] == 5
-    wait_until(lambda: depth(channel, "millrace.result.stuck") > 0)  # who has looked at it has given it back
-    assert depth(channel, "millrace.result.stuck") == 1
-
-
-def test_a_kept_result_outlives_a_broker_that_is_killed(process, queue):
-    submit = ("task", "submit", "tasks.add", "--queue", queue, "--keep", "1h")
-    one = Worker(url(process), queue)
-    try:
-        assert millrace(process, *submit, "2", "3", "--id", "before")[0] == 0
-        wait_until(lambda: status(process, "before", queue)["state"] == "success")
-    finally:
-        assert one.end() == 0
-    assert millrace(process, *submit, "4", "5", "--id", "meanwhile")[0] == 0
-    process.kill()
-    process.start()
-    assert status(process, "before", queue) == {"id": "before", "state": "success", "result": 5}
-    assert status(process, "meanwhile", queue)["state"] == "pending"
-    one = Worker(url(process), queue)
-    try:
-        wait_until(lambda: status(process, "meanwhile", queue)["state"] == "success")
-    finally:
-        assert one.end() == 0
 
 
 # -- turns
@@ -514,151 +322,6 @@ def test_a_task_that_outlives_the_drain_time_is_given_back(process, worker, queu
     assert one.process.wait(10) == 0
     wait_until(lambda: depth(channel, queue) == 1)
     del result  # nobody waits for it
-
-
-# -- with Celery
-
-
-def test_a_celery_producer_drives_this_worker(worker, app):
-    worker(threads=4)
-    assert app.send_task("tasks.add", (2, 3)).get(timeout=20) == 5
-    assert app.send_task("tasks.add", kwargs={"x": 2, "y": 4}).get(timeout=20) == 6
-    results = [app.send_task("tasks.add", (number, number)) for number in range(100)]
-    assert [one.get(timeout=30) for one in results] == [2 * number for number in range(100)]
-
-
-def test_a_celery_producer_sees_retries_failures_and_times(worker, app):
-    worker()
-    assert app.send_task("tasks.fail_twice").get(timeout=20) == 2
-    with pytest.raises(ValueError, match="boom"):
-        app.send_task("tasks.raise", ("boom",)).get(timeout=20)
-    began = time.monotonic()
-    assert app.send_task("tasks.add", (1, 1), countdown=1).get(timeout=20) == 2
-    assert time.monotonic() - began > 0.9
-    with pytest.raises(celery.exceptions.TaskRevokedError):
-        app.send_task("tasks.add", (1, 1), countdown=3, expires=2).get(timeout=20)
-
-
-def test_a_call_keeps_the_headers_of_its_sender_when_it_is_tried_again(worker, app, channel, queue):
-    worker()
-    app.send_task("tasks.raise", ("boom",), headers={"x-key": "tenant", "traceparent": "00-1-2-01"})
-    [(headers, _)] = dead_letters(channel, queue)
-    assert headers["retries"] == 1
-    assert (headers["x-key"], headers["traceparent"]) == ("tenant", "00-1-2-01")
-
-
-def test_celerys_chains_groups_and_callbacks_work_here(worker, app):
-    worker()
-    add = app.signature("tasks.add", (1, 2))
-    chain = celery.chain(add, app.signature("tasks.add", (10,)), app.signature("tasks.add", (100,)))
-    assert chain.apply_async().get(timeout=20) == 113
-    group = celery.group(app.signature("tasks.add", (number, 1)) for number in range(5))
-    assert group.apply_async().get(timeout=20) == [1, 2, 3, 4, 5]
-    linked = app.signature("tasks.add", (5,)).set(task_id="linked-1")
-    result = add.apply_async(link=linked)
-    assert result.get(timeout=20) == 3
-    assert app.AsyncResult("linked-1").get(timeout=20) == 8
-
-
-def test_celerys_revoke_stops_a_running_task(worker, app):
-    worker()
-    result = app.send_task("tasks.rest", (30,))
-    wait_until(lambda: result.state == "STARTED")
-    app.control.revoke(result.id, terminate=True)
-    with pytest.raises(celery.exceptions.TaskRevokedError):
-        result.get(timeout=20)
-
-
-def test_the_worker_answers_celerys_remote_control(worker, app):
-    one = worker(name="cpp")
-    [answer] = app.control.ping(timeout=2, destination=[one.name])
-    assert answer == {one.name: {"ok": "pong"}}
-    result = app.send_task("tasks.rest", (3,))
-    wait_until(lambda: result.state == "STARTED")
-    inspect = app.control.inspect([one.name], timeout=2)
-    [active] = inspect.active()[one.name]
-    assert (active["id"], active["name"], active["args"]) == (result.id, "tasks.rest", [3])
-    assert inspect.query_task(result.id)[one.name][result.id][0] == "active"
-    assert "tasks.add" in inspect.registered()[one.name]
-    assert inspect.stats()[one.name]["total"]["tasks.rest"] == 1
-    assert "error" in app.control.broadcast("no_such_command", reply=True, destination=[one.name], timeout=2)[0][one.name]
-    app.control.broadcast("shutdown", destination=[one.name])
-    assert one.process.wait(20) == 0
-    assert result.get(timeout=5) == 3
-
-
-def test_celerys_monitors_hear_of_tasks_and_workers(worker, app, queue):
-    heard = []
-    with app.connection() as connection:
-        receiver = app.events.Receiver(connection, handlers={"*": heard.append})
-        listening = threading.Thread(target=lambda: receive(receiver), daemon=True)
-        listening.start()
-        time.sleep(0.5)
-        one = worker(events=1)
-        result = app.send_task("tasks.add", (2, 3))
-        assert result.get(timeout=20) == 5
-        wanted = {"worker-online", "worker-heartbeat", "task-received", "task-started", "task-succeeded"}
-        wait_until(lambda: {event["type"] for event in heard} >= wanted)
-        receiver.should_stop = True
-        listening.join(10)
-    own = [event for event in heard if event.get("uuid") == result.id]
-    assert [event["type"] for event in own] == ["task-received", "task-started", "task-succeeded"]
-    assert own[0]["name"] == "tasks.add" and own[2]["result"] == "5"
-    assert {event["hostname"] for event in own} == {one.name}
-    state = celery.events.state.State()
-    for event in heard:
-        state.event(event)
-    assert state.tasks[result.id].state == "SUCCESS" and state.workers[one.name].alive
-
-
-def receive(receiver):
-    try:
-        receiver.capture(limit=None, timeout=15, wakeup=False)
-    except (TimeoutError, OSError):
-        pass
-
-
-@pytest.fixture
-def celerys_worker(process, tmp_path):
-    """Starts a worker of Celery for a queue, and waits until it is ready."""
-    started = []
-
-    def start(queue):
-        log_path = tmp_path / "celery.log"
-        environment = os.environ | {
-            "BROKER_URL": f"{url(process)}//",
-            "PYTHONPATH": str(APP),
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
-        command = [sys.executable, "-m", "celery", "-A", "tasks", "worker", "-c", "2", "-Q", queue, "-n", "py@%h"]
-        with open(log_path, "w", encoding="utf-8") as log:
-            started.append(
-                subprocess.Popen(command + ["-l", "INFO"], env=environment, cwd=tmp_path, stdout=log, stderr=log)
-            )
-        wait_until(lambda: "ready." in log_path.read_text(), 40)
-
-    yield start
-    for one in started:
-        one.send_signal(signal.SIGTERM)
-        one.wait(20)
-
-
-def test_this_producer_drives_celerys_worker(process, queue, celerys_worker):
-    celerys_worker(queue)
-    drive(process, "celery", queue)
-
-
-def test_the_message_is_what_celery_sends(process, channel, queue, tmp_path):
-    channel.queue_declare(queue, durable=True)
-    drive(process, "notes", queue, count=1, file="somewhere")
-    _, properties, body = get(channel, queue)
-    assert properties.content_type == "application/json" and properties.content_encoding == "utf-8"
-    assert properties.delivery_mode == 2
-    assert properties.headers["task"] == "tasks.note" and properties.headers["id"] == properties.correlation_id
-    assert properties.headers["root_id"] == properties.headers["id"] and properties.headers["retries"] == 0
-    assert properties.headers["argsrepr"] == "('somewhere', 0)"
-    empty = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
-    assert json.loads(body) == [["somewhere", 0], {}, empty]
 
 
 # -- steps that depend on one another

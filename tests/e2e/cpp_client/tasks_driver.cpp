@@ -1,4 +1,4 @@
-// What test_tasks.py has the task system do with a real broker:
+// What the tests of tasks (harness/tasks.py) have the task system do with a real broker:
 //   tasks_driver worker URL QUEUE [OPTION=VALUE ...]     until SIGTERM; prints "ready"
 //   tasks_driver VERB URL QUEUE [COUNT]
 #include <unistd.h>
