@@ -1,28 +1,39 @@
 #include "client/tasks/identity.hpp"
 
+#include <pthread.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cstdint>
+#include <string_view>
 
 #include "base/assert.hpp"
-#include "base/hex.hpp"
 
 namespace millrace::tasks {
 namespace {
+
+// How often this process has come out of a fork, as far back as it knows.
+std::atomic<unsigned> forks{0};
+
+void count_forks() {
+  static const int counting = pthread_atfork(nullptr, nullptr, [] { ++forks; });
+  MILLRACE_ASSERT(counting == 0, "no memory to be told of forks");
+}
 
 // Random bytes cost a system call: taken for many ids at once.
 struct RandomBytes {
   std::array<unsigned char, 4096> bytes;
   std::size_t used = sizeof bytes;
-  pid_t owner = 0;  // a forked child must not repeat its parent's ids
+  unsigned taken_after = 0;  // a forked child must not repeat its parent's ids
 };
 
 const unsigned char* random_16() {
   thread_local RandomBytes pool;
-  const pid_t self = getpid();
-  if (pool.used + 16 > pool.bytes.size() || pool.owner != self) {
+  const unsigned now = forks.load(std::memory_order_relaxed);
+  if (pool.used + 16 > pool.bytes.size() || pool.taken_after != now) {
+    count_forks();
     std::size_t have = 0;
     while (have < pool.bytes.size()) {
       const ssize_t got = getrandom(pool.bytes.data() + have, pool.bytes.size() - have, 0);
@@ -30,7 +41,7 @@ const unsigned char* random_16() {
       if (got > 0) have += static_cast<std::size_t>(got);
     }
     pool.used = 0;
-    pool.owner = self;
+    pool.taken_after = now;
   }
   const unsigned char* taken = pool.bytes.data() + pool.used;
   pool.used += 16;
@@ -39,17 +50,18 @@ const unsigned char* random_16() {
 
 }  // namespace
 
+// A UUID of version 4 (RFC 9562 §5.4).
 std::string make_id() {
-  std::array<unsigned char, 16> bytes;
+  constexpr std::string_view kForm = "xxxxxxxx-xxxx-4xxx-Yxxx-xxxxxxxxxxxx";
+  constexpr std::string_view kDigits = "0123456789abcdef";
   const unsigned char* random = random_16();
-  for (std::size_t i = 0; i < 16; ++i) bytes[i] = random[i];
-  bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0f) | 0x40);  // version 4
-  bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3f) | 0x80);  // variant
-  std::string text;
-  text.reserve(36);
-  for (std::size_t i = 0; i < 16; ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
-    put_hex(text, bytes[i], 2);
+  std::string text(kForm);
+  unsigned next = 0;  // half byte
+  for (char& at : text) {
+    if (at == '-') continue;
+    const unsigned half = (random[next / 2] >> (next % 2 == 0 ? 4U : 0U)) & 15U;
+    if (at != '4') at = kDigits[at == 'Y' ? (half & 3U) | 8U : half];
+    ++next;
   }
   return text;
 }
