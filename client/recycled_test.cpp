@@ -1,5 +1,5 @@
 // Memory that goes from thread to thread.
-#include "client/src/recycled.hpp"
+#include "millrace/detail/recycled.hpp"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-namespace millrace::client {
+namespace millrace::detail {
 namespace {
 
 // Each piece is filled when it is taken: two owners of one would see each other's bytes.
@@ -61,4 +61,4 @@ TEST(Recycled, never_gives_one_piece_to_two) {
 }
 
 }  // namespace
-}  // namespace millrace::client
+}  // namespace millrace::detail

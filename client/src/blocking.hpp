@@ -12,18 +12,19 @@
 namespace millrace::client {
 
 template <class... Results>
-class BlockingTarget final : public detail::Completion<Results...>::Target {
+class BlockingTarget final : public detail::TargetOf<Results...> {
  public:
-  using Base = typename detail::Completion<Results...>::Target;
   using Outcome = std::tuple<std::exception_ptr, Results...>;
 
   std::future<Outcome> future() { return promise_.get_future(); }
 
-  void settle(std::unique_ptr<Base> self, detail::FinishedQueue*, bool) override {
+  void settle(std::unique_ptr<detail::Target> self, detail::FinishedQueue*, bool) override {
     const auto held = std::move(self);
     call();
   }
-  void call() override { promise_.set_value(std::move(this->outcome)); }
+  void call() override {
+    promise_.set_value(std::tuple_cat(std::make_tuple(std::move(this->error)), std::move(this->results)));
+  }
   void on_cancel(std::function<void()>) override {}
   bool can_cancel() const noexcept override { return false; }
 

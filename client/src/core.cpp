@@ -450,10 +450,8 @@ void Core::remove_channel(std::uint16_t number) {
 
 Delivery Core::make_delivery(const Channel& channel, std::string_view exchange, std::string_view routing_key,
                              bool redelivered, std::uint64_t tag, std::uint16_t together, Content content) {
-  amqp::Properties properties;
-  if (!amqp::parse_properties(content.properties, properties)) throw_malformed("content header");
   auto received = std::make_unique<Received>();
-  received->properties.append(content.properties);
+  received->properties = RecycledBytes(content.properties);
   received->message.body = std::move(content.body);
   received->exchange = exchange;
   received->routing_key = routing_key;

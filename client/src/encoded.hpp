@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "base/buffer.hpp"
+#include "client/src/recycled_bytes.hpp"
 #include "millrace/client.hpp"
 
 namespace millrace::client {
@@ -12,9 +12,10 @@ namespace millrace::client {
 struct Encoded {
   std::string exchange;
   std::string routing_key;
-  Buffer properties;  // raw (codec/amqp091/properties.hpp)
-  std::string body;
-  std::string message_id;  // as in the properties, where a basic.return is recognised by it
+  // Its properties, raw (codec/amqp091/properties.hpp), with an id by which a basic.return is recognised;
+  // behind them its body.
+  RecycledBytes content;
+  std::size_t properties_bytes = 0;
   bool mandatory = true;
 };
 
@@ -24,7 +25,7 @@ struct Internals {
 };
 
 // As Client::async_publish. Any thread.
-void publish(Client& client, Encoded message, detail::Completion<Receipt> done);
+void publish(Client& client, Encoded message, detail::Completion<> done);
 // An id for a message, as the client gives them.
 std::string make_message_id(Client& client);
 // Valid until the delivery is destroyed. Of a delivery that is one.

@@ -68,11 +68,14 @@ std::unique_ptr<Publish> make_publish(client::Core& core, Address& to, Message& 
   client::check_short_text("the routing key", to.routing_key);
   if (message.message_id.empty()) message.message_id = core.make_name("m");
   auto publish = std::make_unique<Publish>();
-  client::write_message_properties(publish->properties, message);
+  thread_local Buffer properties;  // kept for its memory
+  properties.clear();
+  client::write_message_properties(properties, message);
+  publish->content = client::RecycledBytes(properties.view());
+  publish->properties_bytes = properties.size();
   publish->exchange = std::move(to.exchange);
   publish->routing_key = std::move(to.routing_key);
   publish->body = std::move(message.body);
-  publish->message_id = std::move(message.message_id);
   publish->mandatory = message.mandatory;
   publish->deadline = core.deadline(message.timeout);
   return publish;
@@ -115,7 +118,7 @@ void start_close(Core& core, Completion<> done) {
 namespace {
 
 // `done` is left with the caller when this throws.
-void submit_publish(Core& core, std::unique_ptr<Publish> publish, Completion<Receipt>& done) {
+void submit_publish(Core& core, std::unique_ptr<Publish> publish, Completion<>& done) {
   if (!core.reserve_pending(publish->bytes()))
     throw ClientError(
         ErrorKind::overloaded,
@@ -126,16 +129,15 @@ void submit_publish(Core& core, std::unique_ptr<Publish> publish, Completion<Rec
   core.submit(std::move(publish));
 }
 
-void start_publish_encoded(Core& core, client::Encoded message, Completion<Receipt> done) {
+void start_publish_encoded(Core& core, client::Encoded&& message, Completion<> done) {
   checked(core, done, [&] {
     client::check_short_text("the exchange name", message.exchange);
     client::check_short_text("the routing key", message.routing_key);
     auto publish = std::make_unique<Publish>();
     publish->exchange = std::move(message.exchange);
     publish->routing_key = std::move(message.routing_key);
-    publish->properties = std::move(message.properties);
-    publish->body = std::move(message.body);
-    publish->message_id = std::move(message.message_id);
+    publish->content = std::move(message.content);
+    publish->properties_bytes = message.properties_bytes;
     publish->mandatory = message.mandatory;
     publish->deadline = core.deadline({});
     submit_publish(core, std::move(publish), done);
@@ -145,7 +147,14 @@ void start_publish_encoded(Core& core, client::Encoded message, Completion<Recei
 }  // namespace
 
 void start_publish(Core& core, Address to, Message message, Completion<Receipt> done) {
-  checked(core, done, [&] { submit_publish(core, make_publish(core, to, message), done); });
+  Receipt& receipt = std::get<0>(done.results());
+  Completion<> end = std::move(done).without_results();
+  checked(core, end, [&] {
+    auto publish = make_publish(core, to, message);
+    receipt.message_id = std::move(message.message_id);
+    publish->receipt = &receipt;
+    submit_publish(core, std::move(publish), end);
+  });
 }
 
 void start_request(Core& core, Address to, Message message, Completion<Message> done) {
@@ -299,7 +308,7 @@ void start_unbind(Core& core, BindingSpec binding, Completion<> done) {
 
 namespace millrace::client {
 
-void publish(Client& client, Encoded message, detail::Completion<Receipt> done) {
+void publish(Client& client, Encoded message, detail::Completion<> done) {
   detail::start_publish_encoded(Internals::core(client), std::move(message), std::move(done));
 }
 

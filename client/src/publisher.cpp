@@ -16,6 +16,12 @@ std::string destination(const std::string& exchange, const std::string& routing_
   return "exchange '" + exchange + "' with routing key '" + routing_key + "'";
 }
 
+std::string_view message_id_of(const Publish& publish) noexcept {
+  amqp::Properties properties;
+  amqp::parse_properties(publish.raw_properties(), properties);
+  return properties.message_id.value_or("");
+}
+
 }  // namespace
 
 void Publisher::start(std::unique_ptr<Publish> publish) {
@@ -40,7 +46,7 @@ void Publisher::pump() {
     ++publish->attempts;
     publish->returned = nullptr;
     amqp::write_publish(out, number(), publish->exchange, publish->routing_key, publish->mandatory,
-                        publish->properties.view(), as_bytes(publish->body), link().frame_max());
+                        publish->raw_properties(), publish->whole_body(), link().frame_max());
     window_.push_back(std::move(publish));
     ++unsettled_;
   }
@@ -118,12 +124,8 @@ void Publisher::retry_later(std::unique_ptr<Publish> publish) {
 void Publisher::finish(Publish& publish, std::exception_ptr error) {
   core_.release_pending(publish.bytes());
   if (!publish.done) return;
-  Receipt receipt;
-  if (!error) {
-    receipt.message_id = std::move(publish.message_id);
-    receipt.attempts = publish.attempts;
-  }
-  publish.done(std::move(error), std::move(receipt), &core_);
+  if (publish.receipt != nullptr) publish.receipt->attempts = publish.attempts;
+  publish.done(std::move(error), &core_);
 }
 
 void Publisher::on_content(std::uint32_t id, Content content) {
@@ -140,8 +142,8 @@ void Publisher::on_returned(const Content& content) {
   if (!amqp::parse_properties(content.properties, properties)) throw_malformed(amqp::basic::Return::name);
   const std::string_view message_id = properties.message_id.value_or("");
   for (const auto& publish : window_) {
-    if (!publish || publish->returned || !publish->mandatory || publish->message_id != message_id ||
-        publish->exchange != returned.exchange || publish->routing_key != returned.routing_key)
+    if (!publish || publish->returned || !publish->mandatory || publish->exchange != returned.exchange ||
+        publish->routing_key != returned.routing_key || message_id_of(*publish) != message_id)
       continue;
     const std::string to = destination(publish->exchange, publish->routing_key);
     const std::string advice = publish->exchange.empty() ? "declare the queue first" : "bind a queue to it";

@@ -20,27 +20,33 @@
 #include "base/buffer.hpp"
 #include "client/src/call_channel.hpp"
 #include "client/src/channel.hpp"
+#include "client/src/recycled_bytes.hpp"
 #include "millrace/completion.hpp"
 #include "millrace/message.hpp"
 
 namespace millrace::client {
 
-struct Publish {
+struct Publish : detail::Recycled {
   std::string exchange;
   std::string routing_key;
-  Buffer properties;  // raw
+  RecycledBytes content;  // its properties, raw; behind them its body, unless that is in `body`
+  std::size_t properties_bytes = 0;
   std::string body;
-  std::string message_id;
   bool mandatory = false;
   unsigned attempts = 0;
   std::uint64_t id = 0;  // to cancel it; 0: cannot be cancelled
   Clock::time_point deadline;
   Clock::time_point retry_at;
   std::exception_ptr returned;  // basic.return has come, the ack is to follow
-  detail::Completion<Receipt> done;
+  detail::Completion<> done;
+  Receipt* receipt = nullptr;  // where `done` keeps it; null: it gives none
 
+  ByteView raw_properties() const noexcept { return content.view().first(properties_bytes); }
+  ByteView whole_body() const noexcept {
+    return body.empty() ? content.view().subspan(properties_bytes) : as_bytes(body);
+  }
   std::size_t bytes() const noexcept {
-    return sizeof(Publish) + exchange.size() + routing_key.size() + properties.size() + body.size();
+    return sizeof(Publish) + exchange.size() + routing_key.size() + content.size() + body.size();
   }
 };
 

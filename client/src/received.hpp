@@ -5,8 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "base/buffer.hpp"
-#include "client/src/recycled.hpp"
+#include "client/src/recycled_bytes.hpp"
 #include "client/src/settlement.hpp"
 #include "millrace/delivery.hpp"
 
@@ -14,9 +13,9 @@ namespace millrace::client {
 
 class Core;
 
-struct Received : Recycled {
-  Message message;    // its body; the rest once `decoded`
-  Buffer properties;  // raw, and well formed
+struct Received : detail::Recycled {
+  Message message;           // its body; the rest once `decoded`
+  RecycledBytes properties;  // raw, and well formed
   bool decoded = false;
   bool redelivered = false;
   std::string exchange;

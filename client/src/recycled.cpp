@@ -1,11 +1,11 @@
-#include "client/src/recycled.hpp"
+#include "millrace/detail/recycled.hpp"
 
 #include <array>
 #include <mutex>
 #include <utility>
 #include <vector>
 
-namespace millrace::client {
+namespace millrace::detail {
 namespace {
 
 constexpr std::size_t kStep = 64;
@@ -86,6 +86,12 @@ struct Hand {
 
 thread_local Hand hand;
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kObjectsRecycled = false;
+#else
+constexpr bool kObjectsRecycled = true;
+#endif
+
 }  // namespace
 
 void* take_recycled(std::size_t bytes) {
@@ -117,4 +123,12 @@ void recycle(void* memory, std::size_t bytes) noexcept {
   ++list.count;
 }
 
-}  // namespace millrace::client
+void* Recycled::operator new(std::size_t bytes) {
+  return kObjectsRecycled ? take_recycled(bytes) : ::operator new(bytes);
+}
+
+void Recycled::operator delete(void* memory, std::size_t bytes) noexcept {
+  kObjectsRecycled ? recycle(memory, bytes) : ::operator delete(memory);
+}
+
+}  // namespace millrace::detail

@@ -20,7 +20,7 @@ void Requester::start(Request request) {
 void Requester::write(const Request& request) {
   const Publish& publish = *request.publish;
   amqp::write_publish(link().out(), number(), publish.exchange, publish.routing_key, true,
-                      publish.properties.view(), as_bytes(publish.body), link().frame_max());
+                      publish.raw_properties(), publish.whole_body(), link().frame_max());
 }
 
 void Requester::on_open() {

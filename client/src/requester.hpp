@@ -14,7 +14,7 @@
 namespace millrace::client {
 
 struct Request {
-  std::unique_ptr<Publish> publish;  // its message_id unused, its `done` empty
+  std::unique_ptr<Publish> publish;  // its `done` empty
   std::string correlation_id;
   std::uint64_t id = 0;
   Clock::time_point deadline;

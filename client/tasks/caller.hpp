@@ -21,26 +21,26 @@ class Waiting {
 };
 
 // One that cancels is told so at once; the operation asks, and begins no further step.
-template <class R>
+template <class... R>
 class Caller final : public Waiting {
  public:
-  using Done = millrace::detail::Completion<R>;
+  using Done = millrace::detail::Completion<R...>;
 
   static std::shared_ptr<Caller> of(Done done) {
     std::shared_ptr<Caller> caller(new Caller(std::move(done)));
     if (!caller->done_.can_cancel()) return caller;
     caller->done_.on_cancel([weak = std::weak_ptr(caller)] {
       const auto alive = weak.lock();
-      if (alive) alive->tell(given_up(), R());
+      if (alive) alive->tell(given_up(), R()...);
     });
     return caller;
   }
 
   bool is_told() const noexcept { return told_; }
-  void give_up(const std::exception_ptr& why) override { tell(why, R()); }
+  void give_up(const std::exception_ptr& why) override { tell(why, R()...); }
   // Only the first counts.
-  void tell(std::exception_ptr error, R result) {
-    if (!told_.exchange(true)) done_.later(std::move(error), std::move(result));
+  void tell(std::exception_ptr error, R... result) {
+    if (!told_.exchange(true)) done_.later(std::move(error), std::move(result)...);
   }
 
  private:

@@ -60,7 +60,6 @@ Milliseconds keep_result_for(const json::object& state) {
 void publish_result(Client& client, const json::object& state, const Status& status) {
   Request request;
   request.call.id = json::value_to<std::string>(state.at("id"));
-  request.correlation_id = request.call.id;
   request.durable_result = state.at("durable_result").as_bool();
   const Milliseconds kept_for = keep_result_for(state);
   if (kept_for.count() > 0) {

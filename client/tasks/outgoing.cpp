@@ -11,6 +11,8 @@ namespace {
 // The most that x-delayed-message takes (2^32 - 1 ms): what is due later comes back once and is held again.
 constexpr Milliseconds kLongestPause{4'294'967'295};
 
+constexpr std::size_t kKeptContent = 64 * 1024;
+
 std::int64_t delay_field(Milliseconds pause) {
   return std::clamp(pause, Milliseconds(0), kLongestPause).count();
 }
@@ -40,13 +42,16 @@ Outgoing outgoing(const CallData& call, const std::string& reply_to, const std::
 
 std::optional<client::Encoded> outgoing_now(const CallData& call, const std::string& reply_to,
                                             const std::string& origin, bool durable_result,
-                                            std::string message_id) {
+                                            const std::string& message_id) {
   if (!call.unique_key.empty()) return std::nullopt;
   if (call.eta && *call.eta > std::chrono::system_clock::now()) return std::nullopt;
   client::Encoded message;
-  message.body = encode_call(call, reply_to, origin, message_id, durable_result, message.properties);
+  thread_local Buffer content;  // kept for its memory
+  content.clear();
+  message.properties_bytes = encode_call(call, reply_to, origin, message_id, durable_result, content);
+  message.content = client::RecycledBytes(content.view());
+  if (content.capacity() > kKeptContent) content.release();
   message.routing_key = call.queue;
-  message.message_id = std::move(message_id);
   return message;
 }
 

@@ -24,7 +24,7 @@ Outgoing outgoing(const CallData& call, const std::string& reply_to, const std::
 // Nothing for one that is to wait or is unique. `message_id` as client::make_message_id gives them.
 std::optional<client::Encoded> outgoing_now(const CallData& call, const std::string& reply_to,
                                             const std::string& origin, bool durable_result,
-                                            std::string message_id);
+                                            const std::string& message_id);
 // What had a received message routed, held, dropped or refused on its way here: it goes on by another one.
 void forget_its_way(Message& message);
 // A received message again, to come back after a pause; `message` as it is to be then.

@@ -17,6 +17,7 @@
 #include "client/tasks/schedule.hpp"
 #include "client/tasks/task_message.hpp"
 #include "millrace/coroutines.hpp"
+#include "millrace/detail/recycled.hpp"
 #include "millrace/tasks/control.hpp"
 
 namespace millrace::tasks {
@@ -26,6 +27,11 @@ namespace {
 // A reply queue outlives its producer by that much: a broken connection must not cost results.
 constexpr std::int64_t kReplyQueueMs = 3'600'000;
 constexpr std::uint16_t kReplyPrefetch = 1000;
+
+// The caller wants what the last one of a chain returns.
+std::string& awaited_of(CallData& call) noexcept {
+  return call.next.empty() ? call.id : call.next.back().id;
+}
 
 }  // namespace
 
@@ -43,17 +49,13 @@ ProducerCore::~ProducerCore() {
   if (loop_->is_this_thread()) std::thread([loop = std::move(loop_)] {}).detach();
 }
 
-UntypedResult ProducerCore::prepare(CallData& call) {
+void ProducerCore::fill_in(CallData& call) const {
   if (call.id.empty()) call.id = make_id();
   if (call.queue.empty()) call.queue = options_.queue;
   for (CallData& next : call.next) {
     if (next.id.empty()) next.id = make_id();
     if (next.queue.empty()) next.queue = call.queue;
   }
-  // The caller wants what the last one of a chain returns.
-  const std::string& awaited = call.next.empty() ? call.id : call.next.back().id;
-  if (!call.ignore_result) return expect(awaited);
-  return std::make_shared<ResultState>(awaited, weak_from_this(), client_.executor(), false);
 }
 
 UntypedResult ProducerCore::expect(const std::string& id) {
@@ -63,23 +65,29 @@ UntypedResult ProducerCore::expect(const std::string& id) {
   return result;
 }
 
-void ProducerCore::submit(CallData call, Done done) {
-  UntypedResult result = prepare(call);
-  if (auto now = encoded_now(call)) {
-    auto submitted = [result = std::move(result)](const Receipt&) { return result; };
-    return client::publish(client_, std::move(*now),
-                           millrace::detail::forward_to<Receipt>(std::move(done), std::move(submitted)));
-  }
-  std::vector<Step> steps = sending(call);
-  if (!call.ignore_result) steps.insert(steps.begin(), listening());
-  run(std::move(steps), caller_of(std::move(done)), result);
+UntypedResult ProducerCore::expect_nothing(std::string id) {
+  return std::allocate_shared<ResultState>(millrace::detail::RecycledAllocator<ResultState>(), std::move(id),
+                                           weak_from_this(), client_.executor(), false);
 }
 
-void ProducerCore::run(std::vector<Step> steps, const std::shared_ptr<Caller<UntypedResult>>& caller,
-                       const UntypedResult& result) {
+void ProducerCore::submit(CallData&& call, UntypedResult& result, Ended done) {
+  fill_in(call);
+  if (!call.ignore_result) result = expect(awaited_of(call));
+  if (auto now = encoded_now(call)) {
+    if (call.ignore_result) result = expect_nothing(std::move(awaited_of(call)));
+    return client::publish(client_, std::move(*now), std::move(done));
+  }
+  std::vector<Step> steps = sending(call);
+  if (call.ignore_result)
+    result = expect_nothing(std::move(awaited_of(call)));
+  else
+    steps.insert(steps.begin(), listening());
+  run(std::move(steps), caller_of(std::move(done)));
+}
+
+void ProducerCore::run(std::vector<Step> steps, const std::shared_ptr<Caller<>>& caller) {
   run_steps(
-      std::move(steps),
-      [caller, result](std::exception_ptr error) { caller->tell(error, error ? nullptr : result); },
+      std::move(steps), [caller](std::exception_ptr error) { caller->tell(std::move(error)); },
       left_by([caller] { return caller->is_told(); }));
 }
 
@@ -154,12 +162,12 @@ Outgoing ProducerCore::outgoing_of(const CallData& call) const {
 }
 
 UntypedResult ProducerCore::submit(CallData call) {
-  UntypedResult result = prepare(call);
+  fill_in(call);
+  const std::string& awaited = awaited_of(call);
+  UntypedResult result = call.ignore_result ? expect_nothing(awaited) : expect(awaited);
   if (!call.ignore_result) wait_until_done([this](Then then) { listen(std::move(then)); });
   if (auto now = encoded_now(call)) {
-    client::wait_for<Receipt>([&](millrace::detail::Completion<Receipt> done) {
-      client::publish(client_, std::move(*now), std::move(done));
-    });
+    client::wait_for<>([&](Ended done) { client::publish(client_, std::move(*now), std::move(done)); });
     return result;
   }
   wait_until_done([&](Then then) { run_steps(sending(call), std::move(then)); });
@@ -315,8 +323,9 @@ void ProducerCore::drain() {
   }
 }
 
-void start_submit(ProducerCore& core, CallData call, millrace::detail::Completion<UntypedResult> done) {
-  core.submit(std::move(call), std::move(done));
+void start_submit(ProducerCore& core, CallData&& call, UntypedResult& result,
+                  millrace::detail::Completion<> done) {
+  core.submit(std::move(call), result, std::move(done));
 }
 UntypedResult submit(ProducerCore& core, CallData call) {
   return core.submit(std::move(call));

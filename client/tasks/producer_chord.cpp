@@ -28,7 +28,8 @@ void ProducerCore::submit(std::vector<CallData> group, CallData last, Done done)
     arriving.group_index = index++;
     arriving.barrier = barrier;
   }
-  const auto caller = caller_of(std::move(done));
+  std::get<0>(done.results()) = expect(last.id);
+  const auto caller = caller_of(std::move(done).without_results());
   std::vector<Step> steps{ensuring(Places::Need::unique, last.queue), listening(),
                           declaring(barrier_queue(id))};
   if (is_kept(last)) steps.push_back(keeping(last.id, last.keep_result_for));
@@ -39,7 +40,7 @@ void ProducerCore::submit(std::vector<CallData> group, CallData last, Done done)
                         then(std::move(error));
                       });
   });
-  run(std::move(steps), caller, expect(last.id));
+  run(std::move(steps), caller);
 }
 
 void start_submit_chord(ProducerCore& core, std::vector<CallData> group, CallData last,

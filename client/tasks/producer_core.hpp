@@ -27,8 +27,10 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
   ~ProducerCore();
 
   using Done = millrace::detail::Completion<UntypedResult>;
+  using Ended = millrace::detail::Completion<>;
 
-  void submit(CallData call, Done done);
+  // `result` is there until `done` is told.
+  void submit(CallData&& call, UntypedResult& result, Ended done);
   UntypedResult submit(CallData call);
   // Each is ready when all of it is confirmed. What cannot be submitted ends it, and so does a caller who
   // cancels; what was submitted by then stays.
@@ -49,9 +51,11 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
   const Executor& executor() const noexcept { return client_.executor(); }
 
  private:
-  // Fills in what the call leaves open, and makes its result unless nobody is to have one.
-  UntypedResult prepare(CallData& call);
+  // What the call leaves open.
+  void fill_in(CallData& call) const;
   UntypedResult expect(const std::string& id);
+  // Of a call that is to have none.
+  UntypedResult expect_nothing(std::string id);
   Outgoing outgoing_of(const CallData& call) const;
   // Ready to be published, when all that it needs is there already.
   std::optional<client::Encoded> encoded_now(const CallData& call);
@@ -65,18 +69,17 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
   using SubmittedAll = std::function<void(std::exception_ptr, std::vector<UntypedResult>)>;
   void submit_each(std::vector<CallData> calls, std::function<bool()> is_given_up, SubmittedAll done);
   // Is told when the producer goes.
-  template <class R>
-  std::shared_ptr<Caller<R>> caller_of(millrace::detail::Completion<R> done) {
-    auto caller = Caller<R>::of(std::move(done));
+  template <class... R>
+  std::shared_ptr<Caller<R...>> caller_of(millrace::detail::Completion<R...> done) {
+    auto caller = Caller<R...>::of(std::move(done));
     remember(caller);
     return caller;
   }
   void remember(const std::shared_ptr<Waiting>& caller);
   // Whether nobody waits any more.
   std::function<bool()> left_by(std::function<bool()> is_told);
-  // The steps, for whoever waits for the result of it all.
-  void run(std::vector<Step> steps, const std::shared_ptr<Caller<UntypedResult>>& caller,
-           const UntypedResult& result);
+  // The steps, for whoever waits for the end of them all.
+  void run(std::vector<Step> steps, const std::shared_ptr<Caller<>>& caller);
   // The reply queue, and a consumer for it.
   void listen(Then then);
   void start_listening();

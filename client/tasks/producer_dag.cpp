@@ -21,14 +21,15 @@ void ProducerCore::submit(const Dag& dag, Done done) {
     return done.later(std::current_exception(), nullptr);
   }
   CallData first = first_advance(places);
-  prepare(first);
+  fill_in(first);
   const QueueSpec queue = dag_queue(places.id);
   // Before anything runs: it cannot go on without.
   std::vector<Step> steps{ensuring(Places::Need::unique, places.queue), listening(), declaring(queue)};
   if (dag.keep_result_for.count() > 0) steps.push_back(keeping(places.id, dag.keep_result_for));
   steps.push_back(publishing(queue.name, json_message(state)));
   for (Step& step : sending(first)) steps.push_back(std::move(step));
-  run(std::move(steps), caller_of(std::move(done)), expect(places.id));
+  std::get<0>(done.results()) = expect(places.id);
+  run(std::move(steps), caller_of(std::move(done).without_results()));
 }
 
 void start_submit_dag(ProducerCore& core, const Dag& dag, millrace::detail::Completion<UntypedResult> done) {

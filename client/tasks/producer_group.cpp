@@ -56,9 +56,9 @@ class Submission : public std::enable_shared_from_this<Submission> {
                                                               UntypedResult result) {
       self->ended(at, std::move(error), std::move(result));
     };
-    core_->submit(std::move(calls_[*index]),
-                  millrace::detail::Completion<UntypedResult>(bind_executor(executor_, std::move(submitted)),
-                                                              core_->executor()));
+    ProducerCore::Done done(bind_executor(executor_, std::move(submitted)), core_->executor());
+    UntypedResult& result = std::get<0>(done.results());
+    core_->submit(std::move(calls_[*index]), result, std::move(done).without_results());
   }
 
   void ended(std::size_t index, std::exception_ptr error, UntypedResult result) {

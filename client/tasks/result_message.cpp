@@ -88,7 +88,7 @@ Message encode_result(const Request& request, const Status& status, const json::
   if (!request.call.parent_id.empty()) body["parent_id"] = request.call.parent_id;
   Message message = json_message(body);
   message.content_encoding = "utf-8";
-  message.correlation_id = request.correlation_id;
+  message.correlation_id = correlation_of(request);
   message.persistent = request.durable_result;
   message.mandatory = false;  // who asked may have gone
   return message;

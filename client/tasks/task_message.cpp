@@ -66,9 +66,9 @@ json::array signatures_of(const std::vector<CallData>& calls, const std::string&
   return list;
 }
 
-std::string text_header(const ReceivedTask& message, std::string_view name) {
+std::string_view text_header(const ReceivedTask& message, std::string_view name) {
   const auto field = message.header(name);
-  return std::string(field ? field->as_text().value_or("") : std::string_view());
+  return field ? field->as_text().value_or("") : std::string_view();
 }
 
 std::int64_t whole_header(const ReceivedTask& message, std::string_view name, std::int64_t otherwise) {
@@ -83,10 +83,11 @@ bool flag_header(const ReceivedTask& message, std::string_view name) {
 
 // A time that is there has to be one: a task must not run early because its eta was not understood.
 std::optional<WallTime> time_header(const ReceivedTask& message, std::string_view name) {
-  const std::string text = text_header(message, name);
+  const std::string_view text = text_header(message, name);
   if (text.empty()) return std::nullopt;
   const auto time = time_from(text);
-  if (!time) throw std::invalid_argument("the header " + std::string(name) + " is no time: " + text);
+  if (!time)
+    throw std::invalid_argument("the header " + std::string(name) + " is no time: " + std::string(text));
   return time;
 }
 
@@ -154,8 +155,8 @@ void read_headers(const ReceivedTask& message, Request& request) {
   call.id = text_header(message, "id");
   if (call.task.empty() || call.id.empty())
     throw std::invalid_argument("it has no header 'task' or 'id': not a task of message protocol 2");
-  call.root_id = text_header(message, "root_id");
-  if (call.root_id == call.id) call.root_id.clear();
+  const std::string_view root_id = text_header(message, "root_id");
+  if (root_id != call.id) call.root_id = root_id;
   call.parent_id = text_header(message, "parent_id");
   call.group = text_header(message, "group");
   call.group_index = whole_header(message, "group_index", -1);
@@ -165,21 +166,20 @@ void read_headers(const ReceivedTask& message, Request& request) {
   call.keep_result_for =
       Milliseconds(std::clamp<std::int64_t>(whole_header(message, kKeepResult, 0), 0, kLongestMs));
   call.priority = message.priority;
-  const std::string barrier = text_header(message, kBarrier);
-  if (!barrier.empty()) call.barrier = checked_barrier(json::parse(barrier));
+  const std::string_view barrier = text_header(message, kBarrier);
+  if (!barrier.empty()) call.barrier = checked_barrier(json::parse({barrier.data(), barrier.size()}));
   read_limits(message, call);
   request.message_id = message.message_id;
   request.reply_to = message.reply_to;
-  request.correlation_id = message.correlation_id.empty() ? call.id : std::string(message.correlation_id);
+  if (message.correlation_id != call.id) request.correlation_id = message.correlation_id;
   request.retries = whole_header(message, "retries", 0);
   request.deaths = whole_header(message, kDeaths, 0);
   request.durable_result = flag_header(message, kDurableResult);
   request.paced = flag_header(message, kPaced);
-  request.origin = text_header(message, "origin");
   // A dead letter that somebody moved back begins anew: what was before its death is over. Its death makes
   // it another message than the one that died.
-  if (const std::string died = text_header(message, kDeadTime); !died.empty()) {
-    request.message_id += "after " + died;
+  if (const std::string_view died = text_header(message, kDeadTime); !died.empty()) {
+    request.message_id.append("after ").append(died);
     request.retries = request.deaths = 0;
     request.paced = false;
     call.eta.reset();
@@ -349,47 +349,62 @@ void write_headers(const CallData& call, const std::string& origin, Headers head
   write_rank(call, headers);
 }
 
-template <class Value>
-void append_json(std::string& out, const Value& value) {
+// What most calls have nothing in.
+bool append_nothing(const json::value& value, auto& out) {
+  if (value.is_null()) out.append(std::string_view("null"));
+  return value.is_null();
+}
+bool append_nothing(const json::object& object, auto& out) {
+  if (object.empty()) out.append(std::string_view("{}"));
+  return object.empty();
+}
+bool append_nothing(const json::array& array, auto& out) {
+  if (array.empty()) out.append(std::string_view("[]"));
+  return array.empty();
+}
+
+template <class Out>
+void append_json(Out& out, const auto& value) {
+  if (append_nothing(value, out)) return;
   thread_local json::serializer serializer;  // kept for its memory
   serializer.reset(&value);
   std::array<char, 1024> part;
   while (!serializer.done()) {
     const json::string_view text = serializer.read(part.data(), part.size());
-    out.append(text.data(), text.size());
+    out.append(std::string_view(text.data(), text.size()));
   }
 }
 
-void append_calls(std::string& out, const std::vector<CallData>& calls, const std::string& reply_to) {
+template <class Out>
+void append_calls(Out& out, const std::vector<CallData>& calls, const std::string& reply_to) {
   if (calls.empty())
-    out += "null";
+    out.append(std::string_view("null"));
   else
     append_json(out, signatures_of(calls, reply_to));
 }
 
-std::string body_of(const CallData& call, const std::string& reply_to) {
-  std::string body;
-  body.reserve(128);
-  body += '[';
-  append_json(body, call.args);
-  body += ',';
-  append_json(body, call.kwargs);
-  body += R"(,{"callbacks":)";
-  append_calls(body, call.on_success, reply_to);
-  body += R"(,"errbacks":)";
-  append_calls(body, call.on_failure, reply_to);
-  body += R"(,"chain":)";
-  append_calls(body, std::vector<CallData>(call.next.rbegin(), call.next.rend()), reply_to);
-  body += R"(,"chord":)";
-  append_json(body, call.chord);
-  body += "}]";
-  return body;
+template <class Out>
+void append_body(Out& out, const CallData& call, const std::string& reply_to) {
+  out.append(std::string_view("["));
+  append_json(out, call.args);
+  out.append(std::string_view(","));
+  append_json(out, call.kwargs);
+  out.append(std::string_view(R"(,{"callbacks":)"));
+  append_calls(out, call.on_success, reply_to);
+  out.append(std::string_view(R"(,"errbacks":)"));
+  append_calls(out, call.on_failure, reply_to);
+  out.append(std::string_view(R"(,"chain":)"));
+  append_calls(out, std::vector<CallData>(call.next.rbegin(), call.next.rend()), reply_to);
+  out.append(std::string_view(R"(,"chord":)"));
+  append_json(out, call.chord);
+  out.append(std::string_view("}]"));
 }
 
 }  // namespace
 
 Message encode_call(const CallData& call, const std::string& reply_to, const std::string& origin) {
-  Message message(body_of(call, reply_to));
+  Message message;
+  append_body(message.body, call, reply_to);
   message.content_type = kJson;
   message.content_encoding = kUtf8;
   message.correlation_id = call.id;
@@ -399,8 +414,8 @@ Message encode_call(const CallData& call, const std::string& reply_to, const std
   return message;
 }
 
-std::string encode_call(const CallData& call, const std::string& reply_to, const std::string& origin,
-                        const std::string& message_id, bool durable_result, Buffer& properties) {
+std::size_t encode_call(const CallData& call, const std::string& reply_to, const std::string& origin,
+                        const std::string& message_id, bool durable_result, Buffer& content) {
   thread_local Buffer table;  // kept for its memory
   table.clear();
   amqp::TableBuilder builder(table);
@@ -422,10 +437,10 @@ std::string encode_call(const CallData& call, const std::string& reply_to, const
   set(fields.correlation_id, "correlation_id", call.id);
   set(fields.reply_to, "reply_to", reply_to);
   set(fields.message_id, "message_id", message_id);
-  constexpr std::size_t kOthers = 64;
-  properties.reserve(table.size() + call.id.size() + reply_to.size() + message_id.size() + kOthers);
-  amqp::write_properties(properties, fields);
-  return body_of(call, reply_to);
+  amqp::write_properties(content, fields);
+  const std::size_t properties_bytes = content.size();
+  append_body(content, call, reply_to);
+  return properties_bytes;
 }
 
 std::variant<Request, std::string> decode_call(ByteView properties, std::string_view body) {

@@ -28,12 +28,11 @@ struct Request {
   CallData call;  // `next` in order; ids and queues of what comes after it as they were given
   std::string message_id;
   std::string reply_to;
-  std::string correlation_id;
+  std::string correlation_id;  // of answers; empty: the call's id
   std::int64_t retries = 0;
   std::int64_t deaths = 0;
   bool durable_result = false;
   bool paced = false;
-  std::string origin;
   // Shown to people: "(2, 3)".
   std::string args_text;
   std::string kwargs_text;
@@ -44,11 +43,15 @@ inline const std::string& root_of(const CallData& call) noexcept {
   return call.root_id.empty() ? call.id : call.root_id;
 }
 
+inline const std::string& correlation_of(const Request& request) noexcept {
+  return request.correlation_id.empty() ? request.call.id : request.correlation_id;
+}
+
 // The call as a message, without x-delay and the like. The id has been made.
 Message encode_call(const CallData& call, const std::string& reply_to, const std::string& origin);
-// The same as what is sent: its properties go to `properties`, its body is returned.
-std::string encode_call(const CallData& call, const std::string& reply_to, const std::string& origin,
-                        const std::string& message_id, bool durable_result, Buffer& properties);
+// The same as what is sent. Returns how many bytes of it are its properties; behind them is its body.
+std::size_t encode_call(const CallData& call, const std::string& reply_to, const std::string& origin,
+                        const std::string& message_id, bool durable_result, Buffer& content);
 
 // Or why it cannot be read, in a sentence. `properties` as they came, and well formed.
 std::variant<Request, std::string> decode_call(ByteView properties, std::string_view body);

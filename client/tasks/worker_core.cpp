@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "client/src/encoded.hpp"
-#include "client/src/recycled.hpp"
 #include "client/tasks/barrier.hpp"
 #include "client/tasks/child_process.hpp"
 #include "client/tasks/coroutine_pool.hpp"
@@ -21,6 +20,7 @@
 #include "client/tasks/thread_pool.hpp"
 #include "client/tasks/time_text.hpp"
 #include "millrace/coroutines.hpp"
+#include "millrace/detail/recycled.hpp"
 
 namespace millrace::tasks::detail {
 namespace {
@@ -373,8 +373,9 @@ void WorkerCore::accept(const Registration& task, const std::string& queue, Requ
     if (stopping_) return;  // the delivery goes back
     if (adopt(key, request, delivery)) return;
     std::shared_ptr<const Registration> kept(shared_tasks_, &task);
-    job = std::allocate_shared<Job>(client::RecycledAllocator<Job>(), weak_from_this(), std::move(kept),
-                                    queue, std::move(key), std::move(request), std::move(delivery));
+    job = std::allocate_shared<Job>(millrace::detail::RecycledAllocator<Job>(), weak_from_this(),
+                                    std::move(kept), queue, std::move(key), std::move(request),
+                                    std::move(delivery));
     jobs_.emplace(job->key(), job);
     ++totals_[task.name];
   }
@@ -537,8 +538,7 @@ void WorkerCore::stop(const std::function<bool()>& hurry) {
   std::vector<JobPtr> jobs;
   {
     std::unique_lock lock(mutex_);
-    std::erase_if(jobs_,
-                  [](const auto& entry) { return !entry.second->has_begun() && !entry.second->is_over(); });
+    erase_if(jobs_, [](const auto& entry) { return !entry.second->has_begun() && !entry.second->is_over(); });
     wait_until_idle(lock, options_.drain_time, hurry);
     for (const auto& [key, job] : jobs_) jobs.push_back(job);
   }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -14,8 +15,6 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "base/prng.hpp"
@@ -149,8 +148,8 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::unordered_map<std::string_view, JobPtr> jobs_;  // by their keys: accepted, and not settled
-  RememberedIds done_{10'000};                         // keys whose acknowledgement may have been lost
+  boost::unordered_flat_map<std::string_view, JobPtr> jobs_;  // by their keys: accepted, and not settled
+  RememberedIds done_{10'000};                                // keys whose acknowledgement may have been lost
   RememberedIds revoked_{50'000};
   std::atomic<bool> any_revoked_{false};
   Prng random_;

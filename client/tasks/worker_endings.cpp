@@ -31,7 +31,7 @@ Message as_read(const Job& job) {
   Message message = job.message();
   forget_death(message);
   for (const char* header : {kDeaths, kPaced}) message.headers.erase(header);
-  message.correlation_id = job.request.correlation_id;
+  message.correlation_id = correlation_of(job.request);
   if (!job.request.call.expires) message.headers.erase("expires");
   if (!job.request.call.eta) message.headers.erase("eta");
   return message;
@@ -92,7 +92,7 @@ void WorkerCore::send_end(const Request& request, const Status& status, Settling
     Request unbegun = request;
     unbegun.call.id = next.id;
     unbegun.call.keep_result_for = next.keep_result_for;
-    unbegun.correlation_id = next.id;
+    unbegun.correlation_id.clear();
     send_result(unbegun, status, settling);
   }
   // So does the caller of a chord; what arrived of it before expires.
@@ -102,7 +102,7 @@ void WorkerCore::send_end(const Request& request, const Status& status, Settling
   Request last = request;
   last.call = call_from_signature(given_up.last);
   last.reply_to = given_up.reply_to;
-  last.correlation_id = last.call.id;
+  last.correlation_id.clear();
   Status broken = status;
   broken.state = State::failure;
   broken.name = to_string(State::failure);

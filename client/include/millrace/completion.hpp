@@ -20,6 +20,8 @@
 #include <tuple>
 #include <utility>
 
+#include "millrace/detail/recycled.hpp"
+
 namespace millrace {
 
 using Executor = boost::asio::any_io_executor;
@@ -32,7 +34,7 @@ using DefaultToken = boost::asio::use_awaitable_t<>;
 namespace detail {
 
 // An operation that has ended and whose handler is still to be called.
-class Finished {
+class Finished : public Recycled {
  public:
   virtual ~Finished() = default;
   virtual void call() = 0;  // once
@@ -47,25 +49,36 @@ class FinishedQueue {
   ~FinishedQueue() = default;
 };
 
+// Where a handler waits for the end of its operation.
+class Target : public Finished {
+ public:
+  // Brings `self`, which is this, to where the handler wants to be called. A caller that may run there
+  // already says so: a handler is never called before the function that started it has returned.
+  virtual void settle(std::unique_ptr<Target> self, FinishedQueue* queue, bool may_be_inside) = 0;
+  // `cancel` is called when the caller cancels, until the handler is called.
+  virtual void on_cancel(std::function<void()> cancel) = 0;
+  virtual bool can_cancel() const noexcept = 0;
+  // An operation that failed has none.
+  virtual void drop_results() = 0;
+
+  std::exception_ptr error;
+};
+
+template <class... Results>
+class TargetOf : public Target {
+ public:
+  void drop_results() final { results = {}; }
+
+  std::tuple<Results...> results;
+};
+
 // A handler waiting for `void(std::exception_ptr, Results...)`. Moved, called once, on any thread; one that
 // is dropped without a call is dropped silently.
 template <class... Results>
 class Completion {
  public:
-  class Target : public Finished {
-   public:
-    // Brings `self`, which is this, to where the handler wants to be called. A caller that may run there
-    // already says so: a handler is never called before the function that started it has returned.
-    virtual void settle(std::unique_ptr<Target> self, FinishedQueue* queue, bool may_be_inside) = 0;
-    // `cancel` is called when the caller cancels, until the handler is called.
-    virtual void on_cancel(std::function<void()> cancel) = 0;
-    virtual bool can_cancel() const noexcept = 0;
-
-    std::tuple<std::exception_ptr, Results...> outcome;
-  };
-
   Completion() = default;
-  explicit Completion(std::unique_ptr<Target> target) noexcept : target_(std::move(target)) {}
+  explicit Completion(std::unique_ptr<TargetOf<Results...>> target) noexcept : target_(std::move(target)) {}
   template <class Handler>
   Completion(Handler handler, const Executor& fallback);
 
@@ -86,10 +99,27 @@ class Completion {
     (*this)(std::move(error), Results{}..., queue);
   }
 
+  // For who knows the results before the end: they are put in here, and stay here until the handler is called
+  // or has failed. All that is left to tell then is that it has ended.
+  std::tuple<Results...>& results() noexcept { return static_cast<TargetOf<Results...>&>(*target_).results; }
+  Completion<> without_results() && {
+    Completion<> end;
+    end.target_ = std::move(target_);
+    return end;
+  }
+
  private:
-  void settle(FinishedQueue* queue, bool may_be_inside, std::exception_ptr error, Results... results) {
+  template <class...>
+  friend class Completion;
+
+  void settle(FinishedQueue* queue, bool may_be_inside, std::exception_ptr error, Results... given) {
     if (!target_) return;
-    target_->outcome = {std::move(error), std::move(results)...};
+    if constexpr (sizeof...(Results) != 0) {
+      results() = {std::move(given)...};
+    } else {
+      if (error) target_->drop_results();
+    }
+    target_->error = std::move(error);
     Target& target = *target_;
     target.settle(std::move(target_), queue, may_be_inside);
   }
@@ -98,16 +128,14 @@ class Completion {
 };
 
 template <class Handler, class... Results>
-class HandlerTarget final : public Completion<Results...>::Target {
+class HandlerTarget final : public TargetOf<Results...> {
  public:
-  using Base = typename Completion<Results...>::Target;
-
   HandlerTarget(Handler handler, const Executor& fallback)
       : handler_(std::move(handler)),
         executor_(track(boost::asio::get_associated_executor(handler_, fallback))),
         plain_(is_plain(boost::asio::get_associated_executor(handler_, fallback), fallback)) {}
 
-  void settle(std::unique_ptr<Base> self, FinishedQueue* queue, bool may_be_inside) override {
+  void settle(std::unique_ptr<Target> self, FinishedQueue* queue, bool may_be_inside) override {
     if (plain_ && queue) return queue->add(std::move(self));
     const auto executor = executor_;
     auto call = [held = std::move(self)] { held->call(); };
@@ -129,7 +157,10 @@ class HandlerTarget final : public Completion<Results...>::Target {
   void call() override {
     if (slot_used_) boost::asio::get_associated_cancellation_slot(handler_).clear();
     Handler handler(std::move(handler_));
-    std::apply(std::move(handler), std::move(this->outcome));
+    const auto tell = [&](Results&&... results) {
+      std::move(handler)(std::move(this->error), std::move(results)...);
+    };
+    std::apply(tell, std::move(this->results));
   }
 
  private:
@@ -167,26 +198,23 @@ Completion<Results...>::Completion(Handler handler, const Executor& fallback)
 // Passes its outcome on to another completion: `map` makes a To of its result, or nothing where that takes
 // nothing; what it throws is the error. An error goes as it is.
 template <class From, class Map, class... To>
-class ForwardTarget final : public Completion<From>::Target {
+class ForwardTarget final : public TargetOf<From> {
  public:
-  using Base = typename Completion<From>::Target;
-
   ForwardTarget(Completion<To...> to, Map map) : to_(std::move(to)), map_(std::move(map)) {}
 
-  void settle(std::unique_ptr<Base> self, FinishedQueue* queue, bool may_be_inside) override {
+  void settle(std::unique_ptr<Target> self, FinishedQueue* queue, bool may_be_inside) override {
     const auto held = std::move(self);
-    std::exception_ptr error = std::move(std::get<0>(this->outcome));
     std::tuple<To...> value;
     try {
-      if (!error) value = mapped(std::move(std::get<1>(this->outcome)));
+      if (!this->error) value = mapped(std::get<0>(std::move(this->results)));
     } catch (...) {
-      error = std::current_exception();
+      this->error = std::current_exception();
     }
     const auto pass_on = [&](auto&&... values) {
       if (may_be_inside)
-        to_.later(std::move(error), std::move(values)...);
+        to_.later(std::move(this->error), std::move(values)...);
       else
-        to_(std::move(error), std::move(values)..., queue);
+        to_(std::move(this->error), std::move(values)..., queue);
     };
     std::apply(pass_on, std::move(value));
   }

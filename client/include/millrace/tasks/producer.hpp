@@ -34,7 +34,9 @@ namespace detail {
 class ProducerCore;
 
 using UntypedResult = std::shared_ptr<ResultState>;
-void start_submit(ProducerCore& core, CallData call, millrace::detail::Completion<UntypedResult> done);
+// `result` is there until `done` is told, and is set before.
+void start_submit(ProducerCore& core, CallData&& call, UntypedResult& result,
+                  millrace::detail::Completion<> done);
 UntypedResult submit(ProducerCore& core, CallData call);
 // In the order of the calls, many of them under way at once.
 std::vector<UntypedResult> submit_group(ProducerCore& core, std::vector<CallData> calls);
@@ -53,9 +55,9 @@ boost::json::value ask(ProducerCore& core, const std::string& id, Milliseconds t
 const Executor& executor(const ProducerCore& core);
 
 template <class R>
-void start_submit_typed(ProducerCore& core, CallData call, millrace::detail::Completion<Result<R>> done) {
-  const auto typed = [](UntypedResult state) { return Result<R>(std::move(state)); };
-  start_submit(core, std::move(call), millrace::detail::forward_to<UntypedResult>(std::move(done), typed));
+void start_submit_typed(ProducerCore& core, CallData&& call, millrace::detail::Completion<Result<R>> done) {
+  UntypedResult& result = untyped(std::get<0>(done.results()));
+  start_submit(core, std::move(call), result, std::move(done).without_results());
 }
 
 template <class R>

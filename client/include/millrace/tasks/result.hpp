@@ -32,9 +32,15 @@ struct Status {
   std::string traceback;
 };
 
+template <class R>
+class Result;
+
 namespace detail {
 
 class ResultState;
+
+template <class R>
+std::shared_ptr<ResultState>& untyped(Result<R>& result) noexcept;
 
 void start_wait(ResultState& state, millrace::detail::Completion<boost::json::value> done);
 boost::json::value wait(ResultState& state, std::chrono::milliseconds timeout);
@@ -129,7 +135,17 @@ class Result {
   void cancel(bool running_too = true) const { detail::cancel(*state_, running_too); }
 
  private:
+  template <class Any>
+  friend std::shared_ptr<detail::ResultState>& detail::untyped(Result<Any>& result) noexcept;
   std::shared_ptr<detail::ResultState> state_;
 };
 
+namespace detail {
+
+template <class R>
+std::shared_ptr<ResultState>& untyped(Result<R>& result) noexcept {
+  return result.state_;
+}
+
+}  // namespace detail
 }  // namespace millrace::tasks

@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <new>
 
-namespace millrace::client {
+namespace millrace::detail {
 
 inline constexpr std::size_t kRecycledMax = 2u << 20;
 
@@ -18,21 +18,11 @@ void* take_recycled(std::size_t bytes);
 // With the size that it was taken with.
 void recycle(void* memory, std::size_t bytes) noexcept;
 
-// A sanitizer is to see each object come and go.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool kObjectsRecycled = false;
-#else
-inline constexpr bool kObjectsRecycled = true;
-#endif
-
-// Objects of classes that derive from it live there.
+// Objects of classes that derive from it live there; with a library that is built with a sanitizer, which is
+// to see each of them come and go, they do not.
 struct Recycled {
-  static void* operator new(std::size_t bytes) {
-    return kObjectsRecycled ? take_recycled(bytes) : ::operator new(bytes);
-  }
-  static void operator delete(void* memory, std::size_t bytes) noexcept {
-    kObjectsRecycled ? recycle(memory, bytes) : ::operator delete(memory);
-  }
+  static void* operator new(std::size_t bytes);
+  static void operator delete(void* memory, std::size_t bytes) noexcept;
 };
 
 // The same for std::allocate_shared.
@@ -54,4 +44,4 @@ struct RecycledAllocator {
   }
 };
 
-}  // namespace millrace::client
+}  // namespace millrace::detail
