@@ -49,8 +49,14 @@ TEST_F(Steps, end_when_the_caller_has_given_up) {
 }
 
 // Nobody listens there: nothing goes on by itself.
+ClientOptions nowhere() {
+  ClientOptions options("amqp://127.0.0.1:1");
+  options.close_timeout = 50ms;
+  return options;
+}
+
 struct Cancelling : testing::Test {
-  Producer producer{ClientOptions("amqp://127.0.0.1:1")};
+  Producer producer{nowhere()};
   const Task<int()> one{"one"};
   const Task<int(std::vector<int>)> total{"total"};
   boost::asio::cancellation_signal stop;
@@ -95,7 +101,7 @@ TEST_F(Cancelling, who_asks_for_a_kept_result_is_told_at_once) {
 TEST(Producer, that_goes_ends_what_waits_for_a_kept_result) {
   std::promise<ErrorKind> told;
   {
-    Producer producer{ClientOptions("amqp://127.0.0.1:1")};
+    Producer producer{nowhere()};
     producer.async_result_of<int>("id", 1h,
                                   [&](const Failure& failure, int) { told.set_value(failure.kind()); });
   }
