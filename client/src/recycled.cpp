@@ -13,30 +13,42 @@ constexpr std::size_t kLargest = 1088;
 constexpr std::size_t kSizes = kLargest / kStep;
 constexpr unsigned kBatch = 32;
 
-struct Piece {
-  Piece* next = nullptr;
-};
-
-void free_all(Piece* pieces) noexcept {
-  while (pieces != nullptr) ::operator delete(std::exchange(pieces, pieces->next));
-}
-
 constexpr std::size_t size_of(std::size_t index) noexcept {
   return (index + 1) * kStep;
 }
 
+// Pieces of one size. They are not linked to each other: to take one does not read it, which another
+// processor wrote last.
+struct Batch {
+  std::array<void*, kBatch> pieces;
+  unsigned count = 0;
+
+  bool is_full() const noexcept { return count == kBatch; }
+  void put(void* piece) noexcept { pieces[count++] = piece; }
+  void* take() noexcept {
+    void* const piece = pieces[--count];
+    // What is taken is about to be written, and the next one soon.
+    if (count != 0) __builtin_prefetch(pieces[count - 1], 1);
+    return piece;
+  }
+  void free_all() noexcept {
+    while (count != 0) ::operator delete(pieces[--count]);
+  }
+};
+
 // Full batches of one size, on their way from threads that free to those that take.
 class Depot {
  public:
-  Piece* take() {
+  // False: there is none.
+  bool take(Batch& batch) {
     const std::lock_guard lock(mutex_);
-    if (batches_.empty()) return nullptr;
-    Piece* const batch = batches_.back();
+    if (batches_.empty()) return false;
+    batch = batches_.back();
     batches_.pop_back();
-    return batch;
+    return true;
   }
   // False: there is no room.
-  bool give(Piece* batch, std::size_t most) {
+  bool give(const Batch& batch, std::size_t most) {
     const std::lock_guard lock(mutex_);
     if (batches_.size() >= most) return false;
     batches_.push_back(batch);
@@ -45,7 +57,7 @@ class Depot {
 
  private:
   std::mutex mutex_;
-  std::vector<Piece*> batches_;
+  std::vector<Batch> batches_;
 };
 
 // Never destroyed: threads may outlive what is.
@@ -54,32 +66,32 @@ std::array<Depot, kSizes>& depots() {
   return all;
 }
 
-void give(std::size_t index, Piece* batch) noexcept {
+// Leaves it empty.
+void give(std::size_t index, Batch& batch) noexcept {
   try {
-    if (depots()[index].give(batch, kRecycledMax / (kBatch * size_of(index)))) return;
+    if (depots()[index].give(batch, kRecycledMax / (kBatch * size_of(index)))) batch.count = 0;
   } catch (const std::bad_alloc&) {
     // There is no memory to remember it by.
   }
-  free_all(batch);
+  batch.free_all();
 }
 
 thread_local bool thread_ends = false;
 
-// What a thread has at hand: one list that it takes from and adds to, and a full batch beside it, so that
-// going back and forth over a batch's end does not go to the depot each time.
+// What a thread has at hand: a batch that it takes from and adds to, and another one beside it, full or
+// empty, so that going back and forth over a batch's end does not go to the depot each time.
 struct Hand {
-  struct List {
-    Piece* first = nullptr;
-    unsigned count = 0;
-    Piece* full = nullptr;
+  struct Pair {
+    Batch first;
+    Batch second;
   };
-  std::array<List, kSizes> lists;
+  std::array<Pair, kSizes> pairs;
 
   ~Hand() {
     thread_ends = true;
-    for (List& list : lists) {
-      free_all(list.first);
-      free_all(list.full);
+    for (Pair& pair : pairs) {
+      pair.first.free_all();
+      pair.second.free_all();
     }
   }
 };
@@ -98,29 +110,26 @@ void* take_recycled(std::size_t bytes) {
   const std::size_t index = (bytes - 1) / kStep;
   if (bytes == 0 || bytes > kLargest) return ::operator new(bytes);
   if (thread_ends) return ::operator new(size_of(index));
-  Hand::List& list = hand.lists[index];
-  if (list.first == nullptr) {
-    list.first = std::exchange(list.full, nullptr);
-    if (list.first == nullptr) list.first = depots()[index].take();
-    if (list.first == nullptr) return ::operator new(size_of(index));
-    list.count = kBatch;
+  auto& [first, second] = hand.pairs[index];
+  if (first.count == 0) {
+    if (second.count != 0)
+      std::swap(first, second);
+    else if (!depots()[index].take(first))
+      return ::operator new(size_of(index));
   }
-  --list.count;
-  return std::exchange(list.first, list.first->next);
+  return first.take();
 }
 
 void recycle(void* memory, std::size_t bytes) noexcept {
   if (memory == nullptr) return;
   const std::size_t index = (bytes - 1) / kStep;
   if (bytes == 0 || bytes > kLargest || thread_ends) return ::operator delete(memory);
-  Hand::List& list = hand.lists[index];
-  if (list.count == kBatch) {
-    if (list.full != nullptr) give(index, list.full);
-    list.full = std::exchange(list.first, nullptr);
-    list.count = 0;
+  auto& [first, second] = hand.pairs[index];
+  if (first.is_full()) {
+    if (second.count != 0) give(index, second);
+    std::swap(first, second);
   }
-  list.first = new (memory) Piece{list.first};
-  ++list.count;
+  first.put(memory);
 }
 
 void* Recycled::operator new(std::size_t bytes) {
