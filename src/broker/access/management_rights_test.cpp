@@ -70,6 +70,7 @@ TEST_F(ManagementRights, only_an_administrator_changes_users_vhosts_permissions_
   changes.push_back(DeleteUser{"x"});
   changes.push_back(PutVhost{{"own", "", {}, ""}});
   changes.push_back(DeleteVhost{"own"});
+  changes.push_back(ProtectVhost{"own", false});
   changes.push_back(PutPermission{{"u", "own", "", "", ""}});
   changes.push_back(DeletePermission{"u", "own"});
   changes.push_back(PutTopicPermission{{"u", "own", "", "", ""}});

@@ -78,7 +78,10 @@ bool Coordinator::is_fresh() const {
 
 std::vector<Change> Coordinator::changes_to_reset() const {
   std::vector<Change> changes;
-  for (const auto& [name, vhost] : definitions_.vhosts()) changes.push_back(DeleteVhost{name});
+  for (const auto& [name, vhost] : definitions_.vhosts()) {
+    if (vhost.is_protected) changes.push_back(ProtectVhost{name, false});
+    changes.push_back(DeleteVhost{name});
+  }
   for (const auto& [name, user] : definitions_.users()) changes.push_back(DeleteUser{name});
   for (const ParameterSpec& parameter : definitions_.parameters()) {
     const bool is_global = parameter.vhost.empty();  // others go with their vhosts
