@@ -40,6 +40,7 @@ struct QueueSpec {
   ConnectionId exclusive_owner;  // 0: not exclusive
   Arguments arguments;           // x-queue-type is always present once declared
   QueueAddress address;
+  std::string declared_by;  // a user's name; empty: the broker itself, or nobody knows any more
 };
 
 struct BindingSpec {

@@ -58,6 +58,7 @@ void all(Io& io, Fields&... fields) {
   (io(fields), ...);
 }
 
+// But for who declared it.
 template <class Io, class Spec>
 void queue_fields(Io& io, Spec& q) {
   all(io, q.vhost, q.name, q.durable, q.auto_delete, q.exclusive_owner, q.arguments, q.address.id,
@@ -79,6 +80,7 @@ void fields(Io& io, C& c) {
     all(io, c.vhost, c.name);
   } else if constexpr (std::is_same_v<T, PutQueue>) {
     queue_fields(io, *c.queue);
+    io(c.queue->declared_by);
   } else if constexpr (std::is_same_v<T, DeleteQueue>) {
     all(io, c.vhost, c.name, c.address.id, c.address.shard);
   } else if constexpr (std::is_same_v<T, PutBinding> || std::is_same_v<T, DeleteBinding>) {
@@ -117,7 +119,7 @@ void fields(Io& io, C& c) {
 }
 
 template <std::size_t... I>
-Change read_alternative(std::size_t index, Reader& in, std::index_sequence<I...>) {
+Change read_alternative(std::size_t index, Reader& in, ChangeForm form, std::index_sequence<I...>) {
   Change change;
   const auto load = [&]<std::size_t K>() {
     if (K != index) return;
@@ -126,6 +128,7 @@ Change read_alternative(std::size_t index, Reader& in, std::index_sequence<I...>
     if constexpr (std::is_same_v<T, PutQueue>) {
       QueueSpec queue;
       queue_fields(loader, queue);
+      if (form == ChangeForm::complete && !in.at_end()) loader(queue.declared_by);
       change.emplace<K>(std::move(queue));
     } else {
       fields(loader, change.emplace<K>());
@@ -143,11 +146,11 @@ void put_change(Buffer& out, const Change& change) {
   std::visit([&](const auto& c) { fields(writer, c); }, change);
 }
 
-Change read_change(Reader& in) {
+Change read_change(Reader& in, ChangeForm form) {
   const std::size_t index = in.u8();
   if (index >= std::variant_size_v<Change>) in.fail();
   if (in.failed()) return {};
-  return read_alternative(index, in, std::make_index_sequence<std::variant_size_v<Change>>());
+  return read_alternative(index, in, form, std::make_index_sequence<std::variant_size_v<Change>>());
 }
 
 }  // namespace millrace::broker

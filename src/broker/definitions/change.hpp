@@ -2,6 +2,7 @@
 // date with, and what a snapshot is a list of.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <utility>
 #include <variant>
@@ -93,8 +94,14 @@ using Change = std::variant<PutVhost, DeleteVhost, PutExchange, DeleteExchange, 
                             PutTopicPermission, DeleteTopicPermission, PutPolicy, DeletePolicy, PutLimit,
                             NextQueueId, PutParameter, DeleteParameter, ProtectVhost>;
 
+// Who declared a queue stands at the end of its PutQueue, and was not written down at first.
+enum class ChangeForm : std::uint8_t {
+  without_declarers,  // of checkpoints of before: something else follows, so only their version tells
+  complete,           // a record that ends in front of the declarer is one of before
+};
+
 void put_change(Buffer& out, const Change& change);
 // Latches failure in the reader when malformed.
-Change read_change(Reader& in);
+Change read_change(Reader& in, ChangeForm form = ChangeForm::complete);
 
 }  // namespace millrace::broker

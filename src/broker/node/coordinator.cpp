@@ -219,6 +219,7 @@ void Coordinator::declare_queue(QueueSpec asked, bool server_named, ShardId near
                                                     ": queue limit in vhost '" + asked.vhost + "' (" +
                                                     std::to_string(limit) + ") is reached"));
   }
+  if (asker_ != nullptr) asked.declared_by = asker_->user;
   asked.address.id = QueueId(next_queue_id_++);
   asked.address.shard = asked.exclusive_owner.value != 0 || server_named ? near : place(near);
   ++queues_of_shard_[asked.address.shard.value];

@@ -30,7 +30,7 @@ class Coordinator {
 
   const Definitions& definitions() const noexcept { return definitions_; }
 
-  // Whose the requests are that are made while it lives, for the audit log.
+  // Whose the requests are that are made while it lives: for the audit log, and who declared a queue.
   class AskedBy {
    public:
     AskedBy(Coordinator& coordinator, const Subject& subject) : coordinator_(coordinator) {

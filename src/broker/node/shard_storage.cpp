@@ -15,7 +15,8 @@
 namespace millrace::broker {
 namespace {
 
-constexpr std::uint8_t kBlobVersion = 4;
+constexpr std::uint8_t kBlobVersion = 5;
+constexpr std::uint8_t kBlobWithoutDeclarers = 4;
 constexpr std::uint8_t kBlobWithoutRanks = 3;
 constexpr std::uint8_t kBlobWithoutMemory = 2;  // nothing of what queues remember
 
@@ -81,12 +82,14 @@ result<void> Shard::read_checkpoint(ByteView blob, Definitions& definitions) {
   Reader in(blob);
   const auto malformed = [] { return fail(Errc::corrupt, "the checkpoint is malformed"); };
   const std::uint8_t version = in.u8();
-  if (version != kBlobVersion && version != kBlobWithoutRanks && version != kBlobWithoutMemory) {
+  if (version < kBlobWithoutMemory || version > kBlobVersion) {
     return fail(Errc::precondition_failed, "the checkpoint was written by another version");
   }
   recovered_state_.value = in.varint();
+  const ChangeForm form =
+      version > kBlobWithoutDeclarers ? ChangeForm::complete : ChangeForm::without_declarers;
   for (std::uint64_t count = in.varint(); count > 0; --count) {
-    const Change change = read_change(in);
+    const Change change = read_change(in, form);
     if (in.failed()) return malformed();
     definitions.apply(change);
   }

@@ -255,7 +255,12 @@ class Queue {
   // For the checkpoint, and back.
   void put_state(Buffer& out) const;
   // Of which version of the checkpoint the state is.
-  enum class StateVersion : std::uint8_t { without_memory = 2, without_ranks = 3, complete = 4 };
+  enum class StateVersion : std::uint8_t {
+    without_memory = 2,
+    without_ranks = 3,
+    without_declarers = 4,  // the same here: they are among the definitions
+    complete = 5
+  };
   static RecoveredQueue read_state(Reader& in, StateVersion version = StateVersion::complete);
 
   // A dead-lettered entry has arrived where it was sent to.

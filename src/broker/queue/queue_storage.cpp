@@ -371,8 +371,8 @@ RecoveredQueue Queue::read_state(Reader& in, StateVersion version) {
     const std::uint64_t seq = in.varint();
     queue.delivery_counts[seq] = static_cast<std::uint32_t>(in.varint());
   }
-  if (version >= StateVersion::without_ranks) queue.read_memory(in);
-  if (version >= StateVersion::complete) queue.ranked.read_state(in);
+  if (version > StateVersion::without_memory) queue.read_memory(in);
+  if (version > StateVersion::without_ranks) queue.ranked.read_state(in);
   return queue;
 }
 
