@@ -18,9 +18,12 @@ namespace json = boost::json;
 
 using Specs = std::vector<std::shared_ptr<const broker::QueueSpec>>;
 
-void add_queues(const broker::VhostDefinitions& vhost, Specs& specs) {
+// Of everybody, where no user is given.
+void add_queues(const broker::VhostDefinitions& vhost, const std::string* declared_by, Specs& specs) {
   const std::size_t first = specs.size();
-  for (const auto& [name, queue] : vhost.queues) specs.push_back(queue);
+  for (const auto& [name, queue] : vhost.queues) {
+    if (declared_by == nullptr || queue->declared_by == *declared_by) specs.push_back(queue);
+  }
   std::sort(specs.begin() + static_cast<std::ptrdiff_t>(first), specs.end(),
             [](const auto& a, const auto& b) { return a->name < b->name; });
 }
@@ -43,16 +46,19 @@ bool is_counted(const Figures& figures, const broker::QueueSpec& queue) {
   return figures.now->queues.contains(queue.address.id.value);
 }
 
-// The queues of the path's vhost, or of all that the user may see. Who lists a queue that was declared a
-// moment ago does not want to read that it is empty because nobody has counted yet.
+// The queues of the path's vhost, or of all that the user may see; where the path names a user, those that
+// it declared. Who lists a queue that was declared a moment ago does not want to read that it is empty
+// because nobody has counted yet.
 void list(Api& api, const CallRef& call) {
   const auto find = [&api, call] {
     Specs specs;
+    const std::string* declared_by = call->find_name("user");
     if (const std::string* name = call->find_name("vhost")) {
-      if (const auto* vhost = api.model().find_vhost(*name)) add_queues(*vhost, specs);
+      if (const auto* vhost = api.model().find_vhost(*name)) add_queues(*vhost, declared_by, specs);
       return specs;
     }
-    for (const auto* vhost : api.model().vhosts_seen_by(call->subject)) add_queues(*vhost, specs);
+    for (const auto* vhost : api.model().vhosts_seen_by(call->subject))
+      add_queues(*vhost, declared_by, specs);
     return specs;
   };
   api.with_figures(call, [&api, call, find](const Figures& figures) {
@@ -187,6 +193,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/queues", Door::anybody, list},
     {"GET", "/queues/detailed", Door::anybody, list},
     {"GET", "/queues/:vhost", Door::vhost_to_look, list},
+    {"GET", "/users/:user/queues", Door::anybody, list},
     {"GET", "/queues/:vhost/:name", Door::vhost_to_look, show},
     {"PUT", "/queues/:vhost/:name", Door::vhost, put},
     {"DELETE", "/queues/:vhost/:name", Door::vhost, remove},
