@@ -1,9 +1,11 @@
 #include "management/metrics_detailed.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <set>
 #include <utility>
 
+#include "broker/access/pattern.hpp"
 #include "management/items.hpp"
 #include "management/metrics_node.hpp"
 #include "management/metrics_tables.hpp"
@@ -109,15 +111,61 @@ std::string_view module_of(const broker::QueueSpec& queue) {
   return type == "stream" ? "rabbit_stream_queue" : "rabbit_classic_queue";
 }
 
+using Names = std::set<std::string, std::less<>>;
+
 // What one query asks for.
+struct Asked {
+  Names families;
+  Names vhosts;                                        // none: all
+  std::shared_ptr<const broker::Pattern> queue_names;  // null: all
+
+  bool wants(std::string_view family) const { return families.contains(family); }
+  bool covers(std::string_view vhost) const { return vhosts.empty() || vhosts.contains(vhost); }
+  // With figures that queue_info stands beside.
+  bool shows_queues() const {
+    return wants("queue_coarse_metrics") || wants("queue_consumer_count") || wants("queue_metrics");
+  }
+};
+
+// As with RabbitMQ an empty pattern is none, and there may be one only.
+result<Asked> read_query(const Target& query) {
+  Asked asked;
+  const std::string* pattern = nullptr;
+  for (const auto& [key, value] : query.query) {
+    if (key == "family") asked.families.insert(value);
+    if (key == "vhost") asked.vhosts.insert(value);
+    if (key != "queue") continue;
+    if (pattern != nullptr) return fail(Errc::invalid_argument, "'queue' may be given once only");
+    pattern = &value;
+  }
+  if (pattern == nullptr || pattern->empty()) return asked;
+  if (pattern->size() > kMaxQueuePatternBytes) {
+    return fail(Errc::invalid_argument,
+                "'queue' may have at most " + std::to_string(kMaxQueuePatternBytes) + " bytes");
+  }
+  asked.queue_names = std::make_shared<const broker::Pattern>(*pattern);
+  if (!asked.queue_names->valid()) {
+    return fail(Errc::invalid_argument, "'queue' is not a valid regular expression");
+  }
+  return asked;
+}
+
+using Queues = std::vector<std::shared_ptr<const broker::QueueSpec>>;
+
+Queues queues_of_vhosts(const Api& api, const Asked& asked) {
+  Queues queues;
+  if (!asked.shows_queues() && !asked.wants("queue_delivery_metrics")) return queues;
+  for (const auto& [vhost_name, vhost] : api.model().definitions().vhosts()) {
+    if (!asked.covers(vhost_name)) continue;
+    for (const auto& [name, queue] : vhost.queues) queues.push_back(queue);
+  }
+  return queues;
+}
+
 class Detailed {
  public:
-  Detailed(const Api& api, const Target& query, const Figures& figures) : api_(api), figures_(figures) {
-    for (const auto& [key, value] : query.query) {
-      if (key == "family") families_.insert(value);
-      if (key == "vhost") vhosts_.insert(value);
-    }
-  }
+  Detailed(const Api& api, const Asked& asked, const Figures& figures, const Queues& queues)
+      : api_(api), asked_(asked), figures_(figures), queues_(queues) {}
 
   void put_all(MetricsText& out) {
     put_of_node(out);
@@ -129,8 +177,7 @@ class Detailed {
   std::vector<MetricsTable> take_tables() && { return std::move(tables_); }
 
  private:
-  bool wants(std::string_view family) const { return families_.contains(family); }
-  bool covers(std::string_view vhost) const { return vhosts_.empty() || vhosts_.contains(vhost); }
+  bool wants(std::string_view family) const { return asked_.wants(family); }
 
   void put_of_node(MetricsText& out) const {
     if (wants("connection_churn_metrics")) put_churn(out, kDetailedPrefix, *figures_.now);
@@ -175,21 +222,17 @@ class Detailed {
   }
 
   void add_queues() {
-    const bool shows_queues =
-        wants("queue_coarse_metrics") || wants("queue_consumer_count") || wants("queue_metrics");
+    const bool shows_queues = asked_.shows_queues();
     if (!shows_queues && !wants("queue_delivery_metrics")) return;
     auto rows = std::make_shared<Rows<QueueStatistics>>(Rows<QueueStatistics>{figures_, {}});
     std::vector<std::pair<std::uint64_t, std::string>> info;
-    for (const auto& [vhost_name, vhost] : api_.model().definitions().vhosts()) {
-      if (!covers(vhost_name)) continue;
-      for (const auto& [name, queue] : vhost.queues) {
-        std::string labels = labels_of(vhost_name, "queue", name);
-        if (shows_queues) {
-          info.emplace_back(
-              1, labels + ",queue_type=\"" + std::string(module_of(*queue)) + "\",membership=\"leader\"");
-        }
-        rows->of.emplace_back(&figures_.of(queue->address.id), std::move(labels));
+    for (const auto& queue : queues_) {
+      std::string labels = labels_of(queue->vhost, "queue", queue->name);
+      if (shows_queues) {
+        info.emplace_back(
+            1, labels + ",queue_type=\"" + std::string(module_of(*queue)) + "\",membership=\"leader\"");
       }
+      rows->of.emplace_back(&figures_.of(queue->address.id), std::move(labels));
     }
     const std::shared_ptr<const Rows<QueueStatistics>> queues = std::move(rows);
     if (wants("queue_coarse_metrics")) add(kQueueCoarse, queues);
@@ -210,7 +253,7 @@ class Detailed {
     auto rows =
         std::make_shared<Rows<broker::ExchangeCounters>>(Rows<broker::ExchangeCounters>{figures_, {}});
     for (const auto& [where, counters] : figures_.now->exchanges) {
-      if (covers(where.first))
+      if (asked_.covers(where.first))
         rows->of.emplace_back(&counters, labels_of(where.first, "exchange", where.second));
     }
     add(kExchange, std::shared_ptr<const Rows<broker::ExchangeCounters>>(std::move(rows)));
@@ -264,21 +307,57 @@ class Detailed {
   }
 
   const Api& api_;
+  const Asked& asked_;
   Figures figures_;
-  std::set<std::string, std::less<>> families_;
-  std::set<std::string, std::less<>> vhosts_;  // none: all
+  const Queues& queues_;
   std::vector<MetricsTable> tables_;
 };
+
+// A scrape on its way.
+struct Scrape {
+  Api& api;
+  CallRef call;
+  Asked asked;
+  Figures figures;
+  Queues queues;
+  std::size_t next = 0;
+  std::size_t kept = 0;
+};
+
+void finish(const Scrape& scrape) {
+  MetricsText out;
+  Detailed detailed(scrape.api, scrape.asked, scrape.figures, scrape.queues);
+  detailed.put_all(out);
+  put_identity(out, scrape.api, "detailed");
+  reply_metrics(scrape.api, scrape.call, std::move(out), std::move(detailed).take_tables());
+}
+
+// A search may take long, and there may be very many names: others are served in between.
+void choose_queues(const std::shared_ptr<Scrape>& scrape) {
+  Queues& queues = scrape->queues;
+  const std::size_t end = std::min(queues.size(), scrape->next + kNamesPerTurn);
+  for (; scrape->next < end; ++scrape->next) {
+    auto& queue = queues[scrape->next];
+    if (scrape->asked.queue_names->search(queue->name)) std::swap(queues[scrape->kept++], queue);
+  }
+  if (scrape->next < queues.size()) {
+    return scrape->api.home().post([scrape] { choose_queues(scrape); });
+  }
+  queues.resize(scrape->kept);
+  finish(*scrape);
+}
 
 }  // namespace
 
 void reply_detailed_metrics(Api& api, const CallRef& call) {
-  api.with_raw_figures(call, [&api, call](const Figures& figures) {
-    MetricsText out;
-    Detailed detailed(api, call->target, figures);
-    detailed.put_all(out);
-    put_identity(out, api, "detailed");
-    reply_metrics(api, call, std::move(out), std::move(detailed).take_tables());
+  auto asked = read_query(call->target);
+  if (asked.has_error()) return reply(call, refusal(asked.error()));
+  api.with_raw_figures(call, [&api, call, asked = std::move(*asked)](const Figures& figures) mutable {
+    Queues queues = queues_of_vhosts(api, asked);
+    const auto scrape =
+        std::make_shared<Scrape>(Scrape{api, call, std::move(asked), figures, std::move(queues)});
+    if (scrape->asked.queue_names != nullptr) return choose_queues(scrape);
+    finish(*scrape);
   });
 }
 

@@ -1,5 +1,7 @@
 """/metrics/detailed and /metrics/memory-breakdown, by RabbitMQ's names of families, metrics and labels."""
 
+import json
+
 import pika
 import pytest
 
@@ -143,6 +145,26 @@ def test_vhosts_are_those_asked_for(busy):
     nothing = lines(busy, "family=queue_coarse_metrics&family=exchange_metrics&vhost=none")
     assert set(nothing) == ALWAYS
     assert "amq.topic" not in detailed(busy, "family=exchange_metrics&vhost=other").get("rabbitmq_detailed_exchange_messages_published_total", {})
+
+
+def test_queues_are_those_whose_names_the_pattern_is_found_in(busy):
+    def queues(query, metric="queue_messages"):
+        everything = "&".join("family=" + family for family in FAMILIES)
+        return set(detailed(busy, everything + query).get("rabbitmq_detailed_" + metric, {}))
+
+    for metric in ("queue_messages", "queue_consumers", "queue_messages_bytes", "queue_info", "queue_get_total"):
+        assert queues("&queue=", metric) == queues("&queue=%5E[bs]", metric) == {"busy", "slow"}
+        assert queues("&queue=^b.sy$", metric) == queues("&queue=s&vhost=%2F", metric) == {"busy"}
+        assert queues("&queue=none", metric) == queues("&queue=S", metric) == queues("&queue=busy&vhost=other", metric) == set()
+    assert queues("&queue=none", "exchange_messages_published_total") == queues("", "exchange_messages_published_total")
+    assert queues("&queue=none", "connection_channels") == queues("", "connection_channels")
+    for query, why in (
+        ("queue=(", "'queue' is not a valid regular expression"),
+        ("queue=a&queue=a", "'queue' may be given once only"),
+        ("queue=" + "a" * 2001, "'queue' may have at most 2000 bytes"),
+    ):
+        status, text = scrape(busy, busy.prometheus_port, "/metrics/detailed?family=queue_metrics&" + query)
+        assert (status, json.loads(text)) == (400, {"error": "bad_request", "reason": why})
 
 
 def test_the_breakdown_of_memory_is_that_of_the_node(broker):
