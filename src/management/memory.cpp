@@ -43,4 +43,9 @@ std::vector<MemoryPart> memory_parts(const broker::NodeStatistics& now, std::uin
   return parts;
 }
 
+std::uint64_t hundredths(std::uint64_t part, std::uint64_t whole) noexcept {
+  if (part == 0 || whole == 0) return 0;
+  return std::max<std::uint64_t>(1, (part * 100 + whole / 2) / whole);
+}
+
 }  // namespace millrace::management

@@ -17,4 +17,7 @@ struct MemoryPart {
 // Together they are what the process has. What belongs to Erlang is 0: tools want a number for each.
 std::vector<MemoryPart> memory_parts(const broker::NodeStatistics& now, std::uint64_t resident_bytes);
 
+// Of the whole; 1 for what is there and less.
+std::uint64_t hundredths(std::uint64_t part, std::uint64_t whole) noexcept;
+
 }  // namespace millrace::management

@@ -1,5 +1,4 @@
 // What there is of the node itself: /api/overview, /api/nodes, and small things that tools ask for.
-#include <algorithm>
 #include <array>
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
@@ -283,12 +282,6 @@ void show_memory(Api& api, const CallRef& call) {
     item["memory"] = std::move(memory);
     reply(call, json_answer(item));
   });
-}
-
-// Hundredths of the whole; 1 for what is there and less.
-std::uint64_t hundredths(std::uint64_t part, std::uint64_t whole) {
-  if (part == 0 || whole == 0) return 0;
-  return std::max<std::uint64_t>(1, (part * 100 + whole / 2) / whole);
 }
 
 void show_relative_memory(Api& api, const CallRef& call) {
