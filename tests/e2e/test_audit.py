@@ -81,12 +81,15 @@ def test_changes_of_definitions_are_told_of_with_who_asked(audited):
     api.put("/policies/%2F/p", {"pattern": "^x", "definition": {"max-length": 1}})
     api.put("/user-limits/new/max-connections", {"value": 3})
     api.delete("/users/new")
+    api.post("/vhosts/%2F/deletion/protection", expect=204)
+    api.delete("/vhosts/%2F/deletion/protection")
     changes = [line["change"] for line in wait_until(lambda: lines(audited, "definition_changed", user="guest"))]
     assert "put user 'new' (monitoring)" in changes
     assert "put permission of 'new' (configure '', write '^w', read '.*')" in changes
     assert "put policy 'p' for '^x'" in changes
     assert "put limit max-connections of user 'new': 3" in changes
     assert "delete user 'new'" in changes
+    assert changes[-2:] == ["protect vhost '/'", "unprotect vhost '/'"]
     connection = pika.BlockingConnection(parameters(audited, "ann", "ann"))
     channel = connection.channel()
     channel.queue_declare("d", durable=True)

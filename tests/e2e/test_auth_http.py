@@ -2,7 +2,7 @@
 
 import threading
 import time
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 import pika
 import pytest
@@ -214,6 +214,9 @@ def test_the_http_api_asks_as_well(broker, service):
     service.tags = "management monitoring"
     wait_until(lambda: api("GET", "/whoami").status == 200, 20)
     assert api.get("/whoami") == {"name": "ann", "tags": ["management", "monitoring"]}
+    form = urlencode({"username": "ann", "password": PASSWORD}).encode()
+    logged_in = api("POST", "/login", form, {"Content-Type": "application/x-www-form-urlencoded"}, expect=200)
+    assert logged_in.json["user"] == {"name": "ann", "tags": ["management", "monitoring"], "is_internal_user": False}
     service.allows = lambda path, fields: fields.get("name") not in ("secret", "amq.fanout")
     api.put("/queues/%2F/q")
     assert api("PUT", "/queues/%2F/secret", {}).status in (401, 403)

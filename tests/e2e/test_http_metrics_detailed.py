@@ -59,6 +59,15 @@ FAMILIES = {
 WITH_INFO = {"queue_coarse_metrics", "queue_consumer_count", "queue_metrics"}
 INFO = {"rabbitmq_detailed_queue_info": ("membership", "queue", "queue_type", "vhost")}
 
+# What RabbitMQ 4.3 breaks memory down into.
+MEMORY = (
+    "code_module client_connection_reader client_connection_writer client_connection_channel client_connection_other "
+    "classic_queue_erlang_process quorum_queue_erlang_process quorum_queue_dlx_erlang_process stream_erlang_process "
+    "stream_replica_reader_erlang_process stream_coordinator_erlang_process plugin modern_metadata_store other_erlang_process "
+    "metrics management_stats_db classic_metadata_store quorum_queue_ets_table modern_metadata_store_ets_table other_ets_table "
+    "binary_heap message_index atom_table other_system runtime_allocated_unused runtime_reserved_unallocated"
+).split()
+
 
 @pytest.fixture
 def broker(own_broker):
@@ -169,15 +178,20 @@ def test_queues_are_those_whose_names_the_pattern_is_found_in(busy):
 
 def test_the_breakdown_of_memory_is_that_of_the_node(broker):
     api = Api(broker)
+    api.put("/queues/%2F/q")
+    message = {"properties": {}, "routing_key": "q", "payload": "x" * 100_000, "payload_encoding": "string"}
+    api.post("/exchanges/%2F/amq.default/publish", message)
+    api.get("/queues/%2F/q?fresh=true")
     status, text = scrape(broker, broker.prometheus_port, "/metrics/memory-breakdown")
     found = {name: samples[0][1] for name, samples in parse(text).items()}
     assert status == 200 and 'rabbitmq_endpoint="memory-breakdown"' in text
     memory = {name for name in found if name.startswith("rabbitmq_memory_")}
-    assert set(found) == memory | ALWAYS and len(memory) == 26
+    assert set(found) == memory | ALWAYS and memory == {f"rabbitmq_memory_{part}_bytes" for part in MEMORY}
     shown = api.get(f"/nodes/{api.get('/overview')['node']}/memory")["memory"]
     assert len(memory) == len(set(shown) - {"total", "strategy"})
     used = {name: value for name, value in found.items() if name in memory and value != 0}
-    assert set(used) <= {"rabbitmq_memory_other_system_bytes", "rabbitmq_memory_classic_queue_erlang_process_bytes"}
+    assert set(used) == {"rabbitmq_memory_other_system_bytes", "rabbitmq_memory_classic_queue_erlang_process_bytes"}
+    assert 100_000 <= used["rabbitmq_memory_classic_queue_erlang_process_bytes"] < 200_000
     assert 0.5 < sum(used.values()) / shown["total"]["rss"] < 2
 
 
