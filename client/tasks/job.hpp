@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "client/tasks/hashed_text.hpp"
 #include "client/tasks/settling.hpp"
 #include "client/tasks/task_message.hpp"
 #include "millrace/delivery.hpp"
@@ -38,10 +39,10 @@ enum class StopReason : std::uint8_t { none, soft_limit, cancelled, worker_stops
 
 class Job final : public Context, public Settled, public std::enable_shared_from_this<Job> {
  public:
-  // `key` is key_of(asked). The job keeps its task: a thread that was given up runs it when the worker is
-  // gone.
+  // `key` is key_of(asked), with its hash. The job keeps its task: a thread that was given up runs it when
+  // the worker is gone.
   Job(std::weak_ptr<detail::WorkerCore> worker, std::shared_ptr<const detail::Registration> task,
-      std::string from_queue, std::string key, Request&& asked, Delivery given);
+      std::string from_queue, std::string key, std::size_t key_hash, Request&& asked, Delivery given);
 
   // -- any thread
   const detail::Registration& task() const noexcept { return *task_; }
@@ -56,7 +57,7 @@ class Job final : public Context, public Settled, public std::enable_shared_from
     key.append(request.call.id).append(1, ':').append(retries).append(1, ':').append(request.message_id);
     return key;
   }
-  const std::string& key() const noexcept { return key_; }
+  HashedText key() const noexcept { return {key_, key_hash_}; }
   // Once nobody asks for it any more.
   std::string take_key() noexcept { return std::move(key_); }
 
@@ -103,6 +104,7 @@ class Job final : public Context, public Settled, public std::enable_shared_from
   const std::weak_ptr<detail::WorkerCore> worker_;
   const std::shared_ptr<const detail::Registration> task_;
   std::string key_;
+  const std::size_t key_hash_;
   std::atomic<StopReason> stop_{StopReason::none};
   std::atomic<bool> over_{false};
   std::atomic<bool> begun_{false};

@@ -4,10 +4,11 @@
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
+
+#include "client/tasks/hashed_text.hpp"
 
 namespace millrace::tasks {
 
@@ -21,28 +22,36 @@ class RememberedIds {
   RememberedIds(const RememberedIds&) = delete;
   RememberedIds& operator=(const RememberedIds&) = delete;
 
-  void add(std::string id);
-  bool contains(std::string_view id) const noexcept { return places_.contains(id); }
+  void add(std::string id) {
+    const std::size_t hash = HashedText(id).hash;
+    add(std::move(id), hash);
+  }
+  void add(std::string id, std::size_t hash);
+  bool contains(const HashedText& id) const noexcept { return places_.contains(id); }
   // Oldest first.
   std::vector<std::string> in_order() const;
 
  private:
   using Place = std::uint32_t;
+  struct Remembered {
+    std::string id;
+    std::size_t hash = 0;
+  };
   struct Texts {
     using is_transparent = void;
-    std::string_view of(Place place) const noexcept { return (*ring)[place]; }
-    static std::string_view of(std::string_view id) noexcept { return id; }
-    const std::vector<std::string>* ring;
+    HashedText of(Place place) const noexcept { return {(*ring)[place].id, (*ring)[place].hash}; }
+    static const HashedText& of(const HashedText& id) noexcept { return id; }
+    const std::vector<Remembered>* ring;
   };
   struct Hash : Texts {
-    std::size_t operator()(auto key) const noexcept { return std::hash<std::string_view>()(of(key)); }
+    std::size_t operator()(const auto& key) const noexcept { return of(key).hash; }
   };
   struct Equal : Texts {
-    bool operator()(auto one, auto other) const noexcept { return of(one) == of(other); }
+    bool operator()(const auto& one, const auto& other) const noexcept { return of(one) == of(other); }
   };
 
   const std::size_t most_;
-  std::vector<std::string> ring_;
+  std::vector<Remembered> ring_;
   std::size_t oldest_ = 0;  // once the ring is full
   boost::unordered_flat_set<Place, Hash, Equal> places_;
 };

@@ -273,7 +273,8 @@ void WorkerCore::conclude(const JobPtr& job, const std::exception_ptr& error) {
   {
     const std::lock_guard lock(mutex_);
     forget(job);
-    if (!error) done_.add(job->take_key());
+    const std::size_t hash = job->key().hash;
+    if (!error) done_.add(job->take_key(), hash);
   }
   if (!error) job->acknowledge();
   job->give_back();
@@ -331,7 +332,8 @@ void WorkerCore::on_delivery(const std::string& queue, Delivery delivery) {
 // What this worker has already, and is given again, has had its time.
 bool WorkerCore::has_to_be_paced(const Registration& task, const Request& request) const {
   if (task.options.rate_count == 0 || request.paced) return false;
-  const std::string key = Job::key_of(request);
+  const std::string text = Job::key_of(request);
+  const HashedText key(text);
   const std::lock_guard lock(mutex_);
   return !jobs_.contains(key) && !done_.contains(key);
 }
@@ -352,7 +354,7 @@ void WorkerCore::on_paced(Pacer::Call call, Milliseconds pause) {
 // The broker gives a call again when its connection is lost. If that was to this worker, which is still at
 // it, the lease is simply renewed. Not every broker that was killed knows that it had delivered the message,
 // so its word `redelivered` counts only for what has no id of its own.
-bool WorkerCore::adopt(const std::string& key, const Request& request, Delivery& delivery) {
+bool WorkerCore::adopt(const HashedText& key, const Request& request, Delivery& delivery) {
   const auto job = jobs_.find(key);
   if (job != jobs_.end()) {
     job->second->adopt(std::move(delivery));
@@ -367,14 +369,15 @@ bool WorkerCore::adopt(const std::string& key, const Request& request, Delivery&
 void WorkerCore::accept(const Registration& task, const std::string& queue, Request&& request,
                         Delivery delivery) {
   std::string key = Job::key_of(request);
+  const std::size_t hash = HashedText(key).hash;
   JobPtr job;
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return;  // the delivery goes back
-    if (adopt(key, request, delivery)) return;
+    if (adopt({key, hash}, request, delivery)) return;
     std::shared_ptr<const Registration> kept(shared_tasks_, &task);
     job = std::allocate_shared<Job>(millrace::detail::RecycledAllocator<Job>(), weak_from_this(),
-                                    std::move(kept), queue, std::move(key), std::move(request),
+                                    std::move(kept), queue, std::move(key), hash, std::move(request),
                                     std::move(delivery));
     jobs_.emplace(job->key(), job);
     ++totals_[task.name];

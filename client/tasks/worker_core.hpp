@@ -65,7 +65,7 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
   void accept(const Registration& task, const std::string& queue, Request&& request, Delivery delivery);
   bool has_to_be_paced(const Registration& task, const Request& request) const;
   void on_paced(Pacer::Call call, Milliseconds pause);
-  bool adopt(const std::string& key, const Request& request, Delivery& delivery);
+  bool adopt(const HashedText& key, const Request& request, Delivery& delivery);
   void hold_until_due(const std::string& queue, const Request& request, Delivery delivery);
   void drop(const std::string& queue, Request request, Delivery delivery, bool expired);
   void take_step_result(const StepResult& result, Delivery delivery);
@@ -148,8 +148,9 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  boost::unordered_flat_map<std::string_view, JobPtr> jobs_;  // by their keys: accepted, and not settled
-  RememberedIds done_{10'000};                                // keys whose acknowledgement may have been lost
+  boost::unordered_flat_map<HashedText, JobPtr, HashedText::Hash>
+      jobs_;                    // by their keys: accepted, and not settled
+  RememberedIds done_{10'000};  // keys whose acknowledgement may have been lost
   RememberedIds revoked_{50'000};
   std::atomic<bool> any_revoked_{false};
   Prng random_;
