@@ -97,7 +97,7 @@ class Node {
   virtual void change(std::vector<Change> changes, Done<void> done) = 0;
 
   // Asks all sessions to close (on_close_requested), waits for them at most `grace`, commits what is in
-  // flight, writes checkpoints, closes the logs; then `done`, on shard 0's thread. Any thread, once. The
+  // flight and that it stopped, closes the logs; then `done`, on shard 0's thread. Any thread, once. The
   // loops must go on until then.
   virtual void stop(runtime::Milliseconds grace, Task done) = 0;
 };
