@@ -11,7 +11,7 @@ using simulation::for_each_seed_in_parallel;
 using Death = BrokerWorld::Death;
 
 TEST(BrokerSimulation, keeps_its_promises_through_power_cuts_kills_and_restarts) {
-  for_each_seed_in_parallel({60, 10'000}, [](std::uint64_t seed) {
+  for_each_seed_in_parallel({60, 6000}, [](std::uint64_t seed) {
     Prng luck(seed);
     BrokerWorld world(seed);
     for (std::uint64_t lives = 2 + luck.below(4); lives != 0; --lives) {
@@ -32,7 +32,7 @@ TEST(BrokerSimulation, keeps_its_promises_through_power_cuts_kills_and_restarts)
 // What a checkpoint knows beyond the durable log shows when the next life's first records take the places of
 // those that the cut took: they are settlements here, and all of them must be known after a stop in order.
 TEST(BrokerSimulation, has_no_checkpoint_that_knows_more_than_the_log) {
-  for_each_seed_in_parallel({20, 2000}, [](std::uint64_t seed) {
+  for_each_seed_in_parallel({20, 1500}, [](std::uint64_t seed) {
     Prng luck(seed);
     BrokerWorld world(seed);
     for (int round = 0; round < 3; ++round) {
