@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
+#include <memory>
 #include <set>
 #include <thread>
 #include <vector>
@@ -57,6 +59,21 @@ TEST(Recycled, never_gives_one_piece_to_two) {
       });
     }
     for (std::thread& thread : threads) thread.join();
+  }
+}
+
+TEST(Recycled, gives_objects_the_alignment_that_they_ask_for) {
+  struct Plain : Recycled {
+    double value = 0;
+  };
+  struct alignas(256) Wide : Recycled {
+    double value = 0;
+  };
+  for (int i = 0; i < 100; ++i) {
+    const auto plain = std::make_unique<Plain>();
+    const auto wide = std::make_unique<Wide>();
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(plain.get()) % alignof(Plain), 0U);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(wide.get()) % alignof(Wide), 0U);
   }
 }
 

@@ -23,6 +23,13 @@ void recycle(void* memory, std::size_t bytes) noexcept;
 struct Recycled {
   static void* operator new(std::size_t bytes);
   static void operator delete(void* memory, std::size_t bytes) noexcept;
+  // A handler of the program's may want more of its address than that: those come from malloc.
+  static void* operator new(std::size_t bytes, std::align_val_t alignment) {
+    return ::operator new(bytes, alignment);
+  }
+  static void operator delete(void* memory, std::size_t, std::align_val_t alignment) noexcept {
+    ::operator delete(memory, alignment);
+  }
 };
 
 // The same for std::allocate_shared.
