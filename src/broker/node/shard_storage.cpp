@@ -17,7 +17,6 @@ namespace {
 
 constexpr std::uint8_t kBlobVersion = 5;
 constexpr std::uint8_t kBlobWithoutDeclarers = 4;
-constexpr std::uint8_t kBlobWithoutRanks = 3;
 constexpr std::uint8_t kBlobWithoutMemory = 2;  // nothing of what queues remember
 
 Error explain(Error error, std::string_view what) {

@@ -224,9 +224,9 @@ constexpr NotOffered kNotOfferedHere[] = {
 }  // namespace node
 
 std::uint64_t close_those_at(Ctl& ctl, const std::string& path, const std::string& reason) {
-  const json::value connections = ctl.api().get(path);
+  const boost::json::value connections = ctl.api().get(path);
   std::uint64_t closed = 0;
-  for (const json::value& connection : connections.as_array()) {
+  for (const boost::json::value& connection : connections.as_array()) {
     try {
       ctl.api().remove(api_path({"connections", text_in(connection, "name")}), reason);
       ++closed;
