@@ -223,7 +223,6 @@ class Detailed {
 
   void add_queues() {
     const bool shows_queues = asked_.shows_queues();
-    if (!shows_queues && !wants("queue_delivery_metrics")) return;
     auto rows = std::make_shared<Rows<QueueStatistics>>(Rows<QueueStatistics>{figures_, {}});
     std::vector<std::pair<std::uint64_t, std::string>> info;
     for (const auto& queue : queues_) {
