@@ -28,9 +28,10 @@ class Management {
  public:
   // Figures younger than this are given again, unless the newest are wanted.
   static constexpr runtime::Milliseconds kStatisticsInterval{1000};
-  // What a shard looks at before it does something else: a fraction of a millisecond.
-  static constexpr std::size_t kQueuesPerSlice = 512;
-  static constexpr std::size_t kConnectionsPerSlice = 64;
+  // What a shard looks at before it does something else: some tenths of a millisecond. A queue's consumers
+  // and a vhost's exchanges count as queues do.
+  static constexpr std::size_t kQueuesPerSlice = 128;
+  static constexpr std::size_t kConnectionsPerSlice = 32;
   // Changes of one call that are worked on at once; the next ones follow when these are committed.
   static constexpr std::size_t kChangesPerSlice = 256;
 

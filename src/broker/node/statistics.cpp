@@ -32,7 +32,8 @@ void look_at_connection(Shard& shard, ConnectionImpl& connection, ShardStatistic
   found.connections.push_back(std::move(one));
 }
 
-void look_at_queue(Queue& queue, ShardStatistics& found) {
+// Returns how many consumers it has.
+std::size_t look_at_queue(Queue& queue, ShardStatistics& found) {
   QueueStatistics one;
   one.ready = queue.ready();
   one.ready_bytes = queue.ready_bytes();
@@ -58,6 +59,7 @@ void look_at_queue(Queue& queue, ShardStatistics& found) {
     its.priority = consumer.priority;
     found.consumers.push_back(std::move(its));
   });
+  return queue.consumers();
 }
 
 void look_at_exchanges(Shard& shard, std::string_view name, ShardStatistics& found, std::size_t& looked) {
@@ -80,10 +82,10 @@ bool look_on(Survey& survey) {
     if (connection != nullptr) look_at_connection(shard, *connection, survey.found);
   }
   if (!survey.connections.empty()) return true;
-  for (std::size_t n = 0; n < Management::kQueuesPerSlice && !survey.queues.empty(); ++n) {
+  for (std::size_t looked = 0; looked < Management::kQueuesPerSlice && !survey.queues.empty(); ++looked) {
     Queue* queue = shard.find_queue(QueueId(survey.queues.back()));
     survey.queues.pop_back();
-    if (queue != nullptr) look_at_queue(*queue, survey.found);
+    if (queue != nullptr) looked += look_at_queue(*queue, survey.found);
   }
   if (!survey.queues.empty()) return true;
   for (std::size_t looked = 0; looked < Management::kQueuesPerSlice && !survey.vhosts.empty();) {
