@@ -10,7 +10,8 @@ namespace amqp = millrace::amqp091;
 
 ReceivedTask::ReceivedTask(ByteView raw, std::string_view text) : body(text) {
   amqp::Properties properties;
-  if (!amqp::parse_properties(raw, properties)) throw std::invalid_argument("its properties are malformed");
+  if (!amqp::parse_checked_properties(raw, properties))
+    throw std::invalid_argument("its properties are malformed");
   content_type = properties.content_type.value_or("");
   message_id = properties.message_id.value_or("");
   reply_to = properties.reply_to.value_or("");
@@ -19,15 +20,15 @@ ReceivedTask::ReceivedTask(ByteView raw, std::string_view text) : body(text) {
   if (!properties.headers) return;
   all_ = *properties.headers;
   for (const amqp::TableEntry& entry : all_) {
-    if (count_ == first_.size()) break;
-    first_[count_++] = entry;
+    if (first_.size() == first_.capacity()) break;
+    first_.push_back({entry.key, entry.value});
   }
 }
 
 std::optional<amqp::ValueView> ReceivedTask::header(std::string_view name) const noexcept {
-  for (std::size_t i = 0; i < count_; ++i)
-    if (first_[i].key == name) return first_[i].value;
-  if (count_ < first_.size()) return std::nullopt;
+  for (const Header& one : first_)
+    if (one.name == name) return one.value;
+  if (first_.size() < first_.capacity()) return std::nullopt;
   return amqp::find(all_, name);
 }
 

@@ -1,8 +1,7 @@
 // A message as a worker reads it: its properties and headers where they lie, found by name.
 #pragma once
 
-#include <array>
-#include <cstddef>
+#include <boost/container/static_vector.hpp>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -12,7 +11,8 @@
 
 namespace millrace::tasks {
 
-// Views into the bytes that it was made of. Throws std::invalid_argument for properties that are malformed.
+// Views into the bytes that it was made of. The header table was found well formed when it came; throws
+// std::invalid_argument for other properties that are malformed.
 class ReceivedTask {
  public:
   ReceivedTask(ByteView properties, std::string_view body);
@@ -28,9 +28,12 @@ class ReceivedTask {
   std::optional<amqp091::ValueView> header(std::string_view name) const noexcept;
 
  private:
+  struct Header {
+    std::string_view name;
+    amqp091::ValueView value;
+  };
   // More headers than Celery and we send; what is beyond is found by walking the table.
-  std::array<amqp091::TableEntry, 32> first_;
-  std::size_t count_ = 0;
+  boost::container::static_vector<Header, 32> first_;
   amqp091::TableView all_;
 };
 

@@ -126,15 +126,16 @@ class Rewriter {
 }  // namespace
 
 bool parse_properties(ByteView raw, Properties& out) noexcept {
+  return parse_checked_properties(raw, out) && (!out.headers || valid(*out.headers));
+}
+
+bool parse_checked_properties(ByteView raw, Properties& out) noexcept {
   out = {};
   Reader in(raw);
   const unsigned flags = in.be<std::uint16_t>();
   if (flags & kContentType) out.content_type = short_text(in);
   if (flags & kContentEncoding) out.content_encoding = short_text(in);
-  if (flags & kHeaders) {
-    out.headers = table(in);
-    if (!valid(*out.headers)) return false;
-  }
+  if (flags & kHeaders) out.headers = table(in);
   if (flags & kDeliveryMode) out.delivery_mode = in.u8();
   if (flags & kPriority) out.priority = in.u8();
   if (flags & kCorrelationId) out.correlation_id = short_text(in);

@@ -54,6 +54,8 @@ HeaderParsed parse_content_header(ByteView payload, ContentHeader& out) noexcept
 
 // The same for a property block alone. False: malformed.
 bool parse_properties(ByteView raw, Properties& out) noexcept;
+// The same for one that was found well formed before: does not look into the header table again.
+bool parse_checked_properties(ByteView raw, Properties& out) noexcept;
 
 // Writes a property block. Texts are cut at 255 bytes.
 void write_properties(Buffer& out, const Properties& properties);

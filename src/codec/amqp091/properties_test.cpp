@@ -69,6 +69,9 @@ TEST(Properties, come_back_as_they_were_written) {
   ASSERT_TRUE(parse_properties(all.raw.view(), read));
   expect_equal(read, all.properties);
   EXPECT_EQ(load_be<std::uint16_t>(all.raw.data()), 0xfffc);
+  Properties again;
+  ASSERT_TRUE(parse_checked_properties(all.raw.view(), again));
+  expect_equal(again, all.properties);
 }
 
 TEST(Properties, are_absent_without_their_flag) {
@@ -100,6 +103,7 @@ TEST(Properties, cut_anywhere_or_with_something_behind_them_are_refused) {
   for (std::size_t cut = 0; cut < bytes.size(); ++cut) {
     const std::vector<std::uint8_t> part(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(cut));
     EXPECT_FALSE(parse_properties(part, read)) << cut;
+    EXPECT_FALSE(parse_checked_properties(part, read)) << cut;
     Buffer out;
     EXPECT_FALSE(rewrite(out, part, {})) << cut;
     EXPECT_TRUE(out.empty());
