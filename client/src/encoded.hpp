@@ -26,6 +26,11 @@ struct Internals {
 
 // As Client::async_publish. Any thread.
 void publish(Client& client, Encoded message, detail::Completion<> done);
+// The client's I/O thread, which runs until the client is destroyed. What is done there must not wait for
+// anything; it saves being woken for what is done at once.
+Executor io_executor(Client& client);
+// Returns once all has run that was posted there before. Any thread but that one.
+void wait_for_io_thread(Client& client);
 // An id for a message, as the client gives them.
 std::string make_message_id(Client& client);
 // Valid until the delivery is destroyed. Of a delivery that is one.

@@ -1,5 +1,8 @@
 // What the async_… functions start, on the caller's thread: arguments are checked and encoded here, the I/O
 // thread gets what is ready to send.
+#include <boost/asio/post.hpp>
+#include <future>
+
 #include "client/src/call_channel.hpp"
 #include "client/src/core.hpp"
 #include "client/src/definition_calls.hpp"
@@ -310,6 +313,16 @@ namespace millrace::client {
 
 void publish(Client& client, Encoded message, detail::Completion<> done) {
   detail::start_publish_encoded(Internals::core(client), std::move(message), std::move(done));
+}
+
+Executor io_executor(Client& client) {
+  return Internals::core(client).context().get_executor();
+}
+
+void wait_for_io_thread(Client& client) {
+  std::promise<void> reached;
+  boost::asio::post(io_executor(client), [&reached] { reached.set_value(); });
+  reached.get_future().wait();
 }
 
 std::string make_message_id(Client& client) {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <thread>
 #include <utility>
 
@@ -228,7 +229,8 @@ void WorkerCore::consume() {
       options_.prefetch != 0 ? options_.prefetch : static_cast<std::uint16_t>(std::clamp(slots, 1U, 65535U));
   for (const std::string& queue : options_.queues) {
     auto take = [this, queue](Delivery delivery) { on_delivery(queue, std::move(delivery)); };
-    consumers_.push_back(client_->consume(queue, bind_executor(loop_->executor(), std::move(take)), options));
+    consumers_.push_back(
+        client_->consume(queue, bind_executor(client::io_executor(*client_), std::move(take)), options));
   }
 }
 
@@ -340,9 +342,9 @@ bool WorkerCore::has_to_be_paced(const Registration& task, const Request& reques
 
 void WorkerCore::on_paced(Pacer::Call call, Milliseconds pause) {
   if (pause.count() <= 0) {
-    // Those that are accepted are gathered on the loop's thread.
-    return loop_->post([this, now = std::make_shared<Pacer::Call>(std::move(call))] {
-      accept(*now->task, now->queue, std::move(now->request), std::move(now->delivery));
+    // Those that are accepted are gathered on one thread.
+    return boost::asio::post(client::io_executor(*client_), [this, now = std::move(call)]() mutable {
+      accept(*now.task, now.queue, std::move(now.request), std::move(now.delivery));
     });
   }
   Message message = call.delivery.message();
@@ -384,7 +386,7 @@ void WorkerCore::accept(const Registration& task, const std::string& queue, Requ
   }
   events_->received(job->request);
   // Deliveries come many at a time: the pools are woken once for them.
-  if (accepted_.empty()) loop_->post([this] { hand_to_pools(); });
+  if (accepted_.empty()) boost::asio::post(client::io_executor(*client_), [this] { hand_to_pools(); });
   accepted_.push_back(std::move(job));
 }
 
@@ -520,7 +522,7 @@ void WorkerCore::report_state(const Job& job, const std::string& name, const boo
 
 // -- ending
 
-void WorkerCore::wait_until_idle(std::unique_lock<std::mutex>& lock, Milliseconds time,
+void WorkerCore::wait_until_idle(std::unique_lock<Mutex>& lock, Milliseconds time,
                                  const std::function<bool()>& hurry) {
   const auto deadline = std::chrono::steady_clock::now() + time;
   while (!(jobs_.empty() && settling_ == 0) && !hurry() && std::chrono::steady_clock::now() < deadline)
@@ -564,7 +566,9 @@ void WorkerCore::stop(const std::function<bool()>& hurry) {
     events_->worker("worker-offline", 0, processed_);
   }
   client_->close();
-  if (loop_) loop_->finish();  // nothing of it runs when this object goes
+  // Nothing of it runs when this object goes.
+  client::wait_for_io_thread(*client_);
+  if (loop_) loop_->finish();
 }
 
 bool WorkerCore::wait_for_shutdown(std::chrono::milliseconds time) {

@@ -29,6 +29,7 @@
 #include "client/tasks/remote_control.hpp"
 #include "client/tasks/settling.hpp"
 #include "millrace/client.hpp"
+#include "millrace/detail/queue_lock.hpp"
 #include "millrace/tasks/result.hpp"
 #include "millrace/tasks/worker.hpp"
 
@@ -122,9 +123,11 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
   boost::json::object info_of(const Job& job) const;
   boost::json::object stats() const;
   void beat();
+  // The I/O thread that takes calls in and the threads that conclude them come for it all the time, for a
+  // moment each: to sleep and be woken would cost them more than what they do under it.
+  using Mutex = millrace::detail::QueueLock;
   // Waits until nothing runs, for so long; with the lock.
-  void wait_until_idle(std::unique_lock<std::mutex>& lock, Milliseconds time,
-                       const std::function<bool()>& hurry);
+  void wait_until_idle(std::unique_lock<Mutex>& lock, Milliseconds time, const std::function<bool()>& hurry);
 
   const ClientOptions client_options_;
   const WorkerOptions options_;
@@ -134,8 +137,7 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
   const std::shared_ptr<Tasks> shared_tasks_ = std::make_shared<Tasks>();
   Tasks& tasks_ = *shared_tasks_;
 
-  std::unique_ptr<EventLoop>
-      loop_;  // deliveries, timers, remote control; outlives the client, whose callbacks it runs
+  std::unique_ptr<EventLoop> loop_;  // timers, remote control; outlives the client, whose callbacks it runs
   std::unique_ptr<Client> client_;
   std::unique_ptr<Places> places_;
   std::unique_ptr<Pacer> pacer_;
@@ -143,11 +145,11 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
   std::unique_ptr<RemoteControl> control_;
   std::map<Pool, std::unique_ptr<JobPool>> pools_;
   std::vector<Consumer> consumers_;
-  std::vector<JobPtr> accepted_;  // on the loop: not with a pool yet
+  std::vector<JobPtr> accepted_;  // the I/O thread's: not with a pool yet
   std::exception_ptr cannot_delay_;
 
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
+  mutable Mutex mutex_;
+  std::condition_variable_any changed_;
   boost::unordered_flat_map<HashedText, JobPtr, HashedText::Hash>
       jobs_;                    // by their keys: accepted, and not settled
   RememberedIds done_{10'000};  // keys whose acknowledgement may have been lost
