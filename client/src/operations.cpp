@@ -66,6 +66,9 @@ void try_encoding(Write& write) {
   write(out, 1);
 }
 
+// What a thread keeps for its next message.
+constexpr std::size_t kKeptProperties = 64 * 1024;
+
 std::unique_ptr<Publish> make_publish(client::Core& core, Address& to, Message& message) {
   client::check_short_text("the exchange name", to.exchange);
   client::check_short_text("the routing key", to.routing_key);
@@ -76,6 +79,7 @@ std::unique_ptr<Publish> make_publish(client::Core& core, Address& to, Message& 
   client::write_message_properties(properties, message);
   publish->content = client::RecycledBytes(properties.view());
   publish->properties_bytes = properties.size();
+  if (properties.capacity() > kKeptProperties) properties.release();
   publish->exchange = std::move(to.exchange);
   publish->routing_key = std::move(to.routing_key);
   publish->body = std::move(message.body);
