@@ -11,6 +11,8 @@ constexpr Pause kSoon{150};
 // For settlements of which so many may wait for each other.
 constexpr Pause kLater{1000};
 constexpr std::uint16_t kMany = 64;
+// So many of them are taken along with whatever else is done.
+constexpr std::size_t kWorthwhile = 8;
 constexpr int kAMomentAgo = 3;  // pauses
 // A publish is held only while so many others are under way: nobody waits for a single one then.
 constexpr std::size_t kHoldBehind = 16;
@@ -45,7 +47,8 @@ bool Inbox::put(Settlement settlement) {
 
 bool Inbox::is_asked() const {
   const std::lock_guard lock(mutex_);
-  return asked_ == Asked::now || (asked_ == Asked::soon && holds_publishes_);
+  if (asked_ != Asked::soon) return asked_ == Asked::now;
+  return holds_publishes_ || !holds_long_ || waiting_.settlements.size() >= kWorthwhile;
 }
 
 Inbox::Batch& Inbox::take() {
