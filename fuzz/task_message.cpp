@@ -30,9 +30,8 @@ bool is_well_formed(ByteView properties) {
 
 void check_call(const CallData& call) {
   const Message message = encode_call(call, "replies", "fuzz");
-  // As Boost.JSON writes what 1e999 and 0e999 are to it.
-  if (message.body.find("Infinity") != std::string::npos || message.body.find("NaN") != std::string::npos)
-    return;
+  // As Boost.JSON writes what 1e999 is to it.
+  if (message.body.find("Infinity") != std::string::npos) return;
   const auto again = decode_call(message);
   const Request* request = std::get_if<Request>(&again);
   MILLRACE_ASSERT(request != nullptr, "what was read and written cannot be read");

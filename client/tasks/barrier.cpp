@@ -7,6 +7,7 @@
 #include "client/tasks/json_message.hpp"
 #include "client/tasks/kept_state.hpp"
 #include "client/tasks/outgoing.hpp"
+#include "millrace/json.hpp"
 #include "millrace/tasks/errors.hpp"
 
 namespace millrace::tasks {
@@ -65,7 +66,7 @@ std::string join(Client& client, const json::value& value, const std::string& qu
   std::map<std::int64_t, json::value> results;
   try {
     while (Delivery delivery = client.get(barrier.queue)) {
-      json::value arrived = json::parse(delivery.body());
+      json::value arrived = parse_json(delivery.body());
       // A call that was carried out twice has arrived twice.
       results.insert_or_assign(arrived.at("index").to_number<std::int64_t>(), arrived.at("result"));
       taken.push_back(std::move(delivery));

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string>
 
+#include "millrace/json.hpp"
+
 namespace millrace::tasks {
 namespace {
 
@@ -55,7 +57,7 @@ std::optional<boost::json::object> read_object(int fd) {
   std::string text(size, '\0');
   if (!read_all(fd, text.data(), size)) return std::nullopt;
   boost::system::error_code error;
-  boost::json::value value = boost::json::parse(text, error);
+  boost::json::value value = parse_json(text, error);
   if (error || !value.is_object()) return std::nullopt;
   return std::move(value.get_object());
 }

@@ -18,6 +18,7 @@
 #include "client/tasks/job.hpp"
 #include "client/tasks/program.hpp"
 #include "client/tasks/spawn.hpp"
+#include "millrace/json.hpp"
 #include "millrace/tasks/errors.hpp"
 
 namespace millrace::tasks {
@@ -155,7 +156,7 @@ std::string reason_of(const Run& run, int status) {
 json::value result_of(const Command& command, std::string_view output) {
   if (command.result != CommandResult::text) {
     boost::system::error_code error;
-    json::value value = json::parse(output, error);
+    json::value value = parse_json(output, error);
     if (!error) return value;
     if (command.result == CommandResult::json)
       throw failed("the command's output is no JSON: " + error.message());

@@ -12,6 +12,7 @@
 #include "client/tasks/passing_message.hpp"
 #include "client/tasks/places.hpp"
 #include "client/tasks/remote_control.hpp"
+#include "millrace/json.hpp"
 
 namespace millrace::tasks {
 namespace {
@@ -33,7 +34,7 @@ struct Answers {
 
   void add(const Delivery& delivery) {
     boost::system::error_code error;
-    const json::value body = json::parse({delivery.body().data(), delivery.body().size()}, error);
+    const json::value body = parse_json(delivery.body(), error);
     if (error || !body.is_object()) return;
     const std::lock_guard lock(mutex);
     for (const auto& [worker, answer] : body.get_object()) by_worker[worker] = answer;

@@ -3,6 +3,8 @@
 #include <thread>
 #include <utility>
 
+#include "millrace/json.hpp"
+
 namespace millrace::tasks {
 namespace {
 
@@ -23,7 +25,7 @@ std::vector<Delivery> take_state(Client& client, const std::string& queue, std::
   std::vector<Delivery> taken;
   for (;;) {
     while (Delivery delivery = client.get(queue)) {
-      see(boost::json::parse(delivery.body()));
+      see(parse_json(delivery.body()));
       taken.push_back(std::move(delivery));
     }
     if (!taken.empty() || !is_patient()) return taken;

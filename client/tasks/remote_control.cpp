@@ -6,6 +6,7 @@
 
 #include "client/tasks/passing_message.hpp"
 #include "millrace/coroutines.hpp"
+#include "millrace/json.hpp"
 
 namespace millrace::tasks {
 namespace {
@@ -83,7 +84,7 @@ bool RemoteControl::is_meant(const json::object& asked) const {
 
 void RemoteControl::on_command(const Delivery& delivery) {
   boost::system::error_code error;
-  const json::value body = json::parse({delivery.body().data(), delivery.body().size()}, error);
+  const json::value body = parse_json(delivery.body(), error);
   if (error || !body.is_object()) return;  // no command, and nobody to tell
   const json::object& asked = body.get_object();
   if (!is_meant(asked)) return;

@@ -2,6 +2,7 @@
 
 #include "client/tasks/json_message.hpp"
 #include "client/tasks/time_text.hpp"
+#include "millrace/json.hpp"
 
 namespace millrace::tasks {
 
@@ -96,7 +97,7 @@ Message encode_result(const Request& request, const Status& status, const json::
 
 std::optional<ReceivedResult> decode_result(const Message& message) {
   boost::system::error_code error;
-  const json::value body = json::parse({message.body.data(), message.body.size()}, error);
+  const json::value body = parse_json(message.body, error);
   if (error || !body.is_object()) return std::nullopt;
   const json::object& fields = body.get_object();
   const json::value* name = fields.if_contains("status");

@@ -11,6 +11,7 @@
 #include "client/tasks/json_text.hpp"
 #include "client/tasks/outgoing.hpp"
 #include "client/tasks/time_text.hpp"
+#include "millrace/json.hpp"
 #include "millrace/tasks/control.hpp"
 #include "millrace/tasks/errors.hpp"
 
@@ -27,7 +28,7 @@ std::optional<json::object> definition_of(Client& client, const std::string& nam
   try {
     const Delivery definition = client.get(schedule_queue(name).name);
     if (!definition) throw Retry("somebody else is looking at the schedule", std::chrono::milliseconds(200));
-    return json::parse(definition.body()).as_object();
+    return parse_json(definition.body()).as_object();
   } catch (const ClientError& error) {
     if (error.kind() == ErrorKind::not_found) return std::nullopt;
     throw;
@@ -94,7 +95,7 @@ void pause_schedule(Client& client, const std::string& name, bool pause) {
   const QueueSpec queue = schedule_queue(name);
   Delivery now = client.get(queue.name);
   if (!now) throw ClientError(ErrorKind::overloaded, "somebody else is looking at the schedule; try again");
-  json::object definition = json::parse(now.body()).as_object();
+  json::object definition = parse_json(now.body()).as_object();
   definition["paused"] = pause;
   client.publish(queue.name, json_message(definition));
   now.ack();  // or the queue has dropped it meanwhile

@@ -11,6 +11,7 @@
 #include "client/tasks/received_task.hpp"
 #include "client/tasks/time_text.hpp"
 #include "codec/amqp091/table_builder.hpp"
+#include "millrace/json.hpp"
 
 namespace millrace::tasks {
 namespace {
@@ -167,7 +168,7 @@ void read_headers(const ReceivedTask& message, Request& request) {
       Milliseconds(std::clamp<std::int64_t>(whole_header(message, kKeepResult, 0), 0, kLongestMs));
   call.priority = message.priority;
   const std::string_view barrier = text_header(message, kBarrier);
-  if (!barrier.empty()) call.barrier = checked_barrier(json::parse({barrier.data(), barrier.size()}));
+  if (!barrier.empty()) call.barrier = checked_barrier(parse_json(barrier));
   read_limits(message, call);
   request.message_id = message.message_id;
   request.reply_to = message.reply_to;
@@ -211,11 +212,10 @@ void read_body(const ReceivedTask& message, CallData& call) {
   if (message.content_type != kJson)
     throw std::invalid_argument("its body is '" + std::string(message.content_type) +
                                 "', and only application/json is read");
-  const json::string_view text(message.body.data(), message.body.size());
-  if (text.size() > kSmallBody) return take_parts(json::parse(text), call);
+  if (message.body.size() > kSmallBody) return take_parts(parse_json(message.body), call);
   std::array<unsigned char, 2 * kSmallBody> memory;
   json::monotonic_resource resource(memory.data(), memory.size());
-  take_parts(json::parse(text, &resource), call);
+  take_parts(parse_json(message.body, &resource), call);
 }
 
 void append_python(std::string& out, const json::value& value, std::size_t longest) {

@@ -1,12 +1,12 @@
 #include "management/call.hpp"
 
 #include <algorithm>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
 #include "base/assert.hpp"
 #include "base/utf8.hpp"
+#include "codec/json/parse.hpp"
 
 namespace millrace::management {
 
@@ -94,7 +94,7 @@ void reply_done(const CallRef& call, const result<void>& outcome) {
 result<json::object> json_body(const Call& call) {
   if (call.body.empty()) return json::object();
   boost::system::error_code malformed;
-  json::value value = json::parse(call.body, malformed);
+  json::value value = codec::parse_json(call.body, malformed);
   if (malformed || !value.is_object()) return fail(Errc::invalid_argument, "not_json");
   return std::move(value.get_object());
 }

@@ -7,6 +7,7 @@
 
 #include "base/base64.hpp"
 #include "base/utf8.hpp"
+#include "codec/json/parse.hpp"
 #include "management/items.hpp"
 #include "management/json_values.hpp"
 #include "management/message_headers.hpp"
@@ -184,7 +185,7 @@ std::string cloud_event_text(const broker::Delivery& delivery, const MessageProp
   const std::string_view body = as_text(delivery.message->body());
   if (properties.content_type && is_media_type(*properties.content_type, kCloudEvent)) {
     boost::system::error_code malformed;
-    json::value event = json::parse(body, malformed);
+    json::value event = codec::parse_json(body, malformed);
     if (!malformed && event.is_object()) {
       event.get_object()["millracetoken"] = token;
       return json::serialize(event);

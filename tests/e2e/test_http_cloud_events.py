@@ -45,6 +45,7 @@ def test_binary_mode_becomes_a_message_of_the_binding_for_amqp(api, channel, dec
     "data, content_type, body",
     [
         ({"data": {"n": 1}}, "application/json", b'{"n":1}'),
+        ({"data": {"n": 90.12345597897901}}, "application/json", b'{"n":9.012345597897901E1}'),
         ({"data": "text", "datacontenttype": "text/plain"}, "text/plain", b"text"),
         ({"data": "text", "datacontenttype": "application/json"}, "application/json", b'"text"'),
         ({"data_base64": "AP8=", "datacontenttype": "image/png"}, "image/png", b"\0\xff"),

@@ -14,6 +14,12 @@
 
 namespace millrace {
 
+// As boost::json::parse, and numbers come to their last bit, as Python and others write and read them. Throws
+// boost::system::system_error for what is no JSON; the other form sets `error` and returns null.
+boost::json::value parse_json(std::string_view text, boost::json::storage_ptr storage = {});
+boost::json::value parse_json(std::string_view text, boost::system::error_code& error,
+                              boost::json::storage_ptr storage = {});
+
 struct Json {
   static constexpr std::string_view content_type = "application/json";
 
@@ -23,7 +29,7 @@ struct Json {
   }
   template <class T>
   static T decode(std::string_view body, std::type_identity<T>) {
-    return boost::json::value_to<T>(boost::json::parse({body.data(), body.size()}));
+    return boost::json::value_to<T>(parse_json(body));
   }
 };
 

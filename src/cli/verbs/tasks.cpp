@@ -1,7 +1,6 @@
 // task submit, task status, task cancel, task dead, task retry, task workers
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <chrono>
@@ -13,6 +12,7 @@
 #include "cli/stop.hpp"
 #include "cli/text.hpp"
 #include "cli/verb.hpp"
+#include "millrace/json.hpp"
 #include "millrace/tasks/control.hpp"
 #include "millrace/tasks/producer.hpp"
 
@@ -72,7 +72,7 @@ std::string queue_of(const Session& session) {
 
 json::value value_of(const std::string& text) {
   boost::system::error_code error;
-  json::value value = json::parse(text, error);
+  json::value value = parse_json(text, error);
   return error ? json::value(text) : value;
 }
 

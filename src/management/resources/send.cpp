@@ -2,11 +2,11 @@
 // Not of RabbitMQ's API: its publish (see messages.cpp) takes one message at a time, within JSON.
 #include <algorithm>
 #include <boost/json/array.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 
 #include "base/base64.hpp"
 #include "base/utf8.hpp"
+#include "codec/json/parse.hpp"
 #include "management/api.hpp"
 #include "management/cloud_events.hpp"
 #include "management/fields.hpp"
@@ -90,7 +90,7 @@ void put_trace(const Call& call, Publication& publication) {
 
 void send_cloud_events(Api& api, const CallRef& call, bool batch) {
   boost::system::error_code malformed;
-  const json::value value = json::parse(call->body, malformed);
+  const json::value value = codec::parse_json(call->body, malformed);
   if (malformed || value.is_array() != batch) return reply(call, refusal(400, "bad_request", "not_json"));
   std::vector<Publication> publications;
   const auto add = [&](const json::value& event) -> result<void> {
@@ -173,7 +173,7 @@ result<std::vector<Publication>> read_batch(const Call& call) {
   };
   boost::system::error_code malformed;
   if (!is_media_type(call.content_type(), "application/x-ndjson")) {
-    const json::value items = json::parse(call.body, malformed);
+    const json::value items = codec::parse_json(call.body, malformed);
     if (malformed || !items.is_array()) return fail(Errc::invalid_argument, "not_json: an array is expected");
     for (const json::value& item : items.get_array()) {
       if (auto ok = add(item); ok.has_error()) return ok.error();
@@ -184,7 +184,7 @@ result<std::vector<Publication>> read_batch(const Call& call) {
     const std::string_view line = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(line.size() + 1, rest.size()));
     if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    const json::value item = json::parse(line, malformed);
+    const json::value item = codec::parse_json(line, malformed);
     if (malformed) {
       return fail(Errc::invalid_argument, "message " + std::to_string(publications.size()) + ": not_json");
     }
