@@ -82,7 +82,9 @@ result<void> Shard::read_checkpoint(ByteView blob, Definitions& definitions) {
   const auto malformed = [] { return fail(Errc::corrupt, "the checkpoint is malformed"); };
   const std::uint8_t version = in.u8();
   if (version < kBlobWithoutMemory || version > kBlobVersion) {
-    return fail(Errc::precondition_failed, "the checkpoint was written by another version");
+    return fail(Errc::precondition_failed, "the checkpoint is of version " + std::to_string(version) +
+                                               ", which this Millrace does not know; start "
+                                               "the one that wrote it, or a later one");
   }
   recovered_state_.value = in.varint();
   const ChangeForm form =
