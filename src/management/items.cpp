@@ -18,6 +18,10 @@ namespace millrace::management {
 namespace json = boost::json;
 using broker::QueueCounters;
 
+namespace {
+constexpr std::size_t kCounterMembers = 18;
+}
+
 json::object rate_details(double rate) {
   json::object details;
   details["rate"] = rate;
@@ -26,6 +30,7 @@ json::object rate_details(double rate) {
 
 json::object counter_fields(const QueueCounters& now, const QueueCounters& before, const Figures& figures) {
   json::object fields;
+  fields.reserve(kCounterMembers);
   const auto put = [&](std::string_view name, std::string_view details, std::uint64_t a, std::uint64_t b) {
     fields[name] = a;
     fields[details] = rate_details(figures.rate(a, b));
@@ -98,7 +103,29 @@ json::array tag_list(const std::vector<std::string>& tags) {
   return list;
 }
 
+struct QueueNumber {
+  std::string_view name;
+  std::uint64_t (*of)(const broker::QueueStatistics&);
+};
+constexpr QueueNumber kQueueNumbers[] = {
+    {"consumers", [](const auto& queue) { return std::uint64_t{queue.consumers}; }},
+    {"memory", [](const auto& queue) { return queue.memory_bytes; }},
+    {"message_bytes", [](const auto& queue) { return queue.ready_bytes + queue.unacked_bytes; }},
+    {"message_bytes_ready", [](const auto& queue) { return queue.ready_bytes; }},
+    {"message_bytes_unacknowledged", [](const auto& queue) { return queue.unacked_bytes; }},
+    {"messages", [](const auto& queue) { return queue.ready + queue.unacked; }},
+    {"messages_ready", [](const auto& queue) { return queue.ready; }},
+    {"messages_unacknowledged", [](const auto& queue) { return queue.unacked; }},
+};
+constexpr std::size_t kQueueMembers = 48;  // some more than there are
+
 }  // namespace
+
+std::optional<std::uint64_t> queue_number(const broker::QueueStatistics& queue, std::string_view member) {
+  for (const QueueNumber& number : kQueueNumbers)
+    if (number.name == member) return number.of(queue);
+  return std::nullopt;
+}
 
 json::object queue_definition(const Api& api, const broker::QueueSpec& queue, const Figures& figures,
                               bool with_totals) {
@@ -126,34 +153,29 @@ json::object queue_item(const Api& api, const broker::QueueSpec& queue, const Fi
   const broker::PolicySpec* policy = api.model().policy_of(queue, false);
   const broker::PolicySpec* of_operator = api.model().policy_of(queue, true);
   json::object item;
+  item.reserve(kQueueMembers);
   item["arguments"] = json_from_arguments(queue.arguments);
   item["auto_delete"] = queue.auto_delete;
   item["consumer_capacity"] = consumer_capacity(now, before);
   item["consumer_utilisation"] = consumer_capacity(now, before);
-  item["consumers"] = now.consumers;
   item["durable"] = queue.durable;
   item["effective_policy_definition"] = effective_definition(policy, of_operator);
   item["exclusive"] = queue.exclusive_owner.value != 0;
   item["exclusive_consumer_tag"] = nullptr;
   item["head_message_timestamp"] = nullptr;
   if (now.used_ms != 0) item["idle_since"] = time_text(now.used_ms);
-  item["memory"] = now.memory_bytes;
+  for (const QueueNumber& number : kQueueNumbers) item[number.name] = number.of(now);
   const std::uint64_t bytes = now.ready_bytes + now.unacked_bytes;
   const std::uint64_t bytes_in_memory = std::min(bytes, now.memory_bytes);
-  item["message_bytes"] = bytes;
   item["message_bytes_paged_out"] = bytes - bytes_in_memory;
   item["message_bytes_ram"] = bytes_in_memory;
-  item["message_bytes_ready"] = now.ready_bytes;
-  item["message_bytes_unacknowledged"] = now.unacked_bytes;
   item["message_stats"] = counter_fields(now.counters, before.counters, figures);
-  const auto put_depth = [&](std::string_view name, std::string_view details, std::uint64_t a,
-                             std::uint64_t b) {
-    item[name] = a;
+  const auto put_change = [&](std::string_view details, std::uint64_t a, std::uint64_t b) {
     item[details] = rate_details(figures.change_rate(a, b));
   };
-  put_depth("messages", "messages_details", now.ready + now.unacked, before.ready + before.unacked);
-  put_depth("messages_ready", "messages_ready_details", now.ready, before.ready);
-  put_depth("messages_unacknowledged", "messages_unacknowledged_details", now.unacked, before.unacked);
+  put_change("messages_details", now.ready + now.unacked, before.ready + before.unacked);
+  put_change("messages_ready_details", now.ready, before.ready);
+  put_change("messages_unacknowledged_details", now.unacked, before.unacked);
   item["millrace"] =
       latency_fields(now, before, figures, broker::queue_scheduling(queue, policy, of_operator), false);
   item["name"] = text(queue.name);

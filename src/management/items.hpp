@@ -7,6 +7,8 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -20,6 +22,8 @@ boost::json::object counter_fields(const broker::QueueCounters& now, const broke
 boost::json::object rate_details(double rate);
 
 boost::json::object queue_item(const Api& api, const broker::QueueSpec& queue, const Figures& figures);
+// One of its members that are numbers as they are counted; nothing for the others.
+std::optional<std::uint64_t> queue_number(const broker::QueueStatistics& queue, std::string_view member);
 // What it is, and its depth if that is asked for, without the other figures.
 boost::json::object queue_definition(const Api& api, const broker::QueueSpec& queue, const Figures& figures,
                                      bool with_totals);

@@ -191,6 +191,10 @@ bool Listing::key_some() {
       keys_[place] = json::string(source_.name(place));
       continue;
     }
+    if (const auto number = source_.number ? source_.number(place, sort_) : std::nullopt) {
+      keys_[place] = *number;
+      continue;
+    }
     const json::object item = source_.make(place);
     if (const json::value* key = find_column(item, sort_)) keys_[place] = *key;
   }

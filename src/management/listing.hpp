@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,6 +40,8 @@ struct ListSource {
   std::function<boost::json::object(std::size_t)> make;
   // The member "name" without the rest; where it is not given, items are made to find it.
   std::function<std::string_view(std::size_t)> name;
+  // The same for what is sorted by; nothing for a column that only the item tells.
+  std::function<std::optional<std::uint64_t>(std::size_t, std::string_view column)> number;
 };
 
 class Listing {

@@ -48,6 +48,31 @@ TEST(Listing, sorts_by_a_column_and_keeps_equals_in_order) {
   EXPECT_EQ(names("sort=nothing.such").size(), 4u);
 }
 
+TEST(Listing, makes_only_what_it_shows_where_a_number_is_had_without) {
+  std::size_t made = 0;
+  ListSource source;
+  source.count = 100;
+  source.make = [&made](std::size_t i) {
+    ++made;
+    return item("queue", static_cast<int>(i));
+  };
+  source.number = [](std::size_t i, std::string_view column) -> std::optional<std::uint64_t> {
+    if (column == "depth") return i;
+    return std::nullopt;
+  };
+  const auto first_of = [&](std::string_view query) {
+    Listing listing(*parse_target("/x?page=1&page_size=3&sort_reverse=true&sort=" + std::string(query)),
+                    source);
+    while (listing.step()) {
+    }
+    return json::parse(listing.take_answer().body).at("items").at(0).at("depth").to_number<int>();
+  };
+  EXPECT_EQ(first_of("depth"), 99);
+  EXPECT_EQ(made, 3u);
+  EXPECT_EQ(first_of("stats.rate"), 99);
+  EXPECT_EQ(made, 3u + 100 + 3);
+}
+
 TEST(Listing, shows_one_page_and_counts_all) {
   const json::value page = json::parse(ask("page=2&page_size=3").body);
   EXPECT_EQ(page.at("items").get_array().size(), 1u);

@@ -172,6 +172,9 @@ def test_lists_are_paged_sorted_and_cut_to_columns(api, channel, name):
     eventually(lambda: [(q["name"], q["messages"]) for q in api.get(keda)["items"]], [(queues[7], 2), (queues[8], 0)])
     most = api.get("/queues/%2F?sort=messages_ready&sort_reverse=true&columns=name")
     assert most[0]["name"] == queues[7]
+    for column in ("messages", "message_bytes", "message_bytes_ready", "memory", "consumers"):
+        shown = [queue[column] for queue in api.get(f"/queues/%2F?sort={column}")]
+        assert shown == sorted(shown) and (column == "consumers" or shown[-1] > 0), column
     nested = api.get(f"/queues/%2F/{segment(queues[7])}?columns=message_stats.publish")
     assert nested == {"message_stats": {"publish": 2}}
     for bad in ("page=0", "page=x", "page=99&page_size=500", "page=1&page_size=501", "page=1&use_regex=true&name=("):

@@ -39,6 +39,11 @@ void reply_queues(Api& api, const CallRef& call, const Figures& figures, Specs&&
     const broker::QueueSpec& spec = *(*specs)[i];
     return short_items ? queue_definition(api, spec, figures, totals_alone) : queue_item(api, spec, figures);
   };
+  if (!short_items) {
+    source.number = [specs, figures](std::size_t i, std::string_view column) {
+      return queue_number(figures.of((*specs)[i]->address.id), column);
+    };
+  }
   reply_list(api, call, std::move(source));
 }
 
