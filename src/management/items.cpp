@@ -18,10 +18,6 @@ namespace millrace::management {
 namespace json = boost::json;
 using broker::QueueCounters;
 
-namespace {
-constexpr std::size_t kCounterMembers = 18;
-}
-
 json::object rate_details(double rate) {
   json::object details;
   details["rate"] = rate;
@@ -30,7 +26,7 @@ json::object rate_details(double rate) {
 
 json::object counter_fields(const QueueCounters& now, const QueueCounters& before, const Figures& figures) {
   json::object fields;
-  fields.reserve(kCounterMembers);
+  fields.reserve(18);  // all that follow: growing costs as much as filling
   const auto put = [&](std::string_view name, std::string_view details, std::uint64_t a, std::uint64_t b) {
     fields[name] = a;
     fields[details] = rate_details(figures.rate(a, b));
@@ -117,7 +113,6 @@ constexpr QueueNumber kQueueNumbers[] = {
     {"messages_ready", [](const auto& queue) { return queue.ready; }},
     {"messages_unacknowledged", [](const auto& queue) { return queue.unacked; }},
 };
-constexpr std::size_t kQueueMembers = 48;  // some more than there are
 
 }  // namespace
 
@@ -153,7 +148,7 @@ json::object queue_item(const Api& api, const broker::QueueSpec& queue, const Fi
   const broker::PolicySpec* policy = api.model().policy_of(queue, false);
   const broker::PolicySpec* of_operator = api.model().policy_of(queue, true);
   json::object item;
-  item.reserve(kQueueMembers);
+  item.reserve(48);
   item["arguments"] = json_from_arguments(queue.arguments);
   item["auto_delete"] = queue.auto_delete;
   item["consumer_capacity"] = consumer_capacity(now, before);
