@@ -99,6 +99,7 @@ json::array tag_list(const std::vector<std::string>& tags) {
   return list;
 }
 
+// Members that are read as they are: lists are sorted by them without making their items.
 struct QueueNumber {
   std::string_view name;
   std::uint64_t (*of)(const broker::QueueStatistics&);
