@@ -2,6 +2,7 @@
 // look on (the HTTP API, metrics), and shared by all who ask within a second.
 #pragma once
 
+#include <algorithm>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <map>
@@ -81,6 +82,17 @@ struct ConnectionStatistics {
   SessionDetails session;
 };
 
+// The longest that looking on has kept a shard from its work in one turn, since the start.
+struct LongestLook {
+  runtime::Nanoseconds passed{0};  // with what others did on the processor in its middle
+  runtime::Nanoseconds worked{0};
+
+  void add(const LongestLook& other) noexcept {
+    passed = std::max(passed, other.passed);
+    worked = std::max(worked, other.worked);
+  }
+};
+
 struct NodeStatistics {
   runtime::Nanoseconds taken{0};                                     // steady clock
   std::int64_t taken_ms = 0;                                         // wall clock
@@ -110,8 +122,7 @@ struct NodeStatistics {
   bool memory_alarm = false;
   bool disk_alarm = false;
   std::vector<unsigned> busy_permille;  // of each shard
-  // The longest that looking on has kept a shard from its work in one turn, since the start.
-  runtime::Nanoseconds longest_look{0};
+  LongestLook longest_look;
 };
 
 }  // namespace millrace::broker

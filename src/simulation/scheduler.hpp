@@ -73,6 +73,7 @@ class Scheduler final : public runtime::Clock {
   std::uint64_t seed() const noexcept { return seed_; }
 
   runtime::Nanoseconds steady() const override { return now_; }
+  runtime::Nanoseconds worked() const override { return now_; }
   runtime::Milliseconds wall() const override;
 
   // Whether something can happen before the clock moves.

@@ -210,7 +210,7 @@ void ManagementImpl::add(ShardStatistics&& found) {
   all.queues_declared += found.queues_declared;
   all.queues_created += found.queues_created;
   all.queues_deleted += found.queues_deleted;
-  longest_look_ = std::max(longest_look_, found.longest_look);
+  longest_look_.add(found.longest_look);
   all.disk_alarm = all.disk_alarm || found.disk_alarm;
   if (--waiting_ == 0) finish_survey();
 }

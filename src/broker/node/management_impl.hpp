@@ -128,7 +128,7 @@ class ManagementImpl final : public Management {
   // At home.
   std::shared_ptr<const NodeStatistics> last_;
   std::shared_ptr<NodeStatistics> making_;
-  runtime::Nanoseconds longest_look_{0};
+  LongestLook longest_look_;
   std::size_t waiting_ = 0;  // shards that have not told theirs
   std::vector<Done<std::shared_ptr<const NodeStatistics>>> askers_;
   std::vector<Done<std::shared_ptr<const NodeStatistics>>> next_askers_;  // who came too late for these

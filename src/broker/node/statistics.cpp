@@ -98,8 +98,9 @@ bool look_on(Survey& survey) {
 void go_on(const std::shared_ptr<Survey>& survey) {
   const auto& clock = survey->shard.runtime().clock;
   const runtime::Nanoseconds began = clock.steady();
+  const runtime::Nanoseconds worked = clock.worked();
   const bool more = look_on(*survey);
-  survey->found.longest_look = std::max(survey->found.longest_look, clock.steady() - began);
+  survey->found.longest_look.add({clock.steady() - began, clock.worked() - worked});
   if (!more) return survey->done(std::move(survey->found));
   survey->shard.runtime().executor.post([survey] { go_on(survey); });
 }

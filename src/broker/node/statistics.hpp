@@ -44,7 +44,7 @@ struct ShardStatistics {
   std::vector<ExchangeStatistics> exchanges;
   ShardCounters counters;
   unsigned busy_permille = 0;
-  runtime::Nanoseconds longest_look{0};  // of the turns of this survey
+  LongestLook longest_look;  // of the turns of this survey
   // From shard 0 alone.
   std::uint64_t queues_declared = 0;
   std::uint64_t queues_created = 0;

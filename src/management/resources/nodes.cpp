@@ -224,7 +224,8 @@ json::object node_item(const Api& api, const Figures& figures) {
   item["fd_used_details"] = rate_details(0);
   item["log_files"] = json::array();
   // Not RabbitMQ's: what making figures costs the broker's work, at the longest.
-  item["longest_look_us"] = figures.now->longest_look.count() / 1000;
+  item["longest_look_us"] = figures.now->longest_look.passed.count() / 1000;
+  item["longest_look_work_us"] = figures.now->longest_look.worked.count() / 1000;
   item["mem_alarm"] = figures.now->memory_alarm;
   item["mem_calculation_strategy"] = "rss";
   item["mem_limit"] = figures.now->memory_limit_bytes;
