@@ -1,6 +1,7 @@
 """What the figures say: at once where it is asked for, since the last reset, and in bytes."""
 
 import json
+import pathlib
 import time
 
 import pytest
@@ -125,3 +126,12 @@ def test_definitions_come_as_a_form_too(api, name):
         assert api.get(of(queue))["durable"] is True
         api.delete(of(queue))
     assert api("POST", "/definitions", form.replace('"file"', '"other"').encode(), headers).status == 400
+
+
+def test_looking_on_gives_way_to_shards(broker):
+    """Where threads outnumber processors, making a page must not keep a shard from its work."""
+    niceness = {}
+    for thread in pathlib.Path(f"/proc/{broker.pid}/task").iterdir():
+        fields = (thread / "stat").read_text().rpartition(")")[2].split()
+        niceness[(thread / "comm").read_text().strip()] = int(fields[16])
+    assert niceness["http"] >= niceness["shard-0"] + 10 or niceness["http"] == 19

@@ -12,10 +12,17 @@ class io_context;
 
 namespace millrace::runtime {
 
+// Who gives way where there are more threads than processors.
+enum class Precedence {
+  kEqual,      // as every thread
+  kBackground  // to shards: it neither interrupts one nor keeps one waiting for long, and gets a tenth of a
+               // busy processor
+};
+
 class AsioLoop final : public Executor, public Timers {
  public:
   // `name`: the thread's, at most 15 characters.
-  explicit AsioLoop(std::string name);
+  explicit AsioLoop(std::string name, Precedence precedence = Precedence::kEqual);
   ~AsioLoop() override;  // joins; what is still queued is destroyed without being run
 
   // Its handlers run on the loop's thread. Never run or stopped by others.
