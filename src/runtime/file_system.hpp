@@ -44,6 +44,7 @@ enum class OpenMode : std::uint8_t {
   create_direct,  // as create_new, bypassing the page cache: offsets, sizes and addresses in multiples of
                   // 4096
   read_direct,    // as read, bypassing the page cache, likewise aligned
+  write_direct,   // as read_write, bypassing the page cache, likewise aligned
 };
 
 inline constexpr std::size_t kDirectAlignment = 4096;

@@ -287,7 +287,8 @@ class SimulatedFile final : public runtime::File {
     return {};
   }
   void check_alignment(std::uint64_t offset, const void* address, std::size_t bytes) const {
-    if (mode_ != OpenMode::create_direct && mode_ != OpenMode::read_direct) return;
+    if (mode_ != OpenMode::create_direct && mode_ != OpenMode::read_direct && mode_ != OpenMode::write_direct)
+      return;
     MILLRACE_ASSERT(offset % runtime::kDirectAlignment == 0 && bytes % runtime::kDirectAlignment == 0 &&
                         reinterpret_cast<std::uintptr_t>(address) % runtime::kDirectAlignment == 0,
                     "direct I/O must be aligned");
@@ -327,6 +328,7 @@ result<std::unique_ptr<runtime::File>> FileSystem::open(const std::string& path,
     case OpenMode::read:
     case OpenMode::read_write:
     case OpenMode::read_direct:
+    case OpenMode::write_direct:
       if (node == nullptr) return fail(Errc::not_found, path + " does not exist");
       break;
     case OpenMode::create_new:

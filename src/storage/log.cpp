@@ -52,8 +52,7 @@ class ShardLog final : public Log {
                static_cast<std::uint64_t>(runtime.clock.steady().count()) ^
                reinterpret_cast<std::uintptr_t>(this)),
         chain_(std::move(recovered.chain)),
-        spares_(runtime, options_.directory, options_.file_bytes, recovered.next_number,
-                std::move(recovered.spares)),
+        spares_(runtime, options_, recovered.next_number, std::move(recovered.spares)),
         position_(recovered.position),
         epoch_(recovered.epoch + 1),
         appended_(recovered.last),
@@ -160,6 +159,7 @@ class ShardLog final : public Log {
 
   // The LSN that it states is filled in when the group is handed over.
   void open_group() {
+    gathered_.begin_at(position_);
     std::uint8_t* const at = gathered_.extend(kCommitGroupBytes);
     appended_ = appended_.next();
     store_record_header(at, {sizeof(std::uint64_t), 0, epoch_, appended_, RecordType::commit_group, 0, 0});

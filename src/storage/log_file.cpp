@@ -32,12 +32,12 @@ ByteView zeros(std::size_t bytes) noexcept {
   return {kZeros, bytes};
 }
 
-std::shared_ptr<LogFile> new_log_file(const std::string& directory, std::uint64_t number,
-                                      std::uint64_t bytes) {
+std::shared_ptr<LogFile> new_log_file(const LogOptions& options, std::uint64_t number) {
   auto file = std::make_shared<LogFile>();
-  file->path = directory + "/" + numbered_name(kLogFilePrefix, number);
+  file->path = options.directory + "/" + numbered_name(kLogFilePrefix, number);
   file->header = new_header(number);
-  file->bytes = bytes;
+  file->bytes = options.file_bytes;
+  file->direct = options.mode == SyncMode::sync;
   return file;
 }
 
@@ -45,12 +45,31 @@ result<void> make_log_file(runtime::FileSystem& files, const std::string& direct
   auto opened = files.open(file.path, runtime::OpenMode::create_new);
   if (!opened) return opened.error();
   file.file = std::move(*opened);
-  auto made = make_durably(files, directory, file);
+  auto made = open_blocks(files, file);
+  if (made) made = make_durably(files, directory, file);
   if (!made) {
     file.file.reset();
+    file.blocks.reset();
     (void)files.remove(file.path);  // best effort: recovery removes files without a header
   }
   return made;
+}
+
+result<void> open_blocks(runtime::FileSystem& files, LogFile& file) {
+  if (!file.direct) return {};
+  auto opened = files.open(file.path, runtime::OpenMode::write_direct);
+  if (!opened) return opened.error();
+  file.blocks = std::move(*opened);
+  return {};
+}
+
+result<void> load_last_block(LogFile& file, std::uint64_t position) {
+  const std::size_t used = position % kBlockBytes;
+  file.last_block.fill(0);
+  const auto got = file.file->read(position - used, {file.last_block.data(), used});
+  if (!got) return got.error();
+  if (*got != used) return fail(Errc::io_error, "'" + file.path + "' has become shorter");
+  return {};
 }
 
 result<void> write_log_file_header(runtime::File& file, const LogFileHeader& header) {

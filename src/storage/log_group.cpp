@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 #include "base/assert.hpp"
 
@@ -9,17 +10,23 @@ namespace millrace::storage {
 namespace {
 
 constexpr std::size_t kFirstBytes = 64u << 10;
-// What the page cache and most disks write at least. A write that ends on such a border need not read what it
-// overwrites of a recycled file, and leaves zeros behind the last record.
-constexpr std::uint64_t kBlockBytes = 4096;
 
 }  // namespace
 
+void GroupBuffer::begin_at(std::uint64_t offset) noexcept {
+  MILLRACE_ASSERT(empty(), "a group is being gathered");
+  front_ = offset % kBlockBytes;
+}
+
 void GroupBuffer::grow(std::size_t bytes) {
-  capacity_ = std::max({capacity_ * 2, size_ + bytes, kFirstBytes});
-  auto memory = std::make_unique_for_overwrite<std::uint8_t[]>(capacity_);
-  if (size_ != 0) std::memcpy(memory.get(), memory_.get(), size_);
+  const std::size_t wanted = std::max({capacity_ * 2, front_ + size_ + bytes, kFirstBytes});
+  const std::size_t capacity = (wanted + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
+  std::unique_ptr<std::uint8_t, Free> memory(
+      static_cast<std::uint8_t*>(std::aligned_alloc(kBlockBytes, capacity)));
+  if (!memory) throw std::bad_alloc();
+  if (size_ != 0) std::memcpy(memory.get() + front_, data(), size_);
   memory_ = std::move(memory);
+  capacity_ = capacity;
 }
 
 void GroupBuffer::shrink() noexcept {
@@ -35,19 +42,45 @@ result<void> GroupWrite::write_piece(const Piece& piece) {
     seal_record(piece.header.salt, at, bytes);
     at += bytes;
   }
-  std::uint8_t block[kFileHeaderBlockBytes];
+  const std::size_t bytes = piece.end - piece.begin;
+  if (records.lies_as(piece.begin, piece.offset)) {
+    return write_blocks(piece, records.data() + piece.begin, bytes);
+  }
+  // It begins a file, which nobody knew when it was gathered.
+  GroupBuffer moved;
+  moved.begin_at(piece.offset);
+  std::memcpy(moved.extend(bytes), records.data() + piece.begin, bytes);
+  return write_blocks(piece, moved.data(), bytes);
+}
+
+// Whole blocks from where they lie, but the last one from LogFile::last_block, where it stays for the piece
+// that follows in it. Zeros behind the last record.
+result<void> GroupWrite::write_blocks(const Piece& piece, std::uint8_t* records, std::size_t bytes) {
+  LogFile& file = *piece.file;
+  alignas(kBlockBytes) std::uint8_t header[kFileHeaderBlockBytes];
   ByteView parts[3];
   std::size_t count = 0;
   if (piece.opens_file) {
-    encode_file_header(piece.header, block);
-    parts[count++] = {block, sizeof block};
+    encode_file_header(piece.header, header);
+    parts[count++] = {header, sizeof header};
   }
-  parts[count++] = {records.data() + piece.begin, piece.end - piece.begin};
-  const std::uint64_t end = piece.offset + (piece.end - piece.begin);
-  const std::uint64_t block_end =
-      std::min((end + kBlockBytes - 1) / kBlockBytes * kBlockBytes, piece.file->bytes);
-  parts[count++] = zeros(block_end - end);
-  return piece.file->file->write(piece.opens_file ? 0 : piece.offset, {parts, count});
+  std::size_t in_front = piece.offset % kBlockBytes;
+  const std::size_t whole = (in_front + bytes) / kBlockBytes * kBlockBytes;
+  const std::uint8_t* const end = records + bytes;
+  if (whole != 0) {
+    std::uint8_t* const first_block = records - in_front;
+    std::memcpy(first_block, file.last_block.data(), in_front);
+    parts[count++] = {first_block, whole};
+    records = first_block + whole;
+    in_front = 0;
+  }
+  const std::size_t last = static_cast<std::size_t>(end - records);
+  std::memcpy(file.last_block.data() + in_front, records, last);
+  std::fill(file.last_block.begin() + in_front + last, file.last_block.end(), std::uint8_t{0});
+  if (in_front + last != 0) parts[count++] = {file.last_block.data(), kBlockBytes};
+  const std::uint64_t block_begin = piece.offset / kBlockBytes * kBlockBytes;
+  runtime::File& blocks = file.direct ? *file.blocks : *file.file;
+  return blocks.write(piece.opens_file ? 0 : block_begin, {parts, count});
 }
 
 result<void> GroupWrite::do_pieces(runtime::FileSystem& files, const std::string& directory) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,27 +14,40 @@
 
 namespace millrace::storage {
 
-// Records back to back. Grows by doubling; shrink() gives back what a burst has left.
+// Records back to back, at addresses that direct I/O can write them from: with as many bytes in front of them
+// as are in use of the file's block that they begin in. Grows by doubling; shrink() gives back what a burst
+// has left.
 class GroupBuffer {
  public:
   static constexpr std::size_t kKeptBytes = 1u << 20;
 
+  // The first byte will be for that place in the file. Only when empty.
+  void begin_at(std::uint64_t offset) noexcept;
+  bool lies_as(std::size_t begin, std::uint64_t offset) const noexcept {
+    return (front_ + begin) % kBlockBytes == offset % kBlockBytes;
+  }
+
   std::uint8_t* extend(std::size_t bytes) {
-    if (capacity_ - size_ < bytes) grow(bytes);
-    std::uint8_t* const at = memory_.get() + size_;
+    if (capacity_ < front_ + size_ + bytes) grow(bytes);
+    std::uint8_t* const at = data() + size_;
     size_ += bytes;
     return at;
   }
-  std::uint8_t* data() noexcept { return memory_.get(); }
+  // Up to kBlockBytes - 1 bytes in front of it, from begin_at's block on, may be written to as well.
+  std::uint8_t* data() noexcept { return memory_.get() + front_; }
   std::size_t size() const noexcept { return size_; }
   bool empty() const noexcept { return size_ == 0; }
   void clear() noexcept { size_ = 0; }
   void shrink() noexcept;  // only when empty
 
  private:
+  struct Free {
+    void operator()(std::uint8_t* memory) const noexcept { std::free(memory); }
+  };
   void grow(std::size_t bytes);
 
-  std::unique_ptr<std::uint8_t[]> memory_;
+  std::unique_ptr<std::uint8_t, Free> memory_;
+  std::size_t front_ = 0;  // of the first block, before the first record
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;
 };
@@ -68,6 +82,7 @@ struct GroupWrite {
  private:
   result<void> do_pieces(runtime::FileSystem& files, const std::string& directory);
   result<void> write_piece(const Piece& piece);
+  static result<void> write_blocks(const Piece& piece, std::uint8_t* records, std::size_t bytes);
 };
 
 }  // namespace millrace::storage

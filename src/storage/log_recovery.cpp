@@ -59,7 +59,7 @@ class Recovery {
 
   result<void> scan_file(std::uint64_t number) {
     log_.next_number = std::max(log_.next_number, number + 1);
-    FilePtr file = new_log_file(options_.directory, number, 0);
+    FilePtr file = new_log_file(options_, number);
     auto opened = files_.open(file->path, runtime::OpenMode::read_write);
     if (!opened) return opened.error();
     file->file = std::move(*opened);
@@ -240,7 +240,8 @@ class Recovery {
     for (const FilePtr& file : mended_) {
       if (auto changed = change_header(*file); !changed) return changed;
     }
-    return put_away_useless_files();
+    if (auto put_away = put_away_useless_files(); !put_away) return put_away;
+    return ready_for_records();
   }
 
   result<void> make_chain_durable() {
@@ -296,6 +297,17 @@ class Recovery {
       if (auto removed = files_.remove(file->path); !removed) return removed;
     }
     return files_.sync_directory(options_.directory);
+  }
+
+  result<void> ready_for_records() {
+    for (const FilePtr& file : log_.spares) {
+      if (auto opened = open_blocks(files_, *file); !opened) return opened;
+    }
+    // Those before the last are written to when they are spares again.
+    for (const FilePtr& file : log_.chain) {
+      if (auto opened = open_blocks(files_, *file); !opened) return opened;
+    }
+    return log_.chain.empty() ? result<void>{} : load_last_block(*log_.chain.back(), log_.position);
   }
 
   runtime::FileSystem& files_;

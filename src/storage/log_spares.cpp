@@ -31,13 +31,9 @@ struct LogSpares::Making {
   }
 };
 
-LogSpares::LogSpares(runtime::ShardRuntime runtime, std::string directory, std::uint64_t file_bytes,
-                     std::uint64_t next_number, std::deque<std::shared_ptr<LogFile>> ready)
-    : runtime_(runtime),
-      directory_(std::move(directory)),
-      file_bytes_(file_bytes),
-      next_number_(next_number),
-      ready_(std::move(ready)) {}
+LogSpares::LogSpares(runtime::ShardRuntime runtime, const LogOptions& options, std::uint64_t next_number,
+                     std::deque<std::shared_ptr<LogFile>> ready)
+    : runtime_(runtime), options_(options), next_number_(next_number), ready_(std::move(ready)) {}
 
 std::shared_ptr<LogFile> LogSpares::take() {
   std::shared_ptr<LogFile> file;
@@ -47,13 +43,13 @@ std::shared_ptr<LogFile> LogSpares::take() {
   } else if (making_ != nullptr) {
     file = std::exchange(making_, nullptr)->file;
   } else {
-    file = new_log_file(directory_, next_number_++, file_bytes_);
+    file = new_log_file(options_, next_number_++);
   }
   return file;
 }
 
 void LogSpares::give_back(std::shared_ptr<LogFile> file, std::size_t wanted) {
-  const bool useful = ready_.size() + (making_ != nullptr) < wanted && file->bytes == file_bytes_;
+  const bool useful = ready_.size() + (making_ != nullptr) < wanted && file->bytes == options_.file_bytes;
   if (useful) {
     ready_.push_back(std::move(file));
   } else {
@@ -65,13 +61,13 @@ void LogSpares::keep(std::size_t wanted) {
   wanted_ = wanted;
   if (making_ != nullptr || ready_.size() >= wanted_) return;
   making_ = std::make_shared<Making>();
-  making_->file = new_log_file(directory_, next_number_++, file_bytes_);
+  making_->file = new_log_file(options_, next_number_++);
   submit_step();
 }
 
 void LogSpares::submit_step() {
   ++jobs_;
-  Task work = [making = making_, &files = runtime_.files, directory = directory_] {
+  Task work = [making = making_, &files = runtime_.files, directory = options_.directory] {
     making->outcome = making->step(files, directory);
   };
   Task done = [this, making = making_, life = std::weak_ptr<char>(life_)] {
@@ -98,6 +94,7 @@ void LogSpares::remove(std::shared_ptr<LogFile> file) {
   // That the name is gone need not survive a power cut: what recovery finds then is a spare.
   Task work = [file = std::move(file), &files = runtime_.files] {
     file->file.reset();
+    file->blocks.reset();
     (void)files.remove(file->path);
   };
   Task done = [this, life = std::weak_ptr<char>(life_)] {

@@ -19,8 +19,9 @@ namespace millrace::storage {
 // Thread: the shard's.
 class LogSpares {
  public:
-  LogSpares(runtime::ShardRuntime runtime, std::string directory, std::uint64_t file_bytes,
-            std::uint64_t next_number, std::deque<std::shared_ptr<LogFile>> ready);
+  // `options` outlive it.
+  LogSpares(runtime::ShardRuntime runtime, const LogOptions& options, std::uint64_t next_number,
+            std::deque<std::shared_ptr<LogFile>> ready);
 
   // A file to write into. What was submitted to the disk thread before may still work on it, so only work
   // submitted after this may touch `file->file`, which is empty when the file must be made first.
@@ -40,8 +41,7 @@ class LogSpares {
   void remove(std::shared_ptr<LogFile> file);
 
   const runtime::ShardRuntime runtime_;
-  const std::string directory_;
-  const std::uint64_t file_bytes_;
+  const LogOptions& options_;
   std::uint64_t next_number_;
   std::deque<std::shared_ptr<LogFile>> ready_;
   std::shared_ptr<Making> making_;

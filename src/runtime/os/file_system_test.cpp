@@ -86,8 +86,17 @@ TEST_F(PosixFiles, direct_files_hold_aligned_pieces) {
     ASSERT_TRUE(file) << file.error().text;
     ASSERT_TRUE((*file)->write(0, ByteView{memory, 2 * kDirectAlignment}));
   }
+  {
+    auto file = files.open(at("direct"), OpenMode::write_direct);
+    ASSERT_TRUE(file) << file.error().text;
+    fill_random({memory, kDirectAlignment});
+    ASSERT_TRUE((*file)->write(0, ByteView{memory, kDirectAlignment}));
+  }
   auto file = files.open(at("direct"), OpenMode::read_direct);
   ASSERT_TRUE(file) << file.error().text;
+  auto first = (*file)->read(0, {memory + 2 * kDirectAlignment, kDirectAlignment});
+  ASSERT_TRUE(first) << first.error().text;
+  EXPECT_EQ(std::memcmp(memory, memory + 2 * kDirectAlignment, kDirectAlignment), 0);
   auto got = (*file)->read(kDirectAlignment, {memory + 2 * kDirectAlignment, 2 * kDirectAlignment});
   ASSERT_TRUE(got) << got.error().text;
   EXPECT_EQ(*got, kDirectAlignment);
@@ -99,6 +108,7 @@ TEST_F(PosixFiles, open_modes_hold_what_they_say) {
   EXPECT_EQ(files.open(at("a"), OpenMode::read).error().code, Errc::not_found);
   EXPECT_EQ(files.open(at("a"), OpenMode::read_write).error().code, Errc::not_found);
   EXPECT_EQ(files.open(at("a"), OpenMode::read_direct).error().code, Errc::not_found);
+  EXPECT_EQ(files.open(at("a"), OpenMode::write_direct).error().code, Errc::not_found);
   ASSERT_TRUE((*files.open(at("a"), OpenMode::create_new))->write(0, as_bytes("kept")));
   const auto again = files.open(at("a"), OpenMode::create_new);
   ASSERT_FALSE(again);

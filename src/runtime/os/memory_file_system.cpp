@@ -91,6 +91,7 @@ result<std::unique_ptr<File>> MemoryFileSystem::open(const std::string& path, Op
     case OpenMode::read:
     case OpenMode::read_write:
     case OpenMode::read_direct:
+    case OpenMode::write_direct:
       if (!there) return refused(Errc::not_found, "open", path, "there is no such file");
       break;
     case OpenMode::create_new:
