@@ -48,7 +48,7 @@ result<void> PosixFile::write(std::uint64_t offset, std::span<const ByteView> pa
     const ssize_t count =
         ::pwritev(descriptor_.get(), vectors.data(), static_cast<int>(used), static_cast<off_t>(offset));
     if (count < 0) {
-      if (errno == EINTR) continue;
+      if (errno == EINTR || (errno == EINVAL && leave_direct_io())) continue;
       return system_error(errno, "write", path_);
     }
     // A write may end early, in the middle of a part: what is left moves to the front.
@@ -73,7 +73,7 @@ result<std::size_t> PosixFile::read(std::uint64_t offset, std::span<std::uint8_t
     const ssize_t got = ::pread(descriptor_.get(), out.data() + total, out.size() - total,
                                 static_cast<off_t>(offset + total));
     if (got < 0) {
-      if (errno == EINTR) continue;
+      if (errno == EINTR || (errno == EINVAL && leave_direct_io())) continue;
       return system_error(errno, "read", path_);
     }
     total += static_cast<std::size_t>(got);
@@ -82,6 +82,12 @@ result<std::size_t> PosixFile::read(std::uint64_t offset, std::span<std::uint8_t
     if (got == 0 || (direct_ && !aligned(total))) break;
   }
   return total;
+}
+
+// Whether there was something to leave, so that the call is worth another try.
+bool PosixFile::leave_direct_io() noexcept {
+  const int flags = ::fcntl(descriptor_.get(), F_GETFL);
+  return flags >= 0 && (flags & O_DIRECT) != 0 && ::fcntl(descriptor_.get(), F_SETFL, flags & ~O_DIRECT) == 0;
 }
 
 result<void> PosixFile::sync_data() {

@@ -1,4 +1,7 @@
 // A POSIX file behind runtime::File.
+//
+// A file system that takes O_DIRECT and refuses a read or a write for it (some want more than
+// kDirectAlignment) is used through the page cache from then on, which is slower but as right.
 #pragma once
 
 #include <string>
@@ -22,6 +25,8 @@ class PosixFile final : public File {
   result<void> allocate(std::uint64_t size) override;
 
  private:
+  bool leave_direct_io() noexcept;
+
   Descriptor descriptor_;
   std::string path_;
   bool direct_;

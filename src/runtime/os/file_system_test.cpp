@@ -1,14 +1,17 @@
 #include "runtime/os/file_system.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
 #include <csignal>
+#include <cstdio>
 #include <filesystem>
 #include <numeric>
 
 #include "runtime/os/entropy.hpp"
+#include "runtime/os/file.hpp"
 
 namespace millrace::runtime {
 namespace {
@@ -102,6 +105,20 @@ TEST_F(PosixFiles, direct_files_hold_aligned_pieces) {
   EXPECT_EQ(*got, kDirectAlignment);
   EXPECT_EQ(std::memcmp(memory + kDirectAlignment, memory + 2 * kDirectAlignment, kDirectAlignment), 0);
   std::free(memory);
+}
+
+TEST_F(PosixFiles, direct_io_that_is_refused_goes_through_the_page_cache) {
+  // Nobody keeps to the alignment here, as when the file system wants a larger one than we know of.
+  const auto refusing = [&] {
+    Descriptor descriptor(::open(at("file").c_str(), O_RDWR | O_CREAT, 0600));
+    const int flags = ::fcntl(descriptor.get(), F_GETFL);
+    if (::fcntl(descriptor.get(), F_SETFL, flags | O_DIRECT) != 0) std::puts("no direct I/O here");
+    return PosixFile(std::move(descriptor), at("file"), false);
+  };
+  PosixFile writer = refusing();
+  ASSERT_TRUE(writer.write(3, as_bytes("kept")));
+  PosixFile reader = refusing();
+  EXPECT_EQ(text_of(reader, 3, 9), "kept");
 }
 
 TEST_F(PosixFiles, open_modes_hold_what_they_say) {
