@@ -1,7 +1,6 @@
 #include "cli/message_json.hpp"
 
 #include <boost/json/array.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 
 #include "base/base64.hpp"
@@ -10,6 +9,7 @@
 #include "cli/given.hpp"
 #include "cli/stop.hpp"
 #include "cli/text.hpp"
+#include "millrace/json.hpp"
 
 namespace millrace::cli {
 
@@ -139,7 +139,7 @@ void set_property(Message& message, const std::string& pair) {
 void set_header(Message& message, const std::string& pair) {
   const auto [name, value] = split_pair(pair, "--header");
   boost::system::error_code malformed;
-  const json::value parsed = json::parse(value, malformed);
+  const json::value parsed = parse_json(value, malformed);
   message.headers[name] = malformed ? Field(value) : field_of(parsed);
 }
 

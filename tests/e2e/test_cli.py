@@ -222,9 +222,10 @@ def test_connections_are_closed_with_a_reason(cli, broker, connect):
 
 def test_publish_takes_an_argument_a_file_and_lines(cli, declare_queue, channel, tmp_path):
     queue = declare_queue()
-    cli("publish", queue, "as argument", "--header", "n=1", "--property", "content_type=text/plain", "--property", "priority=4")
+    headers = ["--header", "n=1", "--header", "x=-19e92"]
+    cli("publish", queue, "as argument", *headers, "--property", "content_type=text/plain", "--property", "priority=4")
     _, properties, body = get(channel, queue)
-    assert body == b"as argument" and properties.headers["n"] == 1
+    assert body == b"as argument" and properties.headers == {"n": 1, "x": -19e92}
     assert properties.content_type == "text/plain" and properties.priority == 4 and properties.delivery_mode == 2
     octets = tmp_path / "octets"
     octets.write_bytes(bytes(range(256)))
