@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <boost/json/array.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
+#include "cli/json_or_text.hpp"
 #include "cli/stop.hpp"
 #include "cli/table.hpp"
 #include "cli/terminal.hpp"
@@ -183,10 +183,8 @@ int print_item(Session& session, const json::value& item, std::span<const Field>
 json::object read_arguments(const std::vector<std::string>& pairs, std::string_view option) {
   json::object arguments;
   for (const std::string& pair : pairs) {
-    auto [name, value] = split_pair(pair, option);
-    boost::system::error_code malformed;
-    json::value parsed = json::parse(value, malformed);
-    arguments[name] = malformed ? json::value(json::string(value)) : std::move(parsed);
+    const auto [name, value] = split_pair(pair, option);
+    arguments[name] = json_or_text(value);
   }
   return arguments;
 }

@@ -7,9 +7,9 @@
 #include "base/number.hpp"
 #include "base/utf8.hpp"
 #include "cli/given.hpp"
+#include "cli/json_or_text.hpp"
 #include "cli/stop.hpp"
 #include "cli/text.hpp"
-#include "millrace/json.hpp"
 
 namespace millrace::cli {
 
@@ -138,9 +138,7 @@ void set_property(Message& message, const std::string& pair) {
 
 void set_header(Message& message, const std::string& pair) {
   const auto [name, value] = split_pair(pair, "--header");
-  boost::system::error_code malformed;
-  const json::value parsed = parse_json(value, malformed);
-  message.headers[name] = malformed ? Field(value) : field_of(parsed);
+  message.headers[name] = field_of(json_or_text(value));
 }
 
 }  // namespace millrace::cli

@@ -8,11 +8,11 @@
 #include <stdexcept>
 
 #include "cli/amqp.hpp"
+#include "cli/json_or_text.hpp"
 #include "cli/session.hpp"
 #include "cli/stop.hpp"
 #include "cli/text.hpp"
 #include "cli/verb.hpp"
-#include "millrace/json.hpp"
 #include "millrace/tasks/control.hpp"
 #include "millrace/tasks/producer.hpp"
 
@@ -70,12 +70,6 @@ std::string queue_of(const Session& session) {
   return session.given.find("queue").value_or("celery");
 }
 
-json::value value_of(const std::string& text) {
-  boost::system::error_code error;
-  json::value value = parse_json(text, error);
-  return error ? json::value(text) : value;
-}
-
 std::chrono::seconds seconds_of(const Given& given, std::string_view name) {
   return std::chrono::seconds(given.number(name, 0, kMostSeconds));
 }
@@ -91,10 +85,10 @@ std::chrono::seconds time_to_keep(const Given& given) {
 tasks::CallData call_of(const Given& given) {
   tasks::CallData data;
   data.task = given.text("TASK");
-  for (const std::string& argument : given.list("ARGUMENT")) data.args.push_back(value_of(argument));
+  for (const std::string& argument : given.list("ARGUMENT")) data.args.push_back(json_or_text(argument));
   for (const std::string& pair : given.list("named")) {
     const auto [name, value] = split_pair(pair, "--named");
-    data.kwargs[name] = value_of(value);
+    data.kwargs[name] = json_or_text(value);
   }
   return data;
 }
