@@ -49,6 +49,10 @@ enum class OpenMode : std::uint8_t {
 
 inline constexpr std::size_t kDirectAlignment = 4096;
 
+constexpr bool is_direct(OpenMode mode) noexcept {
+  return mode == OpenMode::create_direct || mode == OpenMode::read_direct || mode == OpenMode::write_direct;
+}
+
 // Held for the life of the process; a second broker on the same directory is refused by it.
 class DirectoryLock {
  public:

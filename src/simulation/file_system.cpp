@@ -287,8 +287,7 @@ class SimulatedFile final : public runtime::File {
     return {};
   }
   void check_alignment(std::uint64_t offset, const void* address, std::size_t bytes) const {
-    if (mode_ != OpenMode::create_direct && mode_ != OpenMode::read_direct && mode_ != OpenMode::write_direct)
-      return;
+    if (!runtime::is_direct(mode_)) return;
     MILLRACE_ASSERT(offset % runtime::kDirectAlignment == 0 && bytes % runtime::kDirectAlignment == 0 &&
                         reinterpret_cast<std::uintptr_t>(address) % runtime::kDirectAlignment == 0,
                     "direct I/O must be aligned");

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 
 #include "base/assert.hpp"
 
@@ -21,9 +20,7 @@ void GroupBuffer::begin_at(std::uint64_t offset) noexcept {
 void GroupBuffer::grow(std::size_t bytes) {
   const std::size_t wanted = std::max({capacity_ * 2, front_ + size_ + bytes, kFirstBytes});
   const std::size_t capacity = (wanted + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
-  std::unique_ptr<std::uint8_t, Free> memory(
-      static_cast<std::uint8_t*>(std::aligned_alloc(kBlockBytes, capacity)));
-  if (!memory) throw std::bad_alloc();
+  runtime::DirectMemory memory = runtime::take_direct_memory(capacity);
   if (size_ != 0) std::memcpy(memory.get() + front_, data(), size_);
   memory_ = std::move(memory);
   capacity_ = capacity;

@@ -2,13 +2,13 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/result.hpp"
 #include "runtime/clock.hpp"
+#include "runtime/direct_memory.hpp"
 #include "runtime/file_system.hpp"
 #include "storage/log_file.hpp"
 
@@ -41,12 +41,9 @@ class GroupBuffer {
   void shrink() noexcept;  // only when empty
 
  private:
-  struct Free {
-    void operator()(std::uint8_t* memory) const noexcept { std::free(memory); }
-  };
   void grow(std::size_t bytes);
 
-  std::unique_ptr<std::uint8_t, Free> memory_;
+  runtime::DirectMemory memory_;
   std::size_t front_ = 0;  // of the first block, before the first record
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;

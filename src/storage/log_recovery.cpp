@@ -300,12 +300,11 @@ class Recovery {
   }
 
   result<void> ready_for_records() {
-    for (const FilePtr& file : log_.spares) {
-      if (auto opened = open_blocks(files_, *file); !opened) return opened;
-    }
-    // Those before the last are written to when they are spares again.
-    for (const FilePtr& file : log_.chain) {
-      if (auto opened = open_blocks(files_, *file); !opened) return opened;
+    // Of the chain, those before the last are written to when they are spares again.
+    for (const auto* files : {&log_.spares, &log_.chain}) {
+      for (const FilePtr& file : *files) {
+        if (auto opened = open_blocks(files_, *file); !opened) return opened;
+      }
     }
     return log_.chain.empty() ? result<void>{} : load_last_block(*log_.chain.back(), log_.position);
   }

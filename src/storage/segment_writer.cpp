@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -11,10 +10,7 @@
 namespace millrace::storage {
 
 std::uint8_t* DirectBuffer::data() {
-  if (!memory_) {
-    memory_.reset(static_cast<std::uint8_t*>(std::aligned_alloc(runtime::kDirectAlignment, kBytes)));
-    if (!memory_) throw std::bad_alloc();
-  }
+  if (!memory_) memory_ = runtime::take_direct_memory(kBytes);
   return memory_.get();
 }
 

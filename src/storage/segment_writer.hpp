@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "runtime/direct_memory.hpp"
 #include "runtime/file_system.hpp"
 #include "storage/segment_format.hpp"
 #include "storage/segments.hpp"
@@ -25,10 +26,7 @@ class DirectBuffer {
   std::uint8_t* data();
 
  private:
-  struct Free {
-    void operator()(std::uint8_t* memory) const noexcept { std::free(memory); }
-  };
-  std::unique_ptr<std::uint8_t, Free> memory_;
+  runtime::DirectMemory memory_;
 };
 
 class SegmentWriter {

@@ -88,8 +88,7 @@ void write_holder(const Descriptor& lock_file) {
 result<std::unique_ptr<File>> PosixFileSystem::open(const std::string& path, OpenMode mode) {
   auto descriptor = open_descriptor(path, flags_of(mode));
   if (!descriptor) return descriptor.error();
-  const bool direct =
-      mode == OpenMode::create_direct || mode == OpenMode::read_direct || mode == OpenMode::write_direct;
+  const bool direct = is_direct(mode);
   if (direct) {
     // Asked for after opening, because open(2) with O_DIRECT may leave a new file behind when it refuses. A
     // refusal (some file systems have no direct I/O) means the page cache, which is slower but as right.
