@@ -466,7 +466,7 @@ class RunningProcess final : public Process {
   std::unique_ptr<SpanExport> spans_;
   std::unique_ptr<runtime::FileSystem> files_;
   std::unique_ptr<storage::DataDirectory> directory_;
-  runtime::AsioLoop http_loop_{"http", runtime::Precedence::kBackground};
+  runtime::AsioLoop http_loop_{"http", runtime::Precedence::background};
   std::vector<std::unique_ptr<runtime::ShardLoop>> loops_;
   std::vector<std::unique_ptr<runtime::DiskThread>> disks_;
   std::unique_ptr<runtime::DiskThread> helper_;

@@ -34,7 +34,7 @@ class SpanExport {
  private:
   SpanExport() = default;
 
-  runtime::AsioLoop loop_{"otlp", runtime::Precedence::kBackground};
+  runtime::AsioLoop loop_{"otlp", runtime::Precedence::background};
   std::unique_ptr<net::HttpClient> client_;
   std::unique_ptr<management::otlp::SpanExporter> exporter_;
 };

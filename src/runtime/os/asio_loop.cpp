@@ -69,7 +69,7 @@ boost::asio::io_context& AsioLoop::context() noexcept {
 
 void AsioLoop::start() {
   state_->thread = std::thread([this] {
-    if (state_->precedence == Precedence::kBackground) give_way();
+    if (state_->precedence == Precedence::background) give_way();
     state_->context.run();
   });
   pthread_setname_np(state_->thread.native_handle(), state_->name.c_str());

@@ -1,6 +1,7 @@
 // A thread for what speaks through Asio: the HTTP server, and clients of other services.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -13,16 +14,16 @@ class io_context;
 namespace millrace::runtime {
 
 // Who gives way where there are more threads than processors.
-enum class Precedence {
-  kEqual,      // as every thread
-  kBackground  // to shards: it neither interrupts one nor keeps one waiting for long, and gets a tenth of a
+enum class Precedence : std::uint8_t {
+  equal,       // as every thread
+  background,  // to shards: it neither interrupts one nor keeps one waiting for long, and gets a tenth of a
                // busy processor
 };
 
 class AsioLoop final : public Executor, public Timers {
  public:
   // `name`: the thread's, at most 15 characters.
-  explicit AsioLoop(std::string name, Precedence precedence = Precedence::kEqual);
+  explicit AsioLoop(std::string name, Precedence precedence = Precedence::equal);
   ~AsioLoop() override;  // joins; what is still queued is destroyed without being run
 
   // Its handlers run on the loop's thread. Never run or stopped by others.

@@ -4,7 +4,6 @@
 #include <sched.h>
 #include <sys/resource.h>
 
-#include <chrono>
 #include <future>
 
 namespace millrace::runtime {
@@ -29,12 +28,12 @@ Scheduling of(AsioLoop& loop) {
 
 TEST(AsioLoop, gives_way_to_shards_in_the_background_alone) {
   const Scheduling before = of_this_thread();
-  AsioLoop background("background", Precedence::kBackground);
-  const Scheduling given_way = of(background);
-  EXPECT_GE(given_way.niceness, 10);
-  EXPECT_EQ(given_way.policy, SCHED_BATCH);
-  AsioLoop equal("equal");
-  EXPECT_EQ(of(equal), before);
+  AsioLoop giving_way("background", Precedence::background);
+  const Scheduling scheduling = of(giving_way);
+  EXPECT_GE(scheduling.niceness, 10);
+  EXPECT_EQ(scheduling.policy, SCHED_BATCH);
+  AsioLoop ordinary("equal");
+  EXPECT_EQ(of(ordinary), before);
   EXPECT_EQ(of_this_thread(), before);  // the one who made them
 }
 
