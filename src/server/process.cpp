@@ -353,10 +353,10 @@ class RunningProcess final : public Process {
     std::vector<runtime::ShardRuntime> runtimes;
     for (unsigned i = 0; i < directory_->shards(); ++i) {
       loops_.push_back(std::make_unique<runtime::ShardLoop>("shard-" + std::to_string(i)));
-      disks_.push_back(std::make_unique<runtime::DiskThread>(*loops_[i]));
+      disks_.push_back(std::make_unique<runtime::DiskThread>("disk-" + std::to_string(i), *loops_[i]));
       runtimes.push_back({clock_, *loops_[i], *loops_[i], *disks_[i], *files_});
     }
-    helper_ = std::make_unique<runtime::DiskThread>(*loops_[0]);
+    helper_ = std::make_unique<runtime::DiskThread>("disk-helper", *loops_[0]);
     auto node = broker::Node::open(runtimes, *helper_, *directory_, node_options());
     if (!node) return node.error();
     node_ = std::move(*node);

@@ -1,12 +1,17 @@
 #include "runtime/os/disk_thread.hpp"
 
+#include <pthread.h>
+
 #include <utility>
 
 #include "base/assert.hpp"
 
 namespace millrace::runtime {
 
-DiskThread::DiskThread(Executor& executor) : executor_(executor), thread_([this] { run(); }) {}
+DiskThread::DiskThread(const std::string& name, Executor& executor)
+    : executor_(executor), thread_([this] { run(); }) {
+  pthread_setname_np(thread_.native_handle(), name.c_str());
+}
 
 void DiskThread::submit(Task work, Task done) {
   {

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <string>
 #include <thread>
 
 #include "runtime/executor.hpp"
@@ -14,8 +15,8 @@ namespace millrace::runtime {
 // in flight (Log::kMaxUnflushedBytes, one segment write at a time, ...).
 class DiskThread final : public DiskExecutor {
  public:
-  // `executor` is the shard's; it must outlive this object.
-  explicit DiskThread(Executor& executor);
+  // `name`: the thread's, at most 15 characters. `executor` is the shard's; it must outlive this object.
+  DiskThread(const std::string& name, Executor& executor);
   ~DiskThread() override { stop(); }
 
   void submit(Task work, Task done) override;

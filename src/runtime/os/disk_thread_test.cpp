@@ -28,7 +28,7 @@ class GatheredTasks final : public Executor {
 
 TEST(DiskThread, does_work_in_order_off_the_thread_and_completes_in_order) {
   GatheredTasks turns;
-  DiskThread disk(turns);
+  DiskThread disk("disk", turns);
   const auto here = std::this_thread::get_id();
   std::vector<int> worked;
   std::vector<int> completed;
@@ -52,7 +52,7 @@ TEST(DiskThread, destroys_the_work_before_its_completion_is_posted) {
   GatheredTasks turns;
   auto owned = std::make_shared<int>(1);
   const std::weak_ptr<int> watched = owned;
-  DiskThread disk(turns);
+  DiskThread disk("disk", turns);
   bool gone = false;
   disk.submit([owned = std::move(owned)] { EXPECT_EQ(*owned, 1); }, [&] { gone = watched.expired(); });
   disk.stop();
