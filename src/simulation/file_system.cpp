@@ -47,6 +47,16 @@ struct Node {
     std::copy(bytes.begin(), bytes.end(), cached.begin() + offset);
   }
 
+  // The file system orders nothing else by it: what was dirty before stays so.
+  void sync_range(std::uint64_t begin, std::uint64_t end, std::size_t sector_bytes) {
+    if (begin == end) return;
+    if (on_disk.size() < end) on_disk.resize(end);
+    const auto first = dirty.lower_bound(begin / sector_bytes);
+    const auto last = dirty.upper_bound((end - 1) / sector_bytes);
+    std::for_each(first, last, [&](std::uint64_t sector) { write_back(sector, sector_bytes, on_disk); });
+    dirty.erase(first, last);
+  }
+
   void sync(std::size_t sector_bytes) {
     on_disk.resize(cached.size());
     for (const std::uint64_t sector : dirty) write_back(sector, sector_bytes, on_disk);
@@ -249,14 +259,15 @@ class SimulatedFile final : public runtime::File {
   }
 
   result<void> sync_data() override {
-    if (auto error = refuse()) {
-      if (boot_ == state_->boot && !state_->dark) node_->fail_sync(state_->options.sector_bytes);
-      return *error;
-    }
-    if (state_->dark) return State::cut();
-    node_->sync(state_->options.sector_bytes);
-    ++state_->syncs;
-    return {};
+    return sync([&] { node_->sync(state_->options.sector_bytes); });
+  }
+
+  // Two steps, so that the power may go and the disk may fail between them.
+  result<void> write_durably(std::uint64_t offset, std::span<const ByteView> parts) override {
+    if (auto written = write(offset, parts); !written) return written;
+    std::uint64_t end = offset;
+    for (const ByteView part : parts) end += part.size();
+    return sync([&] { node_->sync_range(offset, end, state_->options.sector_bytes); });
   }
 
   result<std::uint64_t> size() override {
@@ -281,6 +292,16 @@ class SimulatedFile final : public runtime::File {
   std::optional<Error> refuse(bool writes = true) {
     if (boot_ != state_->boot) return fail(Errc::io_error, "the file was opened before the power cut");
     return state_->refuse_step(writes);
+  }
+  result<void> sync(const auto& take_over) {
+    if (auto error = refuse()) {
+      if (boot_ == state_->boot && !state_->dark) node_->fail_sync(state_->options.sector_bytes);
+      return *error;
+    }
+    if (state_->dark) return State::cut();
+    take_over();
+    ++state_->syncs;
+    return {};
   }
   result<void> finish() {
     if (state_->dark) return State::cut();

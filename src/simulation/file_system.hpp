@@ -57,7 +57,7 @@ class FileSystem final : public runtime::FileSystem {
 
   // Every call above and every call on a File except size() is one I/O step, the first is number 1.
   std::uint64_t steps() const noexcept;
-  std::uint64_t syncs() const noexcept;          // File::sync_data calls that succeeded
+  std::uint64_t syncs() const noexcept;          // of File::sync_data and write_durably that succeeded
   std::uint64_t bytes_written() const noexcept;  // by File::write
   // That step is not done and fails with `code`.
   void fail_at(std::uint64_t step, Errc code = Errc::io_error);

@@ -1,7 +1,7 @@
 // The write-ahead log of one shard: everything durable passes through it.
 //
 // A turn of the shard appends any number of records, then calls flush(). What was appended since the last
-// hand-over becomes one commit group: one write and, in mode `sync`, one fdatasync. While a group is on its
+// hand-over becomes one commit group: one write, in mode `sync` a durable one. While a group is on its
 // way the next one gathers, and it goes as soon as the disk is free again; there is no timer (natural group
 // commit).
 //
@@ -28,7 +28,7 @@
 namespace millrace::storage {
 
 enum class SyncMode : std::uint8_t {
-  sync,      // durable means fdatasynced
+  sync,      // durable means that the disk has it
   interval,  // durable means written; synced every LogOptions::sync_interval
   os,        // durable means written; synced when the operating system likes
 };

@@ -52,7 +52,7 @@ result<void> GroupWrite::write_piece(const Piece& piece) {
 
 // Whole blocks from where they lie, but the last one from LogFile::last_block, where it stays for the piece
 // that follows in it. Zeros behind the last record.
-result<void> GroupWrite::write_blocks(const Piece& piece, std::uint8_t* records, std::size_t bytes) {
+result<void> GroupWrite::write_blocks(const Piece& piece, std::uint8_t* from, std::size_t bytes) {
   LogFile& file = *piece.file;
   alignas(kBlockBytes) std::uint8_t header[kFileHeaderBlockBytes];
   ByteView parts[3];
@@ -63,21 +63,25 @@ result<void> GroupWrite::write_blocks(const Piece& piece, std::uint8_t* records,
   }
   std::size_t in_front = piece.offset % kBlockBytes;
   const std::size_t whole = (in_front + bytes) / kBlockBytes * kBlockBytes;
-  const std::uint8_t* const end = records + bytes;
+  const std::uint8_t* const end = from + bytes;
   if (whole != 0) {
-    std::uint8_t* const first_block = records - in_front;
+    std::uint8_t* const first_block = from - in_front;
     std::memcpy(first_block, file.last_block.data(), in_front);
     parts[count++] = {first_block, whole};
-    records = first_block + whole;
+    from = first_block + whole;
     in_front = 0;
   }
-  const std::size_t last = static_cast<std::size_t>(end - records);
-  std::memcpy(file.last_block.data() + in_front, records, last);
+  const std::size_t last = static_cast<std::size_t>(end - from);
+  std::memcpy(file.last_block.data() + in_front, from, last);
   std::fill(file.last_block.begin() + in_front + last, file.last_block.end(), std::uint8_t{0});
   if (in_front + last != 0) parts[count++] = {file.last_block.data(), kBlockBytes};
   const std::uint64_t block_begin = piece.offset / kBlockBytes * kBlockBytes;
-  runtime::File& blocks = file.direct ? *file.blocks : *file.file;
-  return blocks.write(piece.opens_file ? 0 : block_begin, {parts, count});
+  const std::uint64_t begin = piece.opens_file ? 0 : block_begin;
+  if (file.direct) return file.blocks->write_durably(begin, {parts, count});
+  if (auto written = file.file->write(begin, {parts, count}); !written) return written;
+  // Also in the weaker modes: the header holds the epoch, which must never be given out twice.
+  if (!sync && !piece.opens_file) return {};
+  return file.file->sync_data();
 }
 
 result<void> GroupWrite::do_pieces(runtime::FileSystem& files, const std::string& directory) {
@@ -93,9 +97,6 @@ result<void> GroupWrite::do_pieces(runtime::FileSystem& files, const std::string
       }
     }
     if (auto written = write_piece(piece); !written) return written;
-    // Also in the weaker modes: the header holds the epoch, which must never be given out twice.
-    if (!sync && !piece.opens_file) continue;
-    if (auto synced = piece.file->file->sync_data(); !synced) return synced;
   }
   return {};
 }

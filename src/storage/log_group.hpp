@@ -79,7 +79,7 @@ struct GroupWrite {
  private:
   result<void> do_pieces(runtime::FileSystem& files, const std::string& directory);
   result<void> write_piece(const Piece& piece);
-  static result<void> write_blocks(const Piece& piece, std::uint8_t* records, std::size_t bytes);
+  result<void> write_blocks(const Piece& piece, std::uint8_t* from, std::size_t bytes);
 };
 
 }  // namespace millrace::storage

@@ -33,6 +33,18 @@ PosixFile::PosixFile(Descriptor descriptor, std::string path, bool direct) noexc
     : descriptor_(std::move(descriptor)), path_(std::move(path)), direct_(direct) {}
 
 result<void> PosixFile::write(std::uint64_t offset, std::span<const ByteView> parts) {
+  if (const int number = write_all(offset, parts, 0)) return system_error(number, "write", path_);
+  return {};
+}
+
+result<void> PosixFile::write_durably(std::uint64_t offset, std::span<const ByteView> parts) {
+  const int number = write_all(offset, parts, RWF_DSYNC);
+  if (number == EOPNOTSUPP) return File::write_durably(offset, parts);
+  if (number != 0) return system_error(number, "write", path_);
+  return {};
+}
+
+int PosixFile::write_all(std::uint64_t offset, std::span<const ByteView> parts, int flags) noexcept {
   std::array<iovec, kMaxParts> vectors;
   std::size_t used = 0;  // vectors filled, all of them still to be written
   while (true) {
@@ -43,13 +55,13 @@ result<void> PosixFile::write(std::uint64_t offset, std::span<const ByteView> pa
                       "a part of a direct write is not aligned");
       vectors[used++] = {const_cast<std::uint8_t*>(part.data()), part.size()};
     }
-    if (used == 0) return {};
+    if (used == 0) return 0;
     MILLRACE_ASSERT(!direct_ || aligned(offset), "the offset of a direct write is not aligned");
-    const ssize_t count =
-        ::pwritev(descriptor_.get(), vectors.data(), static_cast<int>(used), static_cast<off_t>(offset));
+    const ssize_t count = ::pwritev2(descriptor_.get(), vectors.data(), static_cast<int>(used),
+                                     static_cast<off_t>(offset), flags);
     if (count < 0) {
       if (errno == EINTR || (errno == EINVAL && leave_direct_io())) continue;
-      return system_error(errno, "write", path_);
+      return errno;
     }
     // A write may end early, in the middle of a part: what is left moves to the front.
     auto written = static_cast<std::size_t>(count);

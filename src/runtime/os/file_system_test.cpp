@@ -2,19 +2,59 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 
+#include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <numeric>
+#include <thread>
 
 #include "runtime/os/entropy.hpp"
 #include "runtime/os/file.hpp"
 
 namespace millrace::runtime {
 namespace {
+
+// A system call that the system refuses with errno `number`; with `flags`, if its sixth argument is that.
+struct Refusal {
+  int call;
+  std::uint32_t flags;
+  std::uint32_t number;
+};
+constexpr std::uint32_t kAnyFlags = 0;
+
+// Does `work` on a thread of its own, since a filter of system calls stays for good (seccomp(2)).
+void while_refused(const std::vector<Refusal>& refusals, const std::function<void()>& work) {
+  std::vector<sock_filter> program;
+  for (const Refusal& refusal : refusals) {
+    const auto number = static_cast<std::uint32_t>(refusal.call);
+    const bool any = refusal.flags == kAnyFlags;
+    program.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)));
+    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, any ? std::uint8_t{1} : std::uint8_t{3}));
+    if (!any) {
+      program.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[5])));
+      program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, refusal.flags, 0, 1));
+    }
+    program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | refusal.number));
+  }
+  program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+  std::thread([&] {
+    const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
+    ASSERT_EQ(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    ASSERT_EQ(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
+    work();
+  }).join();
+}
 
 class PosixFiles : public ::testing::Test {
  protected:
@@ -119,6 +159,40 @@ TEST_F(PosixFiles, direct_io_that_is_refused_goes_through_the_page_cache) {
   ASSERT_TRUE(writer.write(3, as_bytes("kept")));
   PosixFile reader = refusing();
   EXPECT_EQ(text_of(reader, 3, 9), "kept");
+}
+
+TEST_F(PosixFiles, writes_durably_in_one_call) {
+  auto file = files.open(at("file"), OpenMode::create_new);
+  ASSERT_TRUE(file);
+  while_refused({{SYS_fdatasync, kAnyFlags, EIO}}, [&] {
+    const ByteView parts[] = {as_bytes("one"), as_bytes("two")};
+    const auto written = (*file)->write_durably(2, parts);
+    EXPECT_TRUE(written) << written.error().text;
+  });
+  EXPECT_EQ(text_of(**file, 2, 9), "onetwo");
+  while_refused({{SYS_pwritev2, RWF_DSYNC, EIO}}, [&] {
+    const ByteView part = as_bytes("three");
+    const auto written = (*file)->write_durably(0, {&part, 1});
+    ASSERT_FALSE(written);
+    EXPECT_EQ(written.error().code, Errc::io_error);
+    EXPECT_TRUE((*file)->write(0, as_bytes("four")));
+  });
+}
+
+TEST_F(PosixFiles, syncs_where_the_system_has_no_durable_writes) {
+  auto file = files.open(at("file"), OpenMode::create_new);
+  ASSERT_TRUE(file);
+  const ByteView part = as_bytes("kept");
+  while_refused({{SYS_pwritev2, RWF_DSYNC, EOPNOTSUPP}}, [&] {
+    const auto written = (*file)->write_durably(0, {&part, 1});
+    EXPECT_TRUE(written) << written.error().text;
+  });
+  EXPECT_EQ(text_of(**file, 0, 9), "kept");
+  while_refused({{SYS_pwritev2, RWF_DSYNC, EOPNOTSUPP}, {SYS_fdatasync, kAnyFlags, EIO}}, [&] {
+    const auto written = (*file)->write_durably(0, {&part, 1});
+    ASSERT_FALSE(written);
+    EXPECT_EQ(written.error().code, Errc::io_error);
+  });
 }
 
 TEST_F(PosixFiles, open_modes_hold_what_they_say) {
