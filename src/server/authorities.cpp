@@ -37,7 +37,8 @@ result<std::unique_ptr<Authorities>> Authorities::make(const AuthConfig& config,
     if (!library) return library.error();
     std::vector<runtime::DiskExecutor*> threads;
     for (unsigned i = 0; i < kLdapThreads; ++i) {
-      made->ldap_threads_.push_back(std::make_unique<runtime::DiskThread>("ldap-" + std::to_string(i), made->loop_));
+      made->ldap_threads_.push_back(
+          std::make_unique<runtime::DiskThread>("ldap-" + std::to_string(i), made->loop_));
       threads.push_back(made->ldap_threads_.back().get());
     }
     made->ldap_ = std::make_unique<auth::LdapAuthority>(

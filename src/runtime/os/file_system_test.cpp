@@ -40,7 +40,8 @@ void while_refused(const std::vector<Refusal>& refusals, const std::function<voi
     const auto number = static_cast<std::uint32_t>(refusal.call);
     const bool any = refusal.flags == kAnyFlags;
     program.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)));
-    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, any ? std::uint8_t{1} : std::uint8_t{3}));
+    program.push_back(
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, any ? std::uint8_t{1} : std::uint8_t{3}));
     if (!any) {
       program.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[5])));
       program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, refusal.flags, 0, 1));
