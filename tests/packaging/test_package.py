@@ -153,6 +153,23 @@ def test_the_service_is_shut_in(unit):
     run(analyze, "security", "--offline=true", "--threshold=15", unit)
 
 
+def calls_in(name):
+    """The system calls of one of systemd's groups."""
+    lines = [line.strip() for line in run(need("systemd-analyze"), "syscall-filter", name).splitlines()]
+    words = [line for line in lines if line and not line.startswith("#") and line != name]
+    return set().union(*(calls_in(word) if word.startswith("@") else {word} for word in words))
+
+
+def test_the_services_threads_may_give_way(root):
+    allowed = set()
+    for line in re.findall(r"^SystemCallFilter=(.*)$", unit_text(root), re.MULTILINE):
+        words = line.lstrip("~").split()
+        named = set().union(*(calls_in(word) if word.startswith("@") else {word} for word in words))
+        allowed = allowed - named if line.startswith("~") else allowed | named
+    assert {"sched_setscheduler", "setpriority", "pwritev2"} <= allowed
+    assert not {"mbind", "reboot", "setrlimit"} & allowed
+
+
 def test_the_units_command_line_runs(root, program, tmp_path):
     command = re.search(r"^ExecStart=(.*)$", unit_text(root), re.MULTILINE)[1].split()
     assert command[:2] == ["/usr/bin/millrace", "serve"]
