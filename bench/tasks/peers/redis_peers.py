@@ -8,11 +8,13 @@ import subprocess
 import time
 
 from comparison import brokers
+from peers.faktory_server import Faktory
 from peers.redis_server import Redis
 from peers.side_program import SideProgram
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 ASYNQ = FOLDER.parents[2] / "build/peers/asynq_side"
+FAKTORY = FOLDER.parents[2] / "build/peers/faktory_side"
 PATIENCE = 10  # seconds, for the last acknowledgements
 
 
@@ -23,6 +25,7 @@ class Peer:
     program: list  # takes `version` and `submit`
     worker: list
     queues: list  # Redis' lists that are empty when all is carried out
+    server: type = Redis
 
     def version(self):
         """What it says about itself; raises OSError or CalledProcessError where it cannot be run."""
@@ -55,13 +58,24 @@ PEERS = [
         worker=[str(ASYNQ), "work"],
         queues=["asynq:{default}:pending", "asynq:{default}:active"],
     ),
+    Peer(
+        name="Faktory",
+        install="apt-get install redis-server && "
+        "git clone --depth 1 https://github.com/contribsys/faktory build/peers/faktory && "
+        "go build -C build/peers/faktory -o ../faktory_server ./cmd/faktory && "
+        "go build -C bench/tasks/peers/faktory -o $PWD/build/peers/faktory_side",
+        program=[str(FAKTORY)],
+        worker=[str(FAKTORY), "work"],
+        queues=["q:default"],
+        server=Faktory,
+    ),
 ]
 
 
 def missing(peer):
     """Why the peer cannot be run on this machine, and what would help; nothing if it can."""
-    if not Redis.is_here():
-        return f"redis-server is missing. Install it: {peer.install}"
+    if not peer.server.is_here():
+        return f"Its server is missing. Install it: {peer.install}"
     try:
         peer.version()
     except (OSError, subprocess.CalledProcessError) as error:
@@ -111,7 +125,7 @@ class Run:
         }
 
     def _program(self, command):
-        environment = os.environ | {"REDIS_URL": self._server.url, "COUNT": str(self._count)}
+        environment = os.environ | self._server.environment | {"COUNT": str(self._count)}
         return SideProgram(command, environment, self._log)
 
     def _left(self):

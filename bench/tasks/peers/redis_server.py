@@ -21,8 +21,9 @@ class Redis(brokers.Broker):
         self.options = ["--appendonly", "yes", "--appendfsync", "always"] if durable else []
 
     @property
-    def url(self):
-        return f"redis://127.0.0.1:{self.port}/0"
+    def environment(self):
+        """By which its clients find it."""
+        return {"REDIS_URL": f"redis://127.0.0.1:{self.port}/0"}
 
     def start(self):
         before = time.monotonic()
@@ -47,9 +48,12 @@ class Redis(brokers.Broker):
         except OSError:
             return False
 
+    def _connect(self):
+        return socket.create_connection(("127.0.0.1", self.port), timeout=5)
+
     def _ask(self, command):
         """For a command whose answer is one line."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+        with self._connect() as connection:
             connection.sendall(f"{command}\r\n".encode())
             return connection.makefile().readline().rstrip()
 

@@ -27,8 +27,6 @@ def all_sides(options, log):
     yield from celery_sides(options, log)
     for peer in redis_peers.PEERS:
         yield from redis_sides(peer, options, log)
-    # A program for it could not be tried, so there is none.
-    yield Side("Faktory", missing="Debian has no package of its server, and its Go module could not be downloaded")
 
 
 def millrace_version(options):
@@ -81,6 +79,6 @@ def redis_sides(peer, options, log):
             name=name,
             missing=redis_peers.missing(peer),
             version=lambda: f"{peer.version()}, {Redis.version()}",
-            server=functools.partial(Redis, durable=durable),
+            server=functools.partial(peer.server, durable=durable),
             measure=functools.partial(redis_peers.figures, peer, count=options.peer_count, log=log),
         )

@@ -1,0 +1,120 @@
+// Faktory's side of bench/tasks/compare: a task that does nothing, and a program that pushes it.
+//
+//	faktory_side version      prints the versions
+//	faktory_side submit       pushes COUNT tasks, a thousand a call
+//	faktory_side work         fetches and acknowledges COUNT tasks
+//
+// COUNT and FAKTORY_URL are in the environment. Each says "ready", begins when a line comes, and says "done".
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"log"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	faktory "github.com/contribsys/faktory/client"
+)
+
+const (
+	taskType = "nothing"
+	bulk     = 1000
+	// As many as asynq and BullMQ here; each has a connection of its own.
+	concurrency = 100
+	// For so long the server lets a fetch wait, also that of a worker which was killed meanwhile: the first tasks would
+	// go there.
+	fetchTime = 2 * time.Second
+	// A worker that is not heard of for a minute is closed out.
+	beatEvery = 15 * time.Second
+)
+
+func must[T any](value T, err error) T {
+	check(err)
+	return value
+}
+
+func check(err error) {
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+func waitForGo() {
+	fmt.Println("ready")
+	must(bufio.NewReader(os.Stdin).ReadString('\n'))
+}
+
+func submit(count int) {
+	client := must(faktory.Open())
+	defer client.Close()
+	waitForGo()
+	for first := 0; first < count; first += bulk {
+		jobs := make([]*faktory.Job, min(bulk, count-first))
+		for i := range jobs {
+			jobs[i] = faktory.NewJob(taskType, first+i)
+		}
+		if refused := must(client.PushBulk(jobs)); len(refused) != 0 {
+			log.Fatal(refused)
+		}
+	}
+	fmt.Println("done")
+}
+
+func beat(client *faktory.Client) {
+	for range time.Tick(beatEvery) {
+		must(client.Beat())
+	}
+}
+
+// By the client's own calls: each thread of Faktory's library for workers sleeps for up to two seconds before its
+// first task, which would be most of the time here.
+func work(count int64) {
+	faktory.RandomProcessWid = strconv.Itoa(os.Getpid()) // only what has such a name may fetch
+	clients := make([]*faktory.Client, concurrency)
+	for i := range clients {
+		clients[i] = must(faktory.Open())
+	}
+	go beat(must(faktory.Open()))
+	time.Sleep(fetchTime)
+	waitForGo()
+	var done atomic.Int64
+	var running sync.WaitGroup
+	for _, client := range clients {
+		running.Add(1)
+		go func() {
+			defer running.Done()
+			for done.Load() < count {
+				job := must(client.Fetch("default"))
+				if job == nil {
+					continue
+				}
+				check(client.Ack(job.Jid))
+				if done.Add(1) == count {
+					fmt.Println("done")
+				}
+			}
+		}()
+	}
+	running.Wait()
+}
+
+func main() {
+	if os.Args[1] == "version" {
+		fmt.Printf("Faktory %s, %s\n", faktory.Version, runtime.Version())
+		return
+	}
+	count := must(strconv.ParseInt(os.Getenv("COUNT"), 10, 64))
+	switch os.Args[1] {
+	case "submit":
+		submit(int(count))
+	case "work":
+		work(count)
+	default:
+		log.Fatalf("what is %s?", os.Args[1])
+	}
+}
