@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pathlib
 import re
 import subprocess
 
@@ -10,6 +11,7 @@ class Broker:
     def __init__(self, process, ready):
         self.process = process
         self.ready = ready
+        self.folder = pathlib.Path(f"/proc/{process.pid}")
 
     def port(self, option):
         return int(re.search(rf"\b{option}=127\.0\.0\.1:(\d+)", self.ready)[1])
