@@ -30,8 +30,8 @@ class File {
   // fdatasync. After an error the state of everything written since the last success is unknown: never
   // retried, the caller ends the process.
   virtual result<void> sync_data() = 0;
-  // As write() and sync_data(), for these bytes alone: what was written before them may stay unsynced. After
-  // an error nothing is known of them, and as little as after one of sync_data() of the rest.
+  // As write() and sync_data(), for these bytes alone: what was written before them may stay unsynced. An
+  // error is like one of sync_data().
   virtual result<void> write_durably(std::uint64_t offset, std::span<const ByteView> parts) {
     if (auto written = write(offset, parts); !written) return written;
     return sync_data();

@@ -55,7 +55,8 @@ class FileSystem final : public runtime::FileSystem {
   result<std::uint64_t> free_bytes(const std::string& path) override;
   result<std::unique_ptr<runtime::DirectoryLock>> lock_directory(const std::string& path) override;
 
-  // Every call above and every call on a File except size() is one I/O step, the first is number 1.
+  // Every call above and every call on a File except size() is one I/O step, write_durably two; the first is
+  // number 1.
   std::uint64_t steps() const noexcept;
   std::uint64_t syncs() const noexcept;          // of File::sync_data and write_durably that succeeded
   std::uint64_t bytes_written() const noexcept;  // by File::write

@@ -10,7 +10,6 @@ import errno
 import os
 import re
 import struct
-import subprocess
 import sys
 
 from conftest import need, run
@@ -40,9 +39,7 @@ def calls_in(group):
 
 def numbers():
     """{name: number} on this machine, by the headers of its compiler."""
-    text = subprocess.run(
-        ["cc", "-E", "-dM", "-include", "asm/unistd.h", "-x", "c", os.devnull], capture_output=True, text=True, check=True
-    ).stdout
+    text = run("cc", "-E", "-dM", "-include", "asm/unistd.h", "-x", "c", os.devnull)
     return {name: int(number) for name, number in re.findall(r"#define __NR_(\w+) (\d+)$", text, re.MULTILINE)}
 
 
