@@ -26,9 +26,9 @@ const (
 	bulk     = 1000
 	// As many as asynq and BullMQ here; each has a connection of its own.
 	concurrency = 100
-	// For so long the server lets a fetch wait, also that of a worker which was killed meanwhile: the first tasks would
-	// go there.
-	fetchTime = 2 * time.Second
+	// The server lets a fetch wait for two seconds and Redis a little longer, also that of a worker which was killed
+	// meanwhile: a task that went there would not come back for half an hour.
+	fetchTime = 3 * time.Second
 	// A worker that is not heard of for a minute is closed out.
 	beatEvery = 15 * time.Second
 )
