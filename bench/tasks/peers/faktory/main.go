@@ -1,7 +1,7 @@
 // Faktory's side of bench/tasks/compare: a task that does nothing, and a program that pushes it.
 //
 //	faktory_side version      prints the versions
-//	faktory_side submit       pushes COUNT tasks, a thousand a call
+//	faktory_side submit       pushes COUNT tasks, a hundred a call on each of several connections
 //	faktory_side work         fetches and acknowledges COUNT tasks
 //
 // COUNT and FAKTORY_URL are in the environment. Each says "ready", begins when a line comes, and says "done".
@@ -23,7 +23,11 @@ import (
 
 const (
 	taskType = "nothing"
-	bulk     = 1000
+	// Sidekiq and BullMQ put a thousand tasks into Redis by one command. Faktory's server writes each task of a call by
+	// itself, one after the other: only calls of several connections share what one write to the disk costs, and a call
+	// of more tasks could take longer than the five seconds that its client waits for an answer.
+	tasksACall = 100
+	submitters = 100
 	// As many as asynq and BullMQ here; each has a connection of its own.
 	concurrency = 100
 	// The server lets a fetch wait for two seconds and Redis a little longer, also that of a worker which was killed
@@ -49,19 +53,39 @@ func waitForGo() {
 	must(bufio.NewReader(os.Stdin).ReadString('\n'))
 }
 
-func submit(count int) {
-	client := must(faktory.Open())
-	defer client.Close()
-	waitForGo()
-	for first := 0; first < count; first += bulk {
-		jobs := make([]*faktory.Job, min(bulk, count-first))
-		for i := range jobs {
-			jobs[i] = faktory.NewJob(taskType, first+i)
-		}
-		if refused := must(client.PushBulk(jobs)); len(refused) != 0 {
-			log.Fatal(refused)
-		}
+func connections(count int) []*faktory.Client {
+	clients := make([]*faktory.Client, count)
+	for i := range clients {
+		clients[i] = must(faktory.Open())
 	}
+	return clients
+}
+
+func push(client *faktory.Client, first, end int64) {
+	jobs := make([]*faktory.Job, 0, tasksACall)
+	for number := first; number < end; number++ {
+		jobs = append(jobs, faktory.NewJob(taskType, number))
+	}
+	if refused := must(client.PushBulk(jobs)); len(refused) != 0 {
+		log.Fatal(refused)
+	}
+}
+
+func submit(count int64) {
+	clients := connections(submitters)
+	waitForGo()
+	var pushed atomic.Int64
+	var running sync.WaitGroup
+	for _, client := range clients {
+		running.Add(1)
+		go func() {
+			defer running.Done()
+			for end := pushed.Add(tasksACall); end-tasksACall < count; end = pushed.Add(tasksACall) {
+				push(client, end-tasksACall, min(end, count))
+			}
+		}()
+	}
+	running.Wait()
 	fmt.Println("done")
 }
 
@@ -75,10 +99,7 @@ func beat(client *faktory.Client) {
 // first task, which would be most of the time here.
 func work(count int64) {
 	faktory.RandomProcessWid = strconv.Itoa(os.Getpid()) // only what has such a name may fetch
-	clients := make([]*faktory.Client, concurrency)
-	for i := range clients {
-		clients[i] = must(faktory.Open())
-	}
+	clients := connections(concurrency)
 	go beat(must(faktory.Open()))
 	time.Sleep(fetchTime)
 	waitForGo()
@@ -111,7 +132,7 @@ func main() {
 	count := must(strconv.ParseInt(os.Getenv("COUNT"), 10, 64))
 	switch os.Args[1] {
 	case "submit":
-		submit(int(count))
+		submit(count)
 	case "work":
 		work(count)
 	default:
