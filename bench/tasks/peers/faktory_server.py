@@ -26,16 +26,18 @@ class Faktory(Redis):
 
     @property
     def environment(self):
-        return {"FAKTORY_URL": f"tcp://127.0.0.1:{self.port}"}
+        """FAKTORY_PROVIDER names the variable that counts: a person's own may lead to a server that is in use."""
+        return {"FAKTORY_PROVIDER": "FAKTORY_URL", "FAKTORY_URL": f"tcp://127.0.0.1:{self.port}"}
 
     def start(self):
         self._put_redis_on_the_path()
         before = time.monotonic()
-        command = [str(self.SERVER), "-l", "warn", "-d", str(self.folder), "-c", str(self.folder)]
+        command = [str(self.SERVER), "-e", "development", "-l", "warn"]
+        command += ["-d", str(self.folder), "-c", str(self.folder)]
         command += ["-b", f"127.0.0.1:{self.port}", "-w", f"127.0.0.1:{brokers.free_port()}"]
-        path = f"{self.folder}:{os.environ['PATH']}"
+        environment = os.environ | {"PATH": f"{self.folder}:{os.environ['PATH']}", "FAKTORY_PASSWORD": ""}
         with self._log() as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"PATH": path})
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         brokers.wait_until(self.name, lambda: greets(self.port), process=self.process)
         self.pid = self._find_pid()
         return time.monotonic() - before
