@@ -24,7 +24,7 @@ class Peer:
     install: str  # what a person types, in the root of the tree
     program: list  # takes `version` and `submit`
     worker: list
-    queues: list  # Redis' lists that are empty when all is carried out
+    left: list  # commands of Redis whose answers, added up, are the tasks that are not acknowledged
     server: type = Redis
 
     def version(self):
@@ -41,7 +41,7 @@ PEERS = [
         install="apt-get install redis-server ruby-sidekiq",
         program=["ruby", *SIDEKIQ],
         worker=["sidekiq", "-r", *SIDEKIQ],
-        queues=["queue:default"],
+        left=["LLEN queue:default"],
     ),
     Peer(
         name="BullMQ",
@@ -49,14 +49,14 @@ PEERS = [
         "npm install --no-package-lock --prefix bench/tasks/peers/bullmq",
         program=BULLMQ,
         worker=[*BULLMQ, "work"],
-        queues=["bull:bench:wait", "bull:bench:active"],
+        left=["LLEN bull:bench:wait", "LLEN bull:bench:active"],
     ),
     Peer(
         name="asynq",
         install="apt-get install redis-server && go build -C bench/tasks/peers/asynq -o $PWD/build/peers/asynq_side",
         program=[str(ASYNQ)],
         worker=[str(ASYNQ), "work"],
-        queues=["asynq:{default}:pending", "asynq:{default}:active"],
+        left=["LLEN asynq:{default}:pending", "LLEN asynq:{default}:active"],
     ),
     Peer(
         name="Faktory",
@@ -66,7 +66,7 @@ PEERS = [
         "go build -C bench/tasks/peers/faktory -o $PWD/build/peers/faktory_side",
         program=[str(FAKTORY)],
         worker=[str(FAKTORY), "work"],
-        queues=["q:default"],
+        left=["LLEN q:default"],
         server=Faktory,
     ),
 ]
@@ -129,4 +129,4 @@ class Run:
         return SideProgram(command, environment, self._log)
 
     def _left(self):
-        return sum(self._server.length(queue) for queue in self._peer.queues)
+        return sum(self._server.number(command) for command in self._peer.left)

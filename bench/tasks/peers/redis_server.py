@@ -38,9 +38,9 @@ class Redis(brokers.Broker):
         """Its snapshots are made by children."""
         return brokers.cpu_seconds(f"/proc/{self.pid}/stat", children=True)
 
-    def length(self, key):
-        """Of a list."""
-        return int(self._ask(f"LLEN {key}").removeprefix(":"))
+    def number(self, command):
+        """For a command that is answered by a number."""
+        return int(self._ask(command).removeprefix(":"))
 
     def _answers(self):
         try:
