@@ -62,11 +62,12 @@ PEERS = [
         name="Faktory",
         install="apt-get install redis-server && "
         "git clone --depth 1 https://github.com/contribsys/faktory build/peers/faktory && "
+        "git clone --depth 1 https://github.com/contribsys/faktory_worker_go build/peers/faktory_worker_go && "
         "go build -C build/peers/faktory -o ../faktory_server ./cmd/faktory && "
         "go build -C bench/tasks/peers/faktory -o $PWD/build/peers/faktory_side",
         program=[str(FAKTORY)],
         worker=[str(FAKTORY), "work"],
-        left=["LLEN q:default"],
+        left=["LLEN q:default", "ZCARD working"],
         server=Faktory,
     ),
 ]

@@ -2,13 +2,14 @@
 //
 //	faktory_side version      prints the versions
 //	faktory_side submit       pushes COUNT tasks, a hundred a call on each of several connections
-//	faktory_side work         fetches and acknowledges COUNT tasks
+//	faktory_side work         performs COUNT tasks
 //
 // COUNT and FAKTORY_URL are in the environment. Each says "ready", begins when a line comes, and says "done".
 package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"log"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	faktory "github.com/contribsys/faktory/client"
+	worker "github.com/contribsys/faktory_worker_go"
 )
 
 const (
@@ -28,13 +30,12 @@ const (
 	// of more tasks could take longer than the five seconds that its client waits for an answer.
 	tasksACall = 100
 	submitters = 100
-	// As many as asynq and BullMQ here; each has a connection of its own.
+	// As many as asynq and BullMQ here: of the default, 20, too few share what one write to the disk costs.
 	concurrency = 100
-	// The server lets a fetch wait for two seconds and Redis a little longer, also that of a worker which was killed
-	// meanwhile: a task that went there would not come back for half an hour.
-	fetchTime = 3 * time.Second
-	// A worker that is not heard of for a minute is closed out.
-	beatEvery = 15 * time.Second
+	// Each thread of the worker sleeps for up to 2.2 seconds before it fetches first, which would be most of the time
+	// here. The server lets a fetch wait for two seconds and Redis a little longer, also that of a worker which was
+	// killed meanwhile: a task that went there would not come back for half an hour.
+	warmUp = 3 * time.Second
 )
 
 func must[T any](value T, err error) T {
@@ -89,44 +90,30 @@ func submit(count int64) {
 	fmt.Println("done")
 }
 
-func beat(client *faktory.Client) {
-	for range time.Tick(beatEvery) {
-		must(client.Beat())
-	}
-}
-
-// By the client's own calls: each thread of Faktory's library for workers sleeps for up to two seconds before its
-// first task, which would be most of the time here.
+// What it has fetched until it may begin, a task a thread at most, waits.
 func work(count int64) {
-	faktory.RandomProcessWid = strconv.Itoa(os.Getpid()) // only what has such a name may fetch
-	clients := connections(concurrency)
-	go beat(must(faktory.Open()))
-	time.Sleep(fetchTime)
-	waitForGo()
+	begin := make(chan struct{})
 	var done atomic.Int64
-	var running sync.WaitGroup
-	for _, client := range clients {
-		running.Add(1)
-		go func() {
-			defer running.Done()
-			for done.Load() < count {
-				job := must(client.Fetch("default"))
-				if job == nil {
-					continue
-				}
-				check(client.Ack(job.Jid))
-				if done.Add(1) == count {
-					fmt.Println("done")
-				}
-			}
-		}()
-	}
-	running.Wait()
+	manager := worker.NewManager()
+	manager.Concurrency = concurrency
+	manager.Logger = &worker.StdLogger{Logger: log.Default()} // its own writes between this program's words
+	manager.Register(taskType, func(context.Context, ...any) error {
+		<-begin
+		if done.Add(1) == count {
+			fmt.Println("done")
+		}
+		return nil
+	})
+	go func() { check(manager.Run()) }()
+	time.Sleep(warmUp)
+	waitForGo()
+	close(begin)
+	select {}
 }
 
 func main() {
 	if os.Args[1] == "version" {
-		fmt.Printf("Faktory %s, %s\n", faktory.Version, runtime.Version())
+		fmt.Printf("Faktory %s, faktory_worker_go %s, %s\n", faktory.Version, worker.Version, runtime.Version())
 		return
 	}
 	count := must(strconv.ParseInt(os.Getenv("COUNT"), 10, 64))
