@@ -2,7 +2,12 @@ module millrace/bench/tasks/peers/asynq
 
 go 1.24.0
 
-require github.com/hibiken/asynq v0.26.0
+require (
+	github.com/hibiken/asynq v0.26.0
+	millrace/bench/tasks/peers/goside v0.0.0
+)
+
+replace millrace/bench/tasks/peers/goside => ../goside
 
 require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect

@@ -8,18 +8,16 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"log"
 	"os"
 	"runtime"
 	"runtime/debug"
 	"strconv"
-	"sync"
-	"sync/atomic"
 
 	"github.com/hibiken/asynq"
+
+	side "millrace/bench/tasks/peers/goside"
 )
 
 const (
@@ -30,77 +28,42 @@ const (
 	concurrency = 100
 )
 
-func must[T any](value T, err error) T {
-	check(err)
-	return value
-}
-
-func check(err error) {
-	if err != nil {
-		log.Fatal(err)
-	}
-}
-
-func waitForGo() {
-	fmt.Println("ready")
-	must(bufio.NewReader(os.Stdin).ReadString('\n'))
-}
-
-func printVersion() {
+func version() string {
 	info, _ := debug.ReadBuildInfo()
 	for _, module := range info.Deps {
 		if module.Path == "github.com/hibiken/asynq" {
-			fmt.Printf("asynq %s, %s\n", module.Version, runtime.Version())
+			return fmt.Sprintf("asynq %s, %s", module.Version, runtime.Version())
 		}
 	}
+	return "asynq"
 }
 
-func submit(redis asynq.RedisConnOpt, count int64) {
-	client := asynq.NewClient(redis)
+func redis() asynq.RedisConnOpt {
+	return side.Must(asynq.ParseRedisURI(os.Getenv("REDIS_URL")))
+}
+
+func submit(count int64) {
+	client := asynq.NewClient(redis())
 	defer client.Close()
-	check(client.Ping())
-	waitForGo()
-	var next atomic.Int64
-	var running sync.WaitGroup
-	for range submitters {
-		running.Add(1)
-		go func() {
-			defer running.Done()
-			for number := next.Add(1); number <= count; number = next.Add(1) {
-				must(client.Enqueue(asynq.NewTask(taskType, strconv.AppendInt(nil, number, 10))))
-			}
-		}()
-	}
-	running.Wait()
-	fmt.Println("done")
+	side.Check(client.Ping())
+	side.WaitForGo()
+	side.InParallel(submitters, count, 1, func(_ int, number, _ int64) {
+		side.Must(client.Enqueue(asynq.NewTask(taskType, strconv.AppendInt(nil, number, 10))))
+	})
+	side.SayDone()
 }
 
-func work(redis asynq.RedisConnOpt, count int64) {
-	server := asynq.NewServer(redis, asynq.Config{Concurrency: concurrency, LogLevel: asynq.WarnLevel})
-	check(server.Ping())
-	waitForGo()
-	var done atomic.Int64
-	check(server.Run(asynq.HandlerFunc(func(context.Context, *asynq.Task) error {
-		if done.Add(1) == count {
-			fmt.Println("done")
-		}
+func work(count int64) {
+	server := asynq.NewServer(redis(), asynq.Config{Concurrency: concurrency, LogLevel: asynq.WarnLevel})
+	side.Check(server.Ping())
+	side.WaitForGo()
+	carriedOut := side.CountTo(count)
+	side.Check(server.Run(asynq.HandlerFunc(func(context.Context, *asynq.Task) error {
+		carriedOut()
 		return nil
 	})))
 }
 
 func main() {
-	if os.Args[1] == "version" {
-		printVersion()
-		return
-	}
-	redis := must(asynq.ParseRedisURI(os.Getenv("REDIS_URL")))
-	count := must(strconv.ParseInt(os.Getenv("COUNT"), 10, 64))
-	switch os.Args[1] {
-	case "submit":
-		submit(redis, count)
-	case "work":
-		work(redis, count)
-	default:
-		log.Fatalf("what is %s?", os.Args[1])
-	}
+	side.Main(version, submit, work)
 }

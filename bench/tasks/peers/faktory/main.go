@@ -8,19 +8,16 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"log"
-	"os"
 	"runtime"
-	"strconv"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	faktory "github.com/contribsys/faktory/client"
 	worker "github.com/contribsys/faktory_worker_go"
+
+	side "millrace/bench/tasks/peers/goside"
 )
 
 const (
@@ -38,26 +35,10 @@ const (
 	warmUp = 3 * time.Second
 )
 
-func must[T any](value T, err error) T {
-	check(err)
-	return value
-}
-
-func check(err error) {
-	if err != nil {
-		log.Fatal(err)
-	}
-}
-
-func waitForGo() {
-	fmt.Println("ready")
-	must(bufio.NewReader(os.Stdin).ReadString('\n'))
-}
-
 func connections(count int) []*faktory.Client {
 	clients := make([]*faktory.Client, count)
 	for i := range clients {
-		clients[i] = must(faktory.Open())
+		clients[i] = side.Must(faktory.Open())
 	}
 	return clients
 }
@@ -67,62 +48,43 @@ func push(client *faktory.Client, first, end int64) {
 	for number := first; number < end; number++ {
 		jobs = append(jobs, faktory.NewJob(taskType, number))
 	}
-	if refused := must(client.PushBulk(jobs)); len(refused) != 0 {
+	if refused := side.Must(client.PushBulk(jobs)); len(refused) != 0 {
 		log.Fatal(refused)
 	}
 }
 
 func submit(count int64) {
 	clients := connections(submitters)
-	waitForGo()
-	var pushed atomic.Int64
-	var running sync.WaitGroup
-	for _, client := range clients {
-		running.Add(1)
-		go func() {
-			defer running.Done()
-			for end := pushed.Add(tasksACall); end-tasksACall < count; end = pushed.Add(tasksACall) {
-				push(client, end-tasksACall, min(end, count))
-			}
-		}()
-	}
-	running.Wait()
-	fmt.Println("done")
+	side.WaitForGo()
+	side.InParallel(submitters, count, tasksACall, func(goroutine int, first, end int64) {
+		push(clients[goroutine], first, end)
+	})
+	side.SayDone()
 }
 
 // What it has fetched until it may begin, a task a thread at most, waits.
 func work(count int64) {
 	begin := make(chan struct{})
-	var done atomic.Int64
+	carriedOut := side.CountTo(count)
 	manager := worker.NewManager()
 	manager.Concurrency = concurrency
 	manager.Logger = &worker.StdLogger{Logger: log.Default()} // its own writes between this program's words
 	manager.Register(taskType, func(context.Context, ...any) error {
 		<-begin
-		if done.Add(1) == count {
-			fmt.Println("done")
-		}
+		carriedOut()
 		return nil
 	})
-	go func() { check(manager.Run()) }()
+	go func() { side.Check(manager.Run()) }()
 	time.Sleep(warmUp)
-	waitForGo()
+	side.WaitForGo()
 	close(begin)
 	select {}
 }
 
+func version() string {
+	return fmt.Sprintf("Faktory %s, faktory_worker_go %s, %s", faktory.Version, worker.Version, runtime.Version())
+}
+
 func main() {
-	if os.Args[1] == "version" {
-		fmt.Printf("Faktory %s, faktory_worker_go %s, %s\n", faktory.Version, worker.Version, runtime.Version())
-		return
-	}
-	count := must(strconv.ParseInt(os.Getenv("COUNT"), 10, 64))
-	switch os.Args[1] {
-	case "submit":
-		submit(count)
-	case "work":
-		work(count)
-	default:
-		log.Fatalf("what is %s?", os.Args[1])
-	}
+	side.Main(version, submit, work)
 }

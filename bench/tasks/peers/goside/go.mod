@@ -1,0 +1,3 @@
+module millrace/bench/tasks/peers/goside
+
+go 1.24.0
