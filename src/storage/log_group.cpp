@@ -51,7 +51,7 @@ result<void> GroupWrite::write_piece(const Piece& piece) {
 }
 
 // Whole blocks from where they lie, but the last one from LogFile::last_block, where it stays for the piece
-// that follows in it. Zeros behind the last record.
+// that follows in it. Zeros behind the last record. Durable where that is wanted.
 result<void> GroupWrite::write_blocks(const Piece& piece, std::uint8_t* from, std::size_t bytes) {
   LogFile& file = *piece.file;
   alignas(kBlockBytes) std::uint8_t header[kFileHeaderBlockBytes];
@@ -79,7 +79,8 @@ result<void> GroupWrite::write_blocks(const Piece& piece, std::uint8_t* from, st
   const std::uint64_t begin = piece.opens_file ? 0 : block_begin;
   if (file.direct) return file.blocks->write_durably(begin, {parts, count});
   if (auto written = file.file->write(begin, {parts, count}); !written) return written;
-  // Also in the weaker modes: the header holds the epoch, which must never be given out twice.
+  // Also in the weaker modes: the header holds the epoch, which must never be given out twice. The whole
+  // file, since there earlier groups may have left records in it unsynced.
   if (!sync && !piece.opens_file) return {};
   return file.file->sync_data();
 }

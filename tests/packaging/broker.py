@@ -11,7 +11,7 @@ class Broker:
     def __init__(self, process, ready):
         self.process = process
         self.ready = ready
-        self.folder = pathlib.Path(f"/proc/{process.pid}")
+        self.proc = pathlib.Path(f"/proc/{process.pid}")
 
     def port(self, option):
         return int(re.search(rf"\b{option}=127\.0\.0\.1:(\d+)", self.ready)[1])

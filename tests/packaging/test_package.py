@@ -169,13 +169,13 @@ def filtered(root, program, tmp_path):
 def test_the_services_filter_of_system_calls_is_in_effect_and_leaves_all_that_is_needed(filtered, program, tmp_path):
     need("cc")
     with serving(filtered, tmp_path / "data") as broker:
-        assert "Seccomp:\t2" in (broker.folder / "status").read_text()
+        assert "Seccomp:\t2" in (broker.proc / "status").read_text()
         api = ["--http", f"127.0.0.1:{broker.port('http')}"]
         run(program, "queues", "add", "jobs", *api, env={})
         run(program, "publish", "jobs", "kept", *api, env={})
         assert "kept" in run(program, "consume", "jobs", *api, env={})
         # Threads say among themselves which go first.
-        niceness = {(task / "comm").read_text().strip(): nice(task) for task in (broker.folder / "task").iterdir()}
+        niceness = {(task / "comm").read_text().strip(): nice(task) for task in (broker.proc / "task").iterdir()}
         assert niceness["http"] >= min(niceness["shard-0"] + 10, 19)
 
 
