@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "client/scripted_peer_test.hpp"
+#include "millrace/detail/recycled.hpp"
 #include "millrace/millrace.hpp"
 
 namespace millrace {
@@ -149,6 +150,51 @@ TEST_F(Consuming, shows_the_body_and_where_it_came_from_without_reading_the_prop
   EXPECT_EQ(moved.body(), "body changed");
   EXPECT_FALSE(delivery);
   EXPECT_TRUE(Delivery().message().body.empty());
+}
+
+// Small ones lie with their properties, large ones by themselves.
+TEST_F(Consuming, gives_bodies_of_any_size_whole_in_however_many_frames) {
+  Client client(options);
+  peer.accept_client();
+  Consumer consumer = consume(client);
+  constexpr std::size_t kBorder = detail::kRecycledLargest - sizeof amqp::kNoProperties;
+  std::uint64_t delivery_tag = 0;
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, kBorder - 1, kBorder, kBorder + 1}) {
+    for (const std::uint32_t frame_max : {64, 4096}) {
+      SCOPED_TRACE(std::to_string(size) + " bytes in frames of " + std::to_string(frame_max));
+      std::string body;
+      while (body.size() < size) body += static_cast<char>('a' + body.size() % 26);
+      Buffer out;
+      amqp::write_deliver(out, channel, tag, ++delivery_tag, false, "", "queue",
+                          ByteView{amqp::kNoProperties}, as_bytes(body), frame_max);
+      peer.write(out.view());
+      Delivery delivery = consumer.next();
+      EXPECT_EQ(delivery.body(), body);
+      EXPECT_EQ(delivery.message().body, body);
+    }
+  }
+}
+
+TEST_F(Consuming, loses_the_connection_over_a_body_that_is_longer_than_its_header_says) {
+  for (const std::size_t size : {std::size_t{5}, std::size_t{2000}}) {
+    SCOPED_TRACE(size);
+    Client client(options);
+    peer.accept_client();
+    Consumer consumer = consume(client);
+    Buffer out;
+    amqp::write_deliver(out, channel, tag, 1, false, "", "queue", ByteView{amqp::kNoProperties},
+                        as_bytes(std::string(size, 'x')), 4096);
+    std::string bytes(as_text(out.view()));
+    const std::string said{0, 0, 0, 0, 0, 0, static_cast<char>(size >> 8U), static_cast<char>(size)};
+    const std::size_t at = bytes.find(said);
+    ASSERT_NE(at, std::string::npos);
+    --bytes[at + 7];
+    peer.write(as_bytes(bytes));
+    peer.accept_client();
+    channel = peer.expect_consumer(&tag, &prefetch);
+    peer.deliver(channel, tag, 1, "after it");
+    EXPECT_EQ(consumer.next().body(), "after it");
+  }
 }
 
 TEST_F(Consuming, calls_a_callback_for_each_in_order_and_gives_back_what_it_throws_at) {

@@ -44,7 +44,7 @@ TEST(Recycled, gives_what_another_thread_let_go_of) {
 }
 
 TEST(Recycled, never_gives_one_piece_to_two) {
-  for (const std::size_t bytes : {1, 64, 65, 500, 1088, 1089}) {
+  for (const std::size_t bytes : {1, 64, 65, 500, 1152, 1153}) {
     std::vector<std::thread> threads;
     for (unsigned char mark = 1; mark <= 4; ++mark) {
       threads.emplace_back([bytes, mark] {

@@ -3,6 +3,7 @@
 #include "client/src/core.hpp"
 #include "client/src/reply_error.hpp"
 #include "codec/amqp091/properties.hpp"
+#include "millrace/detail/recycled.hpp"
 #include "millrace/error.hpp"
 
 namespace millrace::client {
@@ -80,27 +81,38 @@ void Channel::take_header(const amqp::Frame& frame) {
   amqp::ContentHeader header;
   if (amqp::parse_content_header(frame.payload, header) != amqp::HeaderParsed::ok)
     unexpected("a malformed content header");
-  properties_.clear();
-  properties_.append(header.raw);
+  content_.clear();
+  content_.append(header.raw);
+  properties_bytes_ = content_.size();
   body_bytes_ = header.body_bytes;
-  body_.clear();
-  body_.reserve(static_cast<std::size_t>(std::min(body_bytes_, kReserveMax)));
+  large_body_.clear();
+  if (!is_small()) large_body_.reserve(static_cast<std::size_t>(std::min(body_bytes_, kReserveMax)));
   expect_ = Expect::body;
   if (body_bytes_ == 0) content_complete();
 }
 
 void Channel::take_body(const amqp::Frame& frame) {
   if (expect_ != Expect::body) unexpected("a body");
-  body_.append(as_text(frame.payload));
-  if (body_.size() > body_bytes_) unexpected("a body longer than its header says");
-  if (body_.size() == body_bytes_) content_complete();
+  if (is_small())
+    content_.append(frame.payload);
+  else
+    large_body_.append(as_text(frame.payload));
+  const std::size_t arrived = content_.size() - properties_bytes_ + large_body_.size();
+  if (arrived > body_bytes_) unexpected("a body longer than its header says");
+  if (arrived == body_bytes_) content_complete();
+}
+
+// Together with its properties it fits memory that is recycled.
+bool Channel::is_small() const noexcept {
+  return properties_bytes_ < detail::kRecycledLargest &&
+         body_bytes_ <= detail::kRecycledLargest - properties_bytes_;
 }
 
 void Channel::content_complete() {
   expect_ = Expect::method;
   const std::uint32_t id = load_be<std::uint32_t>(method_.data());
-  on_content(id, Content{method_.view(), properties_.view(), std::move(body_)});
-  body_ = {};
+  on_content(id, Content{method_.view(), content_.view(), properties_bytes_, std::move(large_body_)});
+  large_body_ = {};
 }
 
 void Channel::link_lost(const std::exception_ptr& why) {

@@ -6,6 +6,7 @@
 #include <exception>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/buffer.hpp"
 #include "client/src/link.hpp"
@@ -17,9 +18,17 @@ class Core;
 
 // A message that came with a method, all of it.
 struct Content {
-  ByteView method;      // the payload of the METHOD frame, its id included
-  ByteView properties;  // raw
-  std::string body;
+  ByteView method;  // the payload of the METHOD frame, its id included
+  ByteView bytes;   // its properties, raw; behind them its body, if that is small
+  std::size_t properties_bytes = 0;
+  std::string large_body;
+
+  ByteView properties() const noexcept { return bytes.first(properties_bytes); }
+  // Once.
+  std::string take_body() {
+    const ByteView small = bytes.subspan(properties_bytes);
+    return small.empty() ? std::move(large_body) : std::string(as_text(small));
+  }
 };
 
 class Channel {
@@ -63,6 +72,7 @@ class Channel {
   void take_method(const amqp::Frame& frame);
   void take_header(const amqp::Frame& frame);
   void take_body(const amqp::Frame& frame);
+  bool is_small() const noexcept;
   void content_complete();
 
   std::uint16_t number_;
@@ -71,8 +81,9 @@ class Channel {
 
   enum class Expect : std::uint8_t { method, header, body } expect_ = Expect::method;
   Buffer method_;
-  Buffer properties_;
-  std::string body_;
+  Buffer content_;  // as Content::bytes
+  std::size_t properties_bytes_ = 0;
+  std::string large_body_;
   std::uint64_t body_bytes_ = 0;
 };
 

@@ -451,8 +451,9 @@ void Core::remove_channel(std::uint16_t number) {
 Delivery Core::make_delivery(const Channel& channel, std::string_view exchange, std::string_view routing_key,
                              bool redelivered, std::uint64_t tag, std::uint16_t together, Content content) {
   auto received = std::make_unique<Received>();
-  received->properties = RecycledBytes(content.properties);
-  received->message.body = std::move(content.body);
+  received->content = RecycledBytes(content.bytes);
+  received->properties_bytes = content.properties_bytes;
+  received->message.body = std::move(content.large_body);
   received->exchange = exchange;
   received->routing_key = routing_key;
   received->redelivered = redelivered;

@@ -11,11 +11,18 @@ namespace millrace {
 
 namespace client {
 
+const std::string& Received::body() {
+  if (!has_body && content.size() != properties_bytes) message.body = raw_body();
+  has_body = true;
+  return message.body;
+}
+
 Message& Received::whole_message() {
-  if (decoded) return message;
-  const bool well_formed = read_message_properties(properties.view(), message);
+  (void)body();
+  if (has_properties) return message;
+  const bool well_formed = read_message_properties(raw_properties(), message);
   MILLRACE_ASSERT(well_formed, "properties that were checked when they came cannot be read");
-  decoded = true;
+  has_properties = true;
   return message;
 }
 
@@ -63,7 +70,7 @@ Message& Delivery::message() noexcept {
   return received_ ? received_->whole_message() : no_message();
 }
 const std::string& Delivery::body() const noexcept {
-  return received_ ? received_->message.body : kNoText;
+  return received_ ? received_->body() : kNoText;
 }
 const std::string& Delivery::exchange() const noexcept {
   return received_ ? received_->exchange : kNoText;

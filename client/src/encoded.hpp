@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "client/src/recycled_bytes.hpp"
 #include "millrace/client.hpp"
@@ -35,5 +36,6 @@ void wait_for_io_thread(Client& client);
 std::string make_message_id(Client& client);
 // Valid until the delivery is destroyed. Of a delivery that is one.
 ByteView raw_properties(const Delivery& delivery) noexcept;
+std::string_view raw_body(const Delivery& delivery) noexcept;
 
 }  // namespace millrace::client

@@ -334,7 +334,11 @@ std::string make_message_id(Client& client) {
 }
 
 ByteView raw_properties(const Delivery& delivery) noexcept {
-  return Received::of(delivery).properties.view();
+  return Received::of(delivery).raw_properties();
+}
+
+std::string_view raw_body(const Delivery& delivery) noexcept {
+  return Received::of(delivery).raw_body();
 }
 
 }  // namespace millrace::client

@@ -139,7 +139,7 @@ void Publisher::on_returned(const Content& content) {
   amqp::basic::Return returned;
   if (!amqp::basic::Return::parse(in, returned)) throw_malformed(amqp::basic::Return::name);
   amqp::Properties properties;
-  if (!amqp::parse_properties(content.properties, properties)) throw_malformed(amqp::basic::Return::name);
+  if (!amqp::parse_properties(content.properties(), properties)) throw_malformed(amqp::basic::Return::name);
   const std::string_view message_id = properties.message_id.value_or("");
   for (const auto& publish : window_) {
     if (!publish || publish->returned || !publish->mandatory || publish->exchange != returned.exchange ||

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "client/src/recycled_bytes.hpp"
 #include "client/src/settlement.hpp"
@@ -14,9 +15,11 @@ namespace millrace::client {
 class Core;
 
 struct Received : detail::Recycled {
-  Message message;           // its body; the rest once `decoded`
-  RecycledBytes properties;  // raw, and well formed
-  bool decoded = false;
+  Message message;        // its body, if that is large; the rest once it was asked for
+  RecycledBytes content;  // its properties, raw and well formed; behind them its body, if that is small
+  std::size_t properties_bytes = 0;
+  bool has_properties = false;  // in `message`
+  bool has_body = false;        // likewise; of one that is small
   bool redelivered = false;
   std::string exchange;
   std::string routing_key;
@@ -29,6 +32,12 @@ struct Received : detail::Recycled {
   // Of a delivery that is one.
   static const Received& of(const Delivery& delivery) noexcept { return *delivery.received_; }
 
+  ByteView raw_properties() const noexcept { return content.view().first(properties_bytes); }
+  std::string_view raw_body() const noexcept {
+    const std::string_view small = as_text(content.view().subspan(properties_bytes));
+    return small.empty() ? message.body : small;
+  }
+  const std::string& body();
   Message& whole_message();
   void settle(Settlement::How how) noexcept;
 };

@@ -9,8 +9,7 @@ namespace millrace::detail {
 namespace {
 
 constexpr std::size_t kStep = 64;
-constexpr std::size_t kLargest = 1088;
-constexpr std::size_t kSizes = kLargest / kStep;
+constexpr std::size_t kSizes = kRecycledLargest / kStep;
 constexpr unsigned kBatch = 32;
 
 constexpr std::size_t size_of(std::size_t index) noexcept {
@@ -25,10 +24,13 @@ struct Batch {
 
   bool is_full() const noexcept { return count == kBatch; }
   void put(void* piece) noexcept { pieces[count++] = piece; }
-  void* take() noexcept {
+  void* take(std::size_t bytes) noexcept {
     void* const piece = pieces[--count];
     // What is taken is about to be written, and the next one soon.
-    if (count != 0) __builtin_prefetch(pieces[count - 1], 1);
+    if (count != 0) {
+      const auto* next = static_cast<const char*>(pieces[count - 1]);
+      for (std::size_t line = 0; line < bytes; line += 64) __builtin_prefetch(next + line, 1);
+    }
     return piece;
   }
   void free_all() noexcept {
@@ -108,7 +110,7 @@ constexpr bool kObjectsRecycled = true;
 
 void* take_recycled(std::size_t bytes) {
   const std::size_t index = (bytes - 1) / kStep;
-  if (bytes == 0 || bytes > kLargest) return ::operator new(bytes);
+  if (bytes == 0 || bytes > kRecycledLargest) return ::operator new(bytes);
   if (thread_ends) return ::operator new(size_of(index));
   auto& [first, second] = hand.pairs[index];
   if (first.count == 0) {
@@ -117,13 +119,13 @@ void* take_recycled(std::size_t bytes) {
     else if (!depots()[index].take(first))
       return ::operator new(size_of(index));
   }
-  return first.take();
+  return first.take(bytes);
 }
 
 void recycle(void* memory, std::size_t bytes) noexcept {
   if (memory == nullptr) return;
   const std::size_t index = (bytes - 1) / kStep;
-  if (bytes == 0 || bytes > kLargest || thread_ends) return ::operator delete(memory);
+  if (bytes == 0 || bytes > kRecycledLargest || thread_ends) return ::operator delete(memory);
   auto& [first, second] = hand.pairs[index];
   if (first.is_full()) {
     if (second.count != 0) give(index, second);

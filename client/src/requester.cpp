@@ -49,10 +49,10 @@ void Requester::on_content(std::uint32_t id, Content content) {
 
 void Requester::take_reply(Content content) {
   Message reply;
-  if (!read_message_properties(content.properties, reply)) throw_malformed("reply");
+  if (!read_message_properties(content.properties(), reply)) throw_malformed("reply");
   const auto at = sent_.find(reply.correlation_id);
   if (at == sent_.end()) return;  // too late: nobody waits for it
-  reply.body = std::move(content.body);
+  reply.body = content.take_body();
   auto done = std::move(at->second.done);
   sent_.erase(at);
   if (const Field* error = reply.header("millrace-error")) {
@@ -65,7 +65,7 @@ void Requester::take_reply(Content content) {
 
 void Requester::take_return(const Content& content) {
   Message returned;
-  if (!read_message_properties(content.properties, returned)) throw_malformed(amqp::basic::Return::name);
+  if (!read_message_properties(content.properties(), returned)) throw_malformed(amqp::basic::Return::name);
   const auto at = sent_.find(returned.correlation_id);
   if (at == sent_.end()) return;
   const Publish& publish = *at->second.publish;

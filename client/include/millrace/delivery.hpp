@@ -28,7 +28,7 @@ class Delivery {
   explicit operator bool() const noexcept { return received_ != nullptr; }
 
   // Its properties and headers are taken apart when this is first called: who needs the body alone asks for
-  // that.
+  // that. Either is made when it is first asked for, by the thread that asks.
   const Message& message() const noexcept;
   Message& message() noexcept;
   const std::string& body() const noexcept;

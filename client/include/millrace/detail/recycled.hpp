@@ -12,8 +12,9 @@
 namespace millrace::detail {
 
 inline constexpr std::size_t kRecycledMax = 2u << 20;
+inline constexpr std::size_t kRecycledLargest = 1152;
 
-// Larger ones than it keeps come from malloc and go there. Throws std::bad_alloc.
+// Larger ones than that come from malloc and go there. Throws std::bad_alloc.
 void* take_recycled(std::size_t bytes);
 // With the size that it was taken with.
 void recycle(void* memory, std::size_t bytes) noexcept;
