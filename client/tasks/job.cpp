@@ -7,12 +7,11 @@
 namespace millrace::tasks {
 
 Job::Job(std::weak_ptr<detail::WorkerCore> worker, std::shared_ptr<const detail::Registration> task,
-         std::string from_queue, std::string key, std::size_t key_hash, Request&& asked, Delivery given)
+         std::string from_queue, std::size_t key_hash, Request&& asked, Delivery given)
     : queue(std::move(from_queue)),
       request(std::move(asked)),
       worker_(std::move(worker)),
       task_(std::move(task)),
-      key_(std::move(key)),
       key_hash_(key_hash),
       delivery_(std::move(given)) {
   call_ = &request.call;

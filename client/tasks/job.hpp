@@ -39,27 +39,16 @@ enum class StopReason : std::uint8_t { none, soft_limit, cancelled, worker_stops
 
 class Job final : public Context, public Settled, public std::enable_shared_from_this<Job> {
  public:
-  // `key` is key_of(asked), with its hash. The job keeps its task: a thread that was given up runs it when
+  // `key_hash` is that of the request's key. The job keeps its task: a thread that was given up runs it when
   // the worker is gone.
   Job(std::weak_ptr<detail::WorkerCore> worker, std::shared_ptr<const detail::Registration> task,
-      std::string from_queue, std::string key, std::size_t key_hash, Request&& asked, Delivery given);
+      std::string from_queue, std::size_t key_hash, Request&& asked, Delivery given);
 
   // -- any thread
   const detail::Registration& task() const noexcept { return *task_; }
   // Whom to tell how it goes; null when the worker is gone.
   std::shared_ptr<PoolOwner> owner() const;
-  // One message: a redelivery of it has the same key. Celery gives its messages no id; then it is one attempt
-  // at one call.
-  static std::string key_of(const Request& request) {
-    const std::string retries = std::to_string(request.retries);
-    std::string key;
-    key.reserve(request.call.id.size() + retries.size() + request.message_id.size() + 2);
-    key.append(request.call.id).append(1, ':').append(retries).append(1, ':').append(request.message_id);
-    return key;
-  }
-  HashedText key() const noexcept { return {key_, key_hash_}; }
-  // Once nobody asks for it any more.
-  std::string take_key() noexcept { return std::move(key_); }
+  HashedText key() const noexcept { return {request.key.view(), key_hash_}; }
 
   // Asks the task to end, for the first reason given; a soft limit gives way to the others.
   void request_stop(StopReason reason);
@@ -103,7 +92,6 @@ class Job final : public Context, public Settled, public std::enable_shared_from
  private:
   const std::weak_ptr<detail::WorkerCore> worker_;
   const std::shared_ptr<const detail::Registration> task_;
-  std::string key_;
   const std::size_t key_hash_;
   std::atomic<StopReason> stop_{StopReason::none};
   std::atomic<bool> over_{false};

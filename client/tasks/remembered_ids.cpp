@@ -5,15 +5,15 @@
 
 namespace millrace::tasks {
 
-void RememberedIds::add(std::string id, std::size_t hash) {
-  if (contains({id, hash})) return;
+void RememberedIds::add(const HashedText& id) {
+  if (contains(id)) return;
   auto place = static_cast<Place>(ring_.size());
   if (ring_.size() < most_) {
-    ring_.push_back({std::move(id), hash});
+    ring_.emplace_back(id);
   } else {
     place = static_cast<Place>(std::exchange(oldest_, (oldest_ + 1) % most_));
     places_.erase(place);
-    ring_[place] = {std::move(id), hash};
+    ring_[place].become(id);
   }
   places_.insert(place);
 }
@@ -21,7 +21,7 @@ void RememberedIds::add(std::string id, std::size_t hash) {
 std::vector<std::string> RememberedIds::in_order() const {
   std::vector<std::string> ids;
   ids.reserve(ring_.size());
-  for (const Remembered& one : ring_) ids.push_back(one.id);
+  for (const Remembered& one : ring_) ids.emplace_back(one.id.view());
   std::rotate(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(oldest_), ids.end());
   return ids;
 }

@@ -5,15 +5,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "client/tasks/hashed_text.hpp"
+#include "client/tasks/inline_text.hpp"
 
 namespace millrace::tasks {
 
-// A ring of strings, and the set of their places in it, found by what is there. A worker looks up and adds
-// one for each task, so neither takes memory of its own for each.
+// A ring of texts, and the set of their places in it, found by what is there. A worker looks up and adds one
+// for each task, so neither takes memory of its own for each.
 //
 // Used under its owner's lock.
 class RememberedIds {
@@ -22,11 +22,7 @@ class RememberedIds {
   RememberedIds(const RememberedIds&) = delete;
   RememberedIds& operator=(const RememberedIds&) = delete;
 
-  void add(std::string id) {
-    const std::size_t hash = HashedText(id).hash;
-    add(std::move(id), hash);
-  }
-  void add(std::string id, std::size_t hash);
+  void add(const HashedText& id);
   bool contains(const HashedText& id) const noexcept { return places_.contains(id); }
   // Oldest first.
   std::vector<std::string> in_order() const;
@@ -34,12 +30,19 @@ class RememberedIds {
  private:
   using Place = std::uint32_t;
   struct Remembered {
-    std::string id;
-    std::size_t hash = 0;
+    explicit Remembered(const HashedText& of) : id(of.text), hash(of.hash) {}
+    void become(const HashedText& other) {
+      id.assign(other.text);
+      hash = other.hash;
+    }
+    HashedText text() const noexcept { return {id.view(), hash}; }
+
+    InlineText id;
+    std::size_t hash;
   };
   struct Texts {
     using is_transparent = void;
-    HashedText of(Place place) const noexcept { return {(*ring)[place].id, (*ring)[place].hash}; }
+    HashedText of(Place place) const noexcept { return (*ring)[place].text(); }
     static const HashedText& of(const HashedText& id) noexcept { return id; }
     const std::vector<Remembered>* ring;
   };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <stdexcept>
 
 #include "client/src/fields.hpp"
@@ -9,6 +10,7 @@
 #include "client/tasks/dead_letter.hpp"
 #include "client/tasks/identity.hpp"
 #include "client/tasks/received_task.hpp"
+#include "client/tasks/recycled_json.hpp"
 #include "client/tasks/time_text.hpp"
 #include "codec/amqp091/table_builder.hpp"
 #include "millrace/json.hpp"
@@ -170,7 +172,6 @@ void read_headers(const ReceivedTask& message, Request& request) {
   const std::string_view barrier = text_header(message, kBarrier);
   if (!barrier.empty()) call.barrier = checked_barrier(parse_json(barrier));
   read_limits(message, call);
-  request.message_id = message.message_id;
   request.reply_to = message.reply_to;
   if (message.correlation_id != call.id) request.correlation_id = message.correlation_id;
   request.retries = whole_header(message, "retries", 0);
@@ -179,13 +180,17 @@ void read_headers(const ReceivedTask& message, Request& request) {
   request.paced = flag_header(message, kPaced);
   // A dead letter that somebody moved back begins anew: what was before its death is over. Its death makes
   // it another message than the one that died.
-  if (const std::string_view died = text_header(message, kDeadTime); !died.empty()) {
-    request.message_id.append("after ").append(died);
+  const std::string_view died = text_header(message, kDeadTime);
+  if (!died.empty()) {
     request.retries = request.deaths = 0;
     request.paced = false;
     call.eta.reset();
     call.expires.reset();
   }
+  request.has_message_id = !message.message_id.empty() || !died.empty();
+  request.key.append(call.id).append(":").append(std::to_string(request.retries)).append(":");
+  request.key.append(message.message_id);
+  if (!died.empty()) request.key.append("after ").append(died);
   request.args_text = text_header(message, "argsrepr");
   request.kwargs_text = text_header(message, "kwargsrepr");
 }
@@ -193,11 +198,18 @@ void read_headers(const ReceivedTask& message, Request& request) {
 // Larger ones are moved out of the parser's memory rather than copied.
 constexpr std::size_t kSmallBody = 4096;
 
-void take_parts(json::value body, CallData& call) {
+// An assignment would keep the storage of what was there.
+template <class T>
+void replace(T& old, T by) noexcept {
+  std::destroy_at(&old);
+  std::construct_at(&old, std::move(by));
+}
+
+void take_parts(json::value body, const json::storage_ptr& storage, CallData& call) {
   json::array& parts = body.as_array();
   if (parts.size() != 3) throw std::invalid_argument("its body is no list of three");
-  call.args = std::move(parts[0].as_array());
-  call.kwargs = std::move(parts[1].as_object());
+  replace(call.args, json::array(std::move(parts[0].as_array()), storage));
+  replace(call.kwargs, json::object(std::move(parts[1].as_object()), storage));
   if (!parts[2].is_object()) return;
   json::object& embedded = parts[2].get_object();
   call.on_success = calls_in(embedded, "callbacks");
@@ -212,10 +224,37 @@ void read_body(const ReceivedTask& message, CallData& call) {
   if (message.content_type != kJson)
     throw std::invalid_argument("its body is '" + std::string(message.content_type) +
                                 "', and only application/json is read");
-  if (message.body.size() > kSmallBody) return take_parts(parse_json(message.body), call);
+  if (message.body.size() > kSmallBody) return take_parts(parse_json(message.body), {}, call);
   std::array<unsigned char, 2 * kSmallBody> memory;
   json::monotonic_resource resource(memory.data(), memory.size());
-  take_parts(parse_json(message.body, &resource), call);
+  take_parts(parse_json(message.body, &resource), recycled_json(), call);
+}
+
+void append_python(std::string& out, const json::value& value, std::size_t longest);
+
+void append_python(std::string& out, const json::array& list, std::size_t longest) {
+  out += '[';
+  const char* separator = "";
+  for (const json::value& one : list) {
+    out += separator;
+    append_python(out, one, longest);
+    separator = ", ";
+  }
+  out += ']';
+}
+
+void append_python(std::string& out, const json::object& dictionary, std::size_t longest) {
+  out += '{';
+  const char* separator = "";
+  for (const auto& [name, one] : dictionary) {
+    out += separator;
+    out += '\'';
+    out.append(name.data(), name.size());
+    out += "': ";
+    append_python(out, one, longest);
+    separator = ", ";
+  }
+  out += '}';
 }
 
 void append_python(std::string& out, const json::value& value, std::size_t longest) {
@@ -232,31 +271,12 @@ void append_python(std::string& out, const json::value& value, std::size_t longe
       out.append(value.get_string().data(), std::min(value.get_string().size(), longest));
       out += '\'';
       break;
-    case json::kind::array: {
-      out += '[';
-      const char* separator = "";
-      for (const json::value& one : value.get_array()) {
-        out += separator;
-        append_python(out, one, longest);
-        separator = ", ";
-      }
-      out += ']';
+    case json::kind::array:
+      append_python(out, value.get_array(), longest);
       break;
-    }
-    case json::kind::object: {
-      out += '{';
-      const char* separator = "";
-      for (const auto& [name, one] : value.get_object()) {
-        out += separator;
-        out += '\'';
-        out.append(name.data(), name.size());
-        out += "': ";
-        append_python(out, one, longest);
-        separator = ", ";
-      }
-      out += '}';
+    case json::kind::object:
+      append_python(out, value.get_object(), longest);
       break;
-    }
     case json::kind::int64:
       out += std::to_string(value.get_int64());
       break;
@@ -269,14 +289,24 @@ void append_python(std::string& out, const json::value& value, std::size_t longe
   }
 }
 
-}  // namespace
-
-std::string python_text(const json::value& value, std::size_t longest) {
+std::string python_text_of(const auto& value, std::size_t longest) {
   std::string text;
   append_python(text, value, longest);
   if (text.size() <= longest) return text;
   text.resize(longest);
   return text + "...";
+}
+
+}  // namespace
+
+std::string python_text(const json::value& value, std::size_t longest) {
+  return python_text_of(value, longest);
+}
+std::string python_text(const json::array& list, std::size_t longest) {
+  return python_text_of(list, longest);
+}
+std::string python_text(const json::object& dictionary, std::size_t longest) {
+  return python_text_of(dictionary, longest);
 }
 
 namespace {
@@ -415,7 +445,7 @@ Message encode_call(const CallData& call, const std::string& reply_to, const std
 }
 
 std::size_t encode_call(const CallData& call, const std::string& reply_to, const std::string& origin,
-                        const std::string& message_id, bool durable_result, Buffer& content) {
+                        std::string_view message_id, bool durable_result, Buffer& content) {
   thread_local Buffer table;  // kept for its memory
   table.clear();
   amqp::TableBuilder builder(table);
@@ -428,8 +458,7 @@ std::size_t encode_call(const CallData& call, const std::string& reply_to, const
   fields.delivery_mode = 2;
   if (call.priority != 0) fields.priority = call.priority;
   // Texts longer than AMQP's short ones are refused as those of a Message are.
-  const auto set = [](std::optional<std::string_view>& field, std::string_view what,
-                      const std::string& text) {
+  const auto set = [](std::optional<std::string_view>& field, std::string_view what, std::string_view text) {
     if (text.empty()) return;
     client::check_short_text(what, text);
     field = text;

@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "base/buffer.hpp"
+#include "client/tasks/inline_text.hpp"
 #include "millrace/message.hpp"
 #include "millrace/tasks/call.hpp"
 
@@ -26,7 +27,10 @@ inline constexpr const char* kKeepResult = "millrace-keep-result";  // CallData:
 // What a worker has received, with all that it needs to answer and to send it on.
 struct Request {
   CallData call;  // `next` in order; ids and queues of what comes after it as they were given
-  std::string message_id;
+  // Of one message: a redelivery of it has the same. Celery gives its messages no id; then it is of one
+  // attempt at one call.
+  InlineText key;
+  bool has_message_id = false;
   std::string reply_to;
   std::string correlation_id;  // of answers; empty: the call's id
   std::int64_t retries = 0;
@@ -51,7 +55,7 @@ inline const std::string& correlation_of(const Request& request) noexcept {
 Message encode_call(const CallData& call, const std::string& reply_to, const std::string& origin);
 // The same as what is sent. Returns how many bytes of it are its properties; behind them is its body.
 std::size_t encode_call(const CallData& call, const std::string& reply_to, const std::string& origin,
-                        const std::string& message_id, bool durable_result, Buffer& content);
+                        std::string_view message_id, bool durable_result, Buffer& content);
 
 // Or why it cannot be read, in a sentence. `properties` as they came, and well formed.
 std::variant<Request, std::string> decode_call(ByteView properties, std::string_view body);
@@ -63,5 +67,7 @@ CallData call_from_signature(const boost::json::object& signature);
 
 // Arguments as Python would print them, shortened.
 std::string python_text(const boost::json::value& value, std::size_t longest = 1024);
+std::string python_text(const boost::json::array& list, std::size_t longest = 1024);
+std::string python_text(const boost::json::object& dictionary, std::size_t longest = 1024);
 
 }  // namespace millrace::tasks

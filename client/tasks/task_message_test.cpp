@@ -2,9 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <thread>
+#include <utility>
+
 #include "client/message_equality_test.hpp"
 #include "client/src/fields.hpp"
 #include "client/tasks/barrier.hpp"
+#include "client/tasks/dead_letter.hpp"
 #include "client/tasks/time_text.hpp"
 #include "millrace/error.hpp"
 
@@ -124,6 +129,47 @@ TEST(TaskMessage, is_the_same_on_the_wire_as_by_way_of_a_message) {
     Message sent{std::string(as_text(content.view().subspan(properties)))};
     ASSERT_TRUE(client::read_message_properties(content.view().first(properties), sent));
     expect_equal(sent, expected);
+  }
+}
+
+// By which a worker knows a redelivery.
+TEST(TaskMessage, has_a_key_of_its_id_its_attempt_and_its_message) {
+  const auto key_of = [](const Message& message) {
+    const auto request = read(message);
+    EXPECT_EQ(request.has_message_id, !message.message_id.empty() || message.header(kDeadTime) != nullptr);
+    return std::string(request.key.view());
+  };
+  CallData call = a_call();
+  call.id = "id";
+  Message message = encode_call(call, "", "me");
+  EXPECT_EQ(key_of(message), "id:0:");
+  message.headers["retries"] = 12;
+  message.message_id = "m1";
+  EXPECT_EQ(key_of(message), "id:12:m1");
+  message.headers[kDeadTime] = "yesterday";
+  EXPECT_EQ(key_of(message), "id:0:m1after yesterday");
+  message.message_id = std::string(255, 'm');  // more than lies within a request
+  const Request request = read(message);
+  Request moved = request;
+  const Request last = std::move(moved);
+  EXPECT_EQ(last.key.view(), "id:0:" + message.message_id + "after yesterday");
+}
+
+// One thread reads it, others carry it out and let go of it.
+TEST(TaskMessage, has_arguments_that_may_go_anywhere) {
+  CallData call = a_call();
+  call.args = {1, "a text that is longer than any that lies in a value", json::array{2, 3}};
+  for (const std::size_t size : {std::size_t{10}, std::size_t{100'000}}) {  // read into memory of both kinds
+    call.kwargs = {{"text", std::string(size, 'x')}};
+    json::array copied;
+    json::object moved;
+    {
+      auto request = std::get<Request>(decode_call(encode_call(call, "", "me")));  // no copy
+      copied = request.call.args;
+      std::thread([&, taken = std::move(request)]() mutable { moved = std::move(taken.call.kwargs); }).join();
+    }
+    EXPECT_EQ(copied, call.args);
+    EXPECT_EQ(moved, call.kwargs);
   }
 }
 

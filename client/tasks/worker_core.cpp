@@ -275,8 +275,7 @@ void WorkerCore::conclude(const JobPtr& job, const std::exception_ptr& error) {
   {
     const std::lock_guard lock(mutex_);
     forget(job);
-    const std::size_t hash = job->key().hash;
-    if (!error) done_.add(job->take_key(), hash);
+    if (!error) done_.add(job->key());
   }
   if (!error) job->acknowledge();
   job->give_back();
@@ -305,7 +304,7 @@ bool WorkerCore::is_revoked(const std::string& id) const {
 // -- calls coming in
 
 void WorkerCore::on_delivery(const std::string& queue, Delivery delivery) {
-  auto decoded = decode_call(client::raw_properties(delivery), delivery.body());
+  auto decoded = decode_call(client::raw_properties(delivery), client::raw_body(delivery));
   if (const auto* why = std::get_if<std::string>(&decoded)) {
     if (const auto result = read_step_result(delivery.message(), queue))
       return take_step_result(*result, std::move(delivery));
@@ -334,8 +333,7 @@ void WorkerCore::on_delivery(const std::string& queue, Delivery delivery) {
 // What this worker has already, and is given again, has had its time.
 bool WorkerCore::has_to_be_paced(const Registration& task, const Request& request) const {
   if (task.options.rate_count == 0 || request.paced) return false;
-  const std::string text = Job::key_of(request);
-  const HashedText key(text);
+  const HashedText key(request.key.view());
   const std::lock_guard lock(mutex_);
   return !jobs_.contains(key) && !done_.contains(key);
 }
@@ -362,7 +360,7 @@ bool WorkerCore::adopt(const HashedText& key, const Request& request, Delivery& 
     job->second->adopt(std::move(delivery));
     return true;
   }
-  if (request.message_id.empty() && !delivery.redelivered()) return false;
+  if (!request.has_message_id && !delivery.redelivered()) return false;
   if (!done_.contains(key)) return false;
   delivery.ack();
   return true;
@@ -370,17 +368,16 @@ bool WorkerCore::adopt(const HashedText& key, const Request& request, Delivery& 
 
 void WorkerCore::accept(const Registration& task, const std::string& queue, Request&& request,
                         Delivery delivery) {
-  std::string key = Job::key_of(request);
-  const std::size_t hash = HashedText(key).hash;
+  const HashedText key(request.key.view());
   JobPtr job;
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return;  // the delivery goes back
-    if (adopt({key, hash}, request, delivery)) return;
+    if (adopt(key, request, delivery)) return;
     std::shared_ptr<const Registration> kept(shared_tasks_, &task);
-    job = std::allocate_shared<Job>(millrace::detail::RecycledAllocator<Job>(), weak_from_this(),
-                                    std::move(kept), queue, std::move(key), hash, std::move(request),
-                                    std::move(delivery));
+    job =
+        std::allocate_shared<Job>(millrace::detail::RecycledAllocator<Job>(), weak_from_this(),
+                                  std::move(kept), queue, key.hash, std::move(request), std::move(delivery));
     jobs_.emplace(job->key(), job);
     ++totals_[task.name];
   }
