@@ -104,8 +104,11 @@ void Events::started(const Request& request) {
   if (tasks_) task("task-started", request, {});
 }
 
-void Events::succeeded(const Request& request, const json::value& result, double runtime) {
-  if (tasks_) task("task-succeeded", request, {{"result", python_text(result)}, {"runtime", runtime}});
+void Events::succeeded(const Request& request, const json::value& result,
+                       std::chrono::steady_clock::time_point started) {
+  if (!tasks_) return;
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
+  task("task-succeeded", request, {{"result", python_text(result)}, {"runtime", took.count()}});
 }
 
 void Events::failed(const Request& request, const std::string& error, const std::string& traceback) {

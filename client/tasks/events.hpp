@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <boost/json.hpp>
+#include <chrono>
 #include <string>
 #include <string_view>
 
@@ -31,7 +32,8 @@ class Events {
 
   void received(const Request& request);
   void started(const Request& request);
-  void succeeded(const Request& request, const boost::json::value& result, double runtime);
+  void succeeded(const Request& request, const boost::json::value& result,
+                 std::chrono::steady_clock::time_point started);
   void failed(const Request& request, const std::string& error, const std::string& traceback);
   void retried(const Request& request, const std::string& error);
   void revoked(const Request& request, bool terminated, bool expired);

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -105,19 +106,20 @@ struct ThreadPool::State {
 
 // A task's time, from when it began or was last let on.
 struct ThreadPool::OneTurn final : Turn {
-  OneTurn(State& of, Worker& who) : state(of), worker(who), began(std::chrono::steady_clock::now()) {}
+  OneTurn(State& of, Worker& who) : state(of), worker(who) {}
 
   State& state;
   Worker& worker;
-  std::chrono::steady_clock::time_point began;
+  std::optional<std::chrono::steady_clock::time_point> let_on;  // since it began
 
   void yield() override {
-    if (std::chrono::steady_clock::now() - began < state.options.time_slice) return;
+    const auto since = let_on.value_or(worker.job->started());
+    if (std::chrono::steady_clock::now() - since < state.options.time_slice) return;
     std::unique_lock lock(state.mutex);
     if (state.suspended.empty() || state.stopping || worker.abandoned) return;
     state.give_up_turn(worker);
     state.wait_for_turn(lock, worker);
-    began = std::chrono::steady_clock::now();
+    let_on = std::chrono::steady_clock::now();
   }
 };
 

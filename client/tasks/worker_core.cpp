@@ -79,6 +79,18 @@ Remedy what_to_do_about(ErrorKind kind) {
   return Remedy::none;
 }
 
+// One that expires before it may begin need not be held for that.
+bool is_too_late(const CallData& call) {
+  if (!call.expires) return false;
+  const auto now = std::chrono::system_clock::now();
+  return *call.expires <= std::max(now, call.eta.value_or(now));
+}
+
+// A clock that is behind by less than this is not worth another round through the broker.
+bool is_too_early(const CallData& call) {
+  return call.eta && *call.eta > std::chrono::system_clock::now() + std::chrono::milliseconds(20);
+}
+
 WorkerOptions with_defaults(WorkerOptions options) {
   if (options.threads == 0) options.threads = processors();
   if (options.processes == 0) options.processes = processors();
@@ -311,15 +323,9 @@ void WorkerCore::on_delivery(const std::string& queue, Delivery delivery) {
     return bury(queue, std::move(delivery), "undecodable", *why, nullptr);
   }
   Request& request = std::get<Request>(decoded);
-  const auto now = std::chrono::system_clock::now();
-  // One that expires before it may begin need not be held for that.
-  const bool too_late =
-      request.call.expires && *request.call.expires <= std::max(now, request.call.eta.value_or(now));
-  if (too_late) return drop(queue, std::move(request), std::move(delivery), true);
+  if (is_too_late(request.call)) return drop(queue, std::move(request), std::move(delivery), true);
   if (is_revoked(request.call.id)) return drop(queue, std::move(request), std::move(delivery), false);
-  // A clock that is behind by less than this is not worth another round through the broker.
-  if (request.call.eta && *request.call.eta > now + std::chrono::milliseconds(20))
-    return hold_until_due(queue, request, std::move(delivery));
+  if (is_too_early(request.call)) return hold_until_due(queue, request, std::move(delivery));
   const auto task = tasks_.find(request.call.task);
   if (task == tasks_.end()) {
     return bury(queue, std::move(delivery), "unknown_task",

@@ -150,8 +150,7 @@ void WorkerCore::succeed(const JobPtr& job, const Outcome& outcome, Settling& se
     status.value = outcome.value;
     send_result(job->request, status, settling, children);
   }
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - job->started();
-  events_->succeeded(job->request, outcome.value, took.count());
+  events_->succeeded(job->request, outcome.value, job->started());
 }
 
 // At the barrier of its chord; who sees that all have arrived has them joined.
