@@ -1,6 +1,7 @@
 #include "storage/log_reader.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "storage/log.hpp"
 
@@ -8,6 +9,16 @@ namespace millrace::storage {
 namespace {
 
 constexpr std::size_t kPieceBytes = 1u << 20;
+
+constexpr std::uint32_t kGroupPayloadBytes = kCommitGroupBytes - kRecordHeaderBytes;
+
+// A place from `at` on, below `end`, at which the length of a commit group may begin; `end` when there is
+// none. Most of what lies behind a log's end are zeros, and all of it is looked through at each start.
+std::size_t next_with_length_of_group(const std::uint8_t* bytes, std::size_t at, std::size_t end) {
+  static_assert(kGroupPayloadBytes < 256);
+  const void* const found = at < end ? std::memchr(bytes + at, kGroupPayloadBytes, end - at) : nullptr;
+  return found == nullptr ? end : static_cast<std::size_t>(static_cast<const std::uint8_t*>(found) - bytes);
+}
 
 }  // namespace
 
@@ -68,10 +79,10 @@ result<LogReader::Beyond> LogReader::look_beyond(std::uint64_t offset, Lsn after
     if (failed_) return error_;
     if (view.size() < kCommitGroupBytes) return found;
     const std::size_t candidates = view.size() - kCommitGroupBytes + 1;
-    std::size_t at = 0;
-    for (; at < candidates; ++at) {
+    std::size_t at = next_with_length_of_group(view.data(), 0, candidates);
+    for (; at < candidates; at = next_with_length_of_group(view.data(), at + 1, candidates)) {
       const std::uint8_t* bytes = view.data() + at;
-      if (load_le<std::uint32_t>(bytes) == kCommitGroupBytes - kRecordHeaderBytes &&
+      if (load_le<std::uint32_t>(bytes) == kGroupPayloadBytes &&
           bytes[20] == static_cast<std::uint8_t>(RecordType::commit_group) &&
           load_le<std::uint64_t>(bytes + 12) - after.value - 1 < lsn_span &&
           load_le<std::uint32_t>(bytes + 8) >= epoch && record_is_sound(salt_, bytes, kCommitGroupBytes))
