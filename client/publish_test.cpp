@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "client/scripted_peer_test.hpp"
+#include "client/src/encoded.hpp"
 #include "millrace/millrace.hpp"
 
 namespace millrace {
@@ -357,6 +358,25 @@ TEST_F(Publishing, close_waits_for_the_confirm) {
   EXPECT_EQ(kind_of(receipt), ErrorKind::none);
   auto late = client.async_publish("q", "y", use_future);
   EXPECT_EQ(kind_of(late), ErrorKind::closed);
+}
+
+TEST_F(Publishing, close_waits_for_what_the_io_thread_gets_together_with_it) {
+  options.close_timeout = std::chrono::seconds(10);
+  Client client(options);
+  peer.accept_client();
+  client.connect();
+  std::promise<void> go_on;
+  boost::asio::post(client::io_executor(client), [&] { go_on.get_future().wait(); });
+  auto receipt = client.async_publish("q", "x", use_future);
+  auto closed = client.async_close(use_future);
+  go_on.set_value();
+  channel = peer.expect_publisher();
+  EXPECT_EQ(peer.expect_publish().body, "x");
+  ack(1);
+  peer.expect<amqp::connection::Close>();
+  peer.send(0, amqp::connection::CloseOk{});
+  closed.get();
+  EXPECT_EQ(kind_of(receipt), ErrorKind::none);
 }
 
 TEST_F(Publishing, a_callback_may_block_on_the_client_that_calls_it) {

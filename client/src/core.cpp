@@ -486,7 +486,7 @@ void Core::close(detail::Completion<> done) {
                            "the client was closed while this was still under way; it may have happened"));
     flush_finished();
   });
-  finish_close();
+  // drain() goes on: what was published just before comes after this task, and is to be waited for.
 }
 
 // Called whenever something has ended: once there is nothing left to wait for, the goodbye; after that, the
