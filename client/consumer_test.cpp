@@ -254,6 +254,35 @@ TEST_F(Consuming, is_awaited_by_a_coroutine_and_ends_it_when_the_queue_is_delete
   EXPECT_EQ(end, ErrorKind::consumer_cancelled);
 }
 
+TEST_F(Consuming, tells_a_callback_s_program_when_the_broker_ends_it_and_not_when_the_program_does) {
+  Client client(options);
+  peer.accept_client();
+  std::vector<std::string> told;
+  std::promise<void> ended;
+  const auto start = [&](const std::string& name) {
+    auto started = std::async(std::launch::async, [&] {
+      ConsumeOptions how;
+      how.on_end = [&, name](const Failure& why) {
+        told.push_back(name + " " + std::string(to_string(why.kind())));
+        ended.set_value();
+      };
+      return client.consume(
+          "queue", [](Delivery delivery) { delivery.ack(); }, how);
+    });
+    channel = peer.expect_consumer(&tag);
+    return started.get();
+  };
+  Consumer cancelled = start("cancelled here");
+  cancelled.cancel();
+  EXPECT_EQ(peer.expect<amqp::basic::Cancel>().consumer_tag, tag);
+  peer.send(channel, amqp::basic::CancelOk{tag});
+  peer.expect<amqp::channel::Close>();
+  Consumer deleted = start("deleted there");
+  peer.send(channel, amqp::basic::Cancel{tag, true});
+  ended.get_future().wait();
+  EXPECT_EQ(told, (std::vector<std::string>{"deleted there consumer cancelled"}));
+}
+
 TEST_F(Consuming, waiting_for_a_message_can_be_cancelled_and_loses_none) {
   using namespace boost::asio::experimental::awaitable_operators;
   Client client(options);

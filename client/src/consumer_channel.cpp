@@ -1,6 +1,7 @@
 #include "client/src/consumer_channel.hpp"
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 
 #include "client/src/core.hpp"
 #include "client/src/fields.hpp"
@@ -162,9 +163,12 @@ bool ConsumerChannel::stop() {
 }
 
 void ConsumerChannel::end(const std::exception_ptr& why) {
-  if (started_) std::exchange(started_, nullptr)(why);
+  const bool consumed = is_started();
+  if (!consumed) std::exchange(started_, nullptr)(why);
   hand_over();
-  mailbox_->close(why);
+  const bool news = mailbox_->close(why) && consumed && Failure(why).kind() != ErrorKind::closed;
+  if (news && options_.on_end)
+    boost::asio::post(mailbox_->executor(), [tell = options_.on_end, why] { tell(why); });
 }
 
 void ConsumerChannel::expire(Clock::time_point now, const std::string& connection_state) {

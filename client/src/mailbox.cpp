@@ -134,15 +134,16 @@ void Mailbox::forget() {
   dropped.swap(ready_);
 }
 
-void Mailbox::close(std::exception_ptr why) {
+bool Mailbox::close(std::exception_ptr why) {
   std::deque<Waiting> waiting;
   {
     const std::lock_guard lock(mutex_);
-    if (closed_) return;
+    if (closed_) return false;
     closed_ = why;
     waiting.swap(waiting_);
   }
   for (Waiting& one : waiting) one.done.later(why, Delivery());
+  return true;
 }
 
 }  // namespace millrace::client

@@ -32,8 +32,10 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   void next(detail::Completion<Delivery> done);
   // Deliveries of a lost channel come again: those that nobody has seen are dropped.
   void forget();
-  // Ends it; what is there can still be taken.
-  void close(std::exception_ptr why);
+  // Ends it; what is there can still be taken. False: it had ended before.
+  bool close(std::exception_ptr why);
+  // Where the handler is called.
+  const Executor& executor() const noexcept { return executor_; }
 
  private:
   void cancel(std::uint64_t id);

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "millrace/completion.hpp"
 #include "millrace/delivery.hpp"
+#include "millrace/error.hpp"
 
 namespace millrace {
 
@@ -34,6 +36,10 @@ class ConsumeOptions {
   bool exclusive = false;
   FieldTable arguments;  // x-priority …
   std::string tag;       // shown by the broker; empty: made up
+  // For consumers with a callback, which have no next() to tell them: it has ended, and this program did not
+  // end it (consumer_cancelled, or why it cannot consume again on a new connection). Called once, where the
+  // callback is.
+  std::function<void(Failure)> on_end;
 };
 
 // A handle; its destruction ends the consumer. Messages that the program still holds can be settled
