@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <deque>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -132,6 +133,96 @@ TEST(EventBus, remove_waits_for_a_listener_that_is_running) {
   while (!inside) std::this_thread::yield();
   listener.remove();
   EXPECT_TRUE(done);
+}
+
+TEST(EventBus, inside_one_process_a_name_means_nothing) {
+  std::deque<std::function<void()>> tasks;
+  event_bus by_loop([&](std::function<void()> task) { tasks.push_back(std::move(task)); });
+  event_bus at_once;
+  std::string heard;
+  const listen_as name("billing");
+  for (event_bus* bus : {&at_once, &by_loop}) {
+    auto first = bus->on<OrderPlaced>([&](const OrderPlaced&) { heard += "a"; }, name);
+    auto second = bus->on<OrderPlaced>(
+        "orders.*", [&](const OrderPlaced&) { heard += "b"; }, name);
+    auto plain = bus->on<OrderPlaced>([&](const OrderPlaced&) { heard += "c"; });
+    bus->emit(OrderPlaced{});
+    if (!tasks.empty()) tasks.front()();
+    EXPECT_EQ(heard, "abc");
+    first.forget();
+    EXPECT_FALSE(first.registered());
+    second.remove();
+    bus->emit(OrderPlaced{});
+    auto again = bus->on<OrderPlaced>([&](const OrderPlaced&) { heard += "d"; }, name);
+    plain.remove();
+    if (!tasks.empty()) again.remove(), tasks.back()();
+    EXPECT_EQ(heard, bus == &at_once ? "abcc" : "abc") << "nothing is kept for it";
+    heard.clear();
+  }
+  EXPECT_THROW(listen_as(""), std::invalid_argument);
+  EXPECT_THROW(listen_as("billing:eu"), std::invalid_argument);
+}
+
+// Keeps for each name what is emitted, until it is brought on.
+class KeepingCarrier final : public event_carrier {
+ public:
+  std::vector<std::string>& log;
+  std::function<bool(const event&)> deliver;
+  std::optional<event> kept;
+
+  explicit KeepingCarrier(std::vector<std::string>& told) : log(told) {}
+  void carry(event what, receiver to_all) override {
+    to_all(what);
+    kept = std::move(what);
+  }
+  void listening(std::string_view pattern, std::type_index) override { note("listening", pattern); }
+  void not_listening(std::string_view pattern) noexcept override { note("not listening", pattern); }
+  std::unique_ptr<event_subscription> subscribe(std::string_view name, std::string_view pattern,
+                                                std::type_index, one_receiver to) override {
+    note("subscribed " + std::string(name), pattern);
+    deliver = std::move(to);
+    return std::make_unique<Kept>(*this);
+  }
+
+ private:
+  struct Kept final : event_subscription {
+    KeepingCarrier& carrier;
+    explicit Kept(KeepingCarrier& of) : carrier(of) {}
+    ~Kept() override { carrier.note("stopped", ""); }
+    void forget() override {
+      carrier.note("forgotten", "");
+      throw std::runtime_error("cannot be told");
+    }
+  };
+  void note(std::string what, std::string_view pattern) {
+    log.push_back(std::move(what.append(pattern.empty() ? "" : " ").append(pattern)));
+  }
+};
+
+TEST(EventBus, a_carrier_that_keeps_events_for_a_name_delivers_to_that_listener_alone) {
+  std::vector<std::string> log;
+  auto made = std::make_unique<KeepingCarrier>(log);
+  KeepingCarrier& carrier = *made;
+  event_bus bus(std::move(made));
+  auto plain = bus.on<OrderPlaced>([&](const OrderPlaced&) { log.push_back("plain"); });
+  auto kept = bus.on<OrderPlaced>(
+      "orders.*", [&](const OrderPlaced&) { log.push_back("kept"); }, listen_as("billing"));
+  EXPECT_EQ(log, (std::vector<std::string>{"listening orders.placed", "subscribed billing orders.*"}));
+  log.clear();
+  bus.emit(OrderPlaced{});
+  EXPECT_EQ(log, std::vector<std::string>{"plain"});
+  EXPECT_TRUE(carrier.deliver(*carrier.kept));
+  EXPECT_EQ(log, (std::vector<std::string>{"plain", "kept"}));
+  log.clear();
+  kept.remove();
+  EXPECT_EQ(log, std::vector<std::string>{"stopped"});
+  EXPECT_FALSE(carrier.deliver(*carrier.kept)) << "so that it is kept for the next one";
+
+  kept = bus.on<OrderPlaced>([](const OrderPlaced&) {}, listen_as("billing"));
+  log.clear();
+  EXPECT_THROW(kept.forget(), std::runtime_error);
+  EXPECT_EQ(log, (std::vector<std::string>{"forgotten", "stopped"}));
+  EXPECT_FALSE(kept.registered());
 }
 
 // Meant for the thread sanitizer as well.

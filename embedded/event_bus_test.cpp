@@ -2,59 +2,16 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <condition_variable>
-#include <mutex>
 #include <thread>
-#include <vector>
 
+#include "embedded/event_bus_test.hpp"
 #include "millrace/embedded.hpp"
-#include "millrace/event_broker.hpp"
-#include "millrace/json.hpp"
-#include "millrace/millrace.hpp"
 
 namespace millrace {
 namespace {
 
+using namespace embedded_test;
 using namespace std::chrono_literals;
-
-struct OrderPlaced {
-  static constexpr std::string_view topic = "orders.placed";
-  int number = 0;
-  std::string customer;
-};
-BOOST_DESCRIBE_STRUCT(OrderPlaced, (), (number, customer))
-
-struct OrderPaid {
-  static constexpr std::string_view topic = "orders.paid";
-  int number = 0;
-};
-BOOST_DESCRIBE_STRUCT(OrderPaid, (), (number))
-
-struct Unknown {
-  static constexpr std::string_view topic = "unknown";
-};
-
-// What was heard, and waiting for it.
-class Notes {
- public:
-  void add(std::string note) {
-    const std::lock_guard lock(mutex_);
-    notes_.push_back(std::move(note));
-    changed_.notify_all();
-  }
-  std::vector<std::string> wait_for(std::size_t count) {
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, 20s, [&] { return notes_.size() >= count; });
-    return notes_;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<std::string> notes_;
-};
-
-using Heard = std::vector<std::string>;
 
 struct EventBusOverBroker : testing::Test {
   std::unique_ptr<event_carrier> carrier(Client& of) {
@@ -150,7 +107,7 @@ TEST_F(EventBusOverBroker, travels_as_an_ordinary_message_of_a_topic_exchange) {
   EXPECT_EQ(seen.message().type, "orders.placed");
   EXPECT_EQ(seen.message().content_type, "application/json");
   EXPECT_EQ(seen.body(), R"({"number":7,"customer":"Ann"})");
-  EXPECT_FALSE(seen.message().persistent);
+  EXPECT_TRUE(seen.message().persistent);
   seen.ack();
 
   // And by a program that knows nothing of types.

@@ -5,8 +5,14 @@
 #include <mutex>
 #include <utility>
 
+#include "client/src/held_queue.hpp"
+
 namespace millrace::detail {
 namespace {
+
+// Of a listener with a name: enough for its round trips. What waits here is not to be had by those who share
+// it, and RabbitMQ gives up a consumer with anything unsettled for half an hour.
+constexpr std::uint16_t kPrefetch = 32;
 
 // What callbacks of the client need, which may still come when the bus is gone.
 struct Shared {
@@ -28,18 +34,79 @@ struct Shared {
 
   // An event of a type that this program does not know is none of its business. One without a type comes from
   // a program that knows nothing of types: its topic may say enough.
-  void receive(Delivery delivery) const {
-    const Message& message = delivery.message();
-    const CarriedType* type = find(message.type.empty() ? delivery.routing_key() : message.type);
+  const CarriedType* type_of(const Delivery& delivery) const {
+    const std::string& name = delivery.message().type;
+    return find(name.empty() ? delivery.routing_key() : name);
+  }
+  // Gives the event to listeners. False: there is none any more.
+  bool hand_over(const Delivery& delivery, const CarriedType& type,
+                 const event_carrier::one_receiver& to) const {
     try {
-      if (type) deliver({delivery.routing_key(), type->type, type->decode(message)});
+      return to({delivery.routing_key(), type.type, type.decode(delivery.message())});
     } catch (const std::exception& error) {
       report("event '" + delivery.routing_key() + "': " + error.what());
     } catch (...) {
       report("event '" + delivery.routing_key() + "': a listener threw something unknown");
     }
-    delivery.ack();  // whatever happened: it would happen again
+    return true;  // it would happen again
   }
+
+  void receive(Delivery delivery) const {
+    const auto to_all = [this](const event& what) { return deliver(what), true; };
+    if (const CarriedType* type = type_of(delivery)) hand_over(delivery, *type, to_all);
+    delivery.ack();
+  }
+  // What is not acknowledged comes again, to the next one who listens.
+  void receive_for_one(Delivery delivery, std::type_index wanted,
+                       const event_carrier::one_receiver& to) const {
+    const CarriedType* type = type_of(delivery);
+    if (!type || type->type != wanted || hand_over(delivery, *type, to)) delivery.ack();
+  }
+};
+
+// A listener's own durable queue, and its consumer. The queue stays when this ends.
+class BrokerSubscription final : public event_subscription {
+ public:
+  BrokerSubscription(Client& client, std::string queue)
+      : client_(client),
+        queue_(std::move(queue)),
+        held_(std::make_shared<client::HeldQueue>(client, queue_)) {}
+  ~BrokerSubscription() override { stop(); }
+
+  void begin(const std::shared_ptr<const Shared>& shared, std::string_view pattern, std::type_index type,
+             event_carrier::one_receiver deliver) {
+    QueueSpec spec(queue_);
+    const auto expires = shared->options.subscription_expires;
+    if (expires.count() != 0) spec.arguments["x-expires"] = std::int64_t{expires.count()};
+    client_.declare_queue(std::move(spec));
+    client_.bind(BindingSpec(shared->options.exchange, queue_, std::string(pattern)));
+    ConsumeOptions options;
+    options.prefetch = kPrefetch;
+    options.on_end = [shared, held = held_, queue = queue_](const Failure& why) {
+      held->release();
+      shared->report("nothing more is heard by '" + queue + "': " + why.text());
+    };
+    const auto receive = [shared, type, to = std::move(deliver)](Delivery delivery) {
+      shared->receive_for_one(std::move(delivery), type, to);
+    };
+    consumer_ = client_.consume(queue_, receive, std::move(options));
+  }
+
+  void forget() override {
+    stop();
+    client_.delete_queue(queue_);
+  }
+
+ private:
+  void stop() noexcept {
+    consumer_.cancel();
+    held_->release();
+  }
+
+  Client& client_;
+  const std::string queue_;
+  const std::shared_ptr<client::HeldQueue> held_;
+  Consumer consumer_;
 };
 
 class BrokerCarrier final : public event_carrier {
@@ -59,7 +126,7 @@ class BrokerCarrier final : public event_carrier {
     const CarriedType& type = known(what.type);
     Message message = type.encode(what.value.get());
     message.type = type.name;
-    message.persistent = false;
+    message.persistent = true;  // where a durable queue takes it; elsewhere that costs nothing
     message.mandatory = false;  // nobody has to listen
     declare_exchange();
     client_.async_publish(Address(shared_->options.exchange, what.topic), std::move(message),
@@ -84,6 +151,22 @@ class BrokerCarrier final : public event_carrier {
     if (--found->second != 0) return;
     client_.async_unbind(BindingSpec(shared_->options.exchange, queue_, found->first), [](Failure) {});
     patterns_.erase(found);
+  }
+
+  std::unique_ptr<event_subscription> subscribe(std::string_view name, std::string_view pattern,
+                                                std::type_index type, one_receiver deliver) override {
+    const std::string& type_name = known(type).name;
+    // Else two subscriptions could have one queue.
+    if (type_name.find(':') != type_name.npos || pattern.find(':') != pattern.npos)
+      throw ClientError(ErrorKind::invalid_argument,
+                        "a listener with a name cannot have a ':' in its pattern '" + std::string(pattern) +
+                            "' or its type's name '" + type_name + "'");
+    declare_exchange();
+    std::string queue = shared_->options.exchange + ':';
+    queue.append(name).append(1, ':').append(type_name).append(1, ':').append(pattern);
+    auto subscription = std::make_unique<BrokerSubscription>(client_, std::move(queue));
+    subscription->begin(shared_, pattern, type, std::move(deliver));
+    return subscription;
   }
 
  private:

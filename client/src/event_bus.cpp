@@ -15,25 +15,38 @@ struct EventListener {
   const std::string pattern;
   const std::type_index type;
   event_carrier::receiver call;
-  bool removed = false;  // under the lock of the listeners
+  // Under the lock of the listeners:
+  bool removed = false;
+  std::shared_ptr<event_subscription> subscription;  // of one that hears by this alone
 };
 
 class EventListeners {
  public:
   explicit EventListeners(std::weak_ptr<event_carrier> carrier) noexcept : carrier_(std::move(carrier)) {}
 
-  std::weak_ptr<EventListener> add(std::shared_ptr<EventListener> listener) {
+  std::weak_ptr<EventListener> add(std::shared_ptr<EventListener> listener,
+                                   std::shared_ptr<event_subscription> subscription = nullptr) {
     const std::lock_guard lock(mutex_);
+    listener->subscription = std::move(subscription);
     listeners_.push_back(std::move(listener));
     return listeners_.back();
+  }
+
+  [[nodiscard]] std::shared_ptr<event_subscription> subscription_of(const EventListener& listener) {
+    const std::lock_guard lock(mutex_);
+    return listener.subscription;
   }
 
   void remove(const std::shared_ptr<EventListener>& listener) {
     std::unique_lock lock(mutex_);
     if (!std::exchange(listener->removed, true)) {
       std::erase(listeners_, listener);
+      auto subscription = std::exchange(listener->subscription, nullptr);
       lock.unlock();
-      if (const auto carrier = carrier_.lock()) carrier->not_listening(listener->pattern);
+      if (subscription)
+        subscription.reset();
+      else if (const auto carrier = carrier_.lock())
+        carrier->not_listening(listener->pattern);
       lock.lock();
     }
     const auto me = std::this_thread::get_id();
@@ -53,15 +66,26 @@ class EventListeners {
   void deliver(const event& what) {
     std::exception_ptr first;
     for (const auto& listener : those_who_listen(what)) {
-      if (!begin(*listener)) continue;
       try {
-        listener->call(what);
+        deliver_to(*listener, what);
       } catch (...) {
         if (!first) first = std::current_exception();
       }
-      end(*listener);
     }
     if (first) std::rethrow_exception(first);
+  }
+
+  // False: it was removed.
+  bool deliver_to(EventListener& listener, const event& what) {
+    if (!begin(listener)) return false;
+    try {
+      listener.call(what);
+    } catch (...) {
+      end(listener);
+      throw;
+    }
+    end(listener);
+    return true;
   }
 
  private:
@@ -74,7 +98,8 @@ class EventListeners {
     const std::lock_guard lock(mutex_);
     std::vector<std::shared_ptr<EventListener>> found;
     for (const auto& listener : listeners_) {
-      if (listener->type == what.type && topic_matches(listener->pattern, what.topic))
+      if (!listener->subscription && listener->type == what.type &&
+          topic_matches(listener->pattern, what.topic))
         found.push_back(listener);
     }
     return found;
@@ -126,6 +151,11 @@ class CarriedByLoop final : public event_carrier {
 
 }  // namespace
 
+listen_as::listen_as(std::string_view name) : name_(name) {
+  if (name.empty() || name.find(':') != name.npos)
+    throw std::invalid_argument("millrace::listen_as: the name '" + name_ + "' is empty or has a ':' in it");
+}
+
 event_listener::event_listener(std::weak_ptr<detail::EventListeners> listeners,
                                std::weak_ptr<detail::EventListener> listener)
     : listeners_(std::move(listeners)), listener_(std::move(listener)) {}
@@ -146,6 +176,22 @@ void event_listener::remove() noexcept {
   listener_.reset();
 }
 
+void event_listener::forget() {
+  const auto listeners = listeners_.lock();
+  const auto listener = listener_.lock();
+  std::exception_ptr failed;
+  if (listeners && listener) {
+    const auto subscription = listeners->subscription_of(*listener);
+    try {
+      if (subscription) subscription->forget();
+    } catch (...) {
+      failed = std::current_exception();
+    }
+  }
+  remove();
+  if (failed) std::rethrow_exception(failed);
+}
+
 bool event_listener::registered() const noexcept {
   const auto listeners = listeners_.lock();
   const auto listener = listener_.lock();
@@ -160,12 +206,21 @@ event_bus::event_bus(std::unique_ptr<event_carrier> carrier)
 }
 event_bus::~event_bus() = default;
 
-event_listener event_bus::listen(std::string_view pattern, std::type_index type,
-                                 event_carrier::receiver call) {
+event_listener event_bus::listen(std::string_view pattern, std::type_index type, event_carrier::receiver call,
+                                 std::string_view name) {
   if (pattern.size() > kLongestTopic) throw std::length_error("millrace::event_bus: pattern over 255 bytes");
-  carrier_->listening(pattern, type);
   auto listener = std::make_shared<detail::EventListener>(
       detail::EventListener{std::string(pattern), type, std::move(call)});
+  if (!name.empty()) {
+    auto deliver = [listeners = std::weak_ptr(listeners_), to = std::weak_ptr(listener)](const event& what) {
+      const auto still_there = listeners.lock();
+      const auto one = to.lock();
+      return still_there && one && still_there->deliver_to(*one, what);
+    };
+    if (auto subscription = carrier_->subscribe(name, pattern, type, std::move(deliver)))
+      return {listeners_, listeners_->add(std::move(listener), std::move(subscription))};
+  }
+  carrier_->listening(pattern, type);
   return {listeners_, listeners_->add(std::move(listener))};
 }
 

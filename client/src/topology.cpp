@@ -27,6 +27,13 @@ void Topology::remove_queue(const std::string& name) {
                 [&](const BindingSpec& known) { return !known.to_exchange && known.destination == name; });
 }
 
+void Topology::release_queue(const std::string& name) {
+  const auto at = holds_.find(name);
+  if (--at->second != 0) return;
+  holds_.erase(at);
+  remove_queue(name);
+}
+
 void Topology::remove_exchange(const std::string& name) {
   exchanges_.erase(name);
   std::erase_if(bindings_, [&](const BindingSpec& known) {

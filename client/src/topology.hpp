@@ -19,6 +19,10 @@ class Topology {
   // Their bindings go with them.
   void remove_queue(const std::string& name);
   void remove_exchange(const std::string& name);
+  // For a queue that is declared again only while somebody here uses it: the last release takes it out, as
+  // remove_queue.
+  void hold_queue(const std::string& name) { ++holds_[name]; }
+  void release_queue(const std::string& name);
 
   // nullptr: not declared here.
   const QueueSpec* queue(const std::string& name) const;
@@ -30,7 +34,8 @@ class Topology {
  private:
   std::map<std::string, ExchangeSpec> exchanges_;
   std::map<std::string, QueueSpec> queues_;
-  std::vector<BindingSpec> bindings_;  // in the order they were made
+  std::vector<BindingSpec> bindings_;      // in the order they were made
+  std::map<std::string, unsigned> holds_;  // of queues, by name
 };
 
 }  // namespace millrace::client

@@ -13,6 +13,7 @@ import pytest
 from harness.millrace import Millrace, binary_path
 from harness.pika_tools import parameters
 from harness.rabbitmq import SERVER, RabbitMq
+from harness.relay import Relay
 
 DRIVER = Path(os.environ.get("MILLRACE_CLIENT_DRIVER", binary_path().parent / "client/client_driver"))
 
@@ -56,6 +57,64 @@ def test_requests_get_their_replies_and_the_errors_of_the_service(process):
 
 def test_events_come_in_order_to_every_bus_on_the_exchange(process):
     drive(process, "events", "cpp-events", 200)
+
+
+def numbers(count):
+    return "listening\n" + "".join(f"{i}\n" for i in range(count))
+
+
+def kept_for_the_driver(process, exchange):
+    """How many events wait in the subscription of the driver's; None when there is no such queue."""
+    connection = pika.BlockingConnection(parameters(process))
+    try:
+        queue = f"{exchange}:driver:birds.seen:birds.#"
+        return connection.channel().queue_declare(queue, passive=True).method.message_count
+    except pika.exceptions.ChannelClosedByBroker as refused:
+        assert refused.reply_code == 404
+        return None
+    finally:
+        connection.close()
+
+
+def test_events_wait_for_a_listener_with_a_name_also_while_the_broker_is_killed(process):
+    exchange = "cpp-kept"
+    drive(process, "remember", exchange, 0)
+    drive(process, "emit", exchange, 200)
+    assert kept_for_the_driver(process, exchange) == 200
+    process.kill()
+    process.start()
+    assert drive(process, "remember", exchange, 200) == numbers(200)
+    drive(process, "emit", exchange, 3)
+    drive(process, "forget", exchange)
+    assert kept_for_the_driver(process, exchange) is None
+
+
+def test_a_listener_with_a_name_hears_what_was_emitted_while_its_connection_was_cut(process):
+    exchange, relay = "cpp-cut", Relay(process.port)
+    listener = subprocess.Popen(
+        [str(DRIVER), "remember", f"amqp://guest:guest@127.0.0.1:{relay.port}", exchange, "200"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    watchdog = threading.Timer(60, listener.kill)
+    watchdog.start()
+    try:
+        assert listener.stdout.readline() == "listening\n"
+        relay.cut()
+        drive(process, "emit", exchange, 200)
+        assert listener.poll() is None
+        relay.mend()
+        assert "listening\n" + listener.communicate()[0] == numbers(200)
+        assert listener.returncode == 0
+    finally:
+        watchdog.cancel()
+        listener.kill()
+        listener.wait(10)
+        relay.cut()
+
+
+def test_listeners_of_one_name_and_pattern_share_the_events(process):
+    drive(process, "share", "cpp-share", 200)
 
 
 def bodies_in(process, queue):

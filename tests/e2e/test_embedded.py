@@ -50,6 +50,17 @@ def test_events_come_in_order_to_every_bus(store):
     drive("events", store, "cpp-events", 200)
 
 
+def test_listeners_of_one_name_and_pattern_share_the_events(store):
+    drive("share", store, "cpp-share", 200)
+
+
+def test_events_wait_in_the_directory_for_a_listener_with_a_name(tmp_path):
+    store = str(tmp_path / "data")
+    drive("remember", store, "cpp-kept", 0)
+    drive("emit", store, "cpp-kept", 50)
+    assert drive("remember", store, "cpp-kept", 50) == "listening\n" + "".join(f"{i}\n" for i in range(50))
+
+
 def sockets_of(pid):
     links = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]
     return [link for link in links if link.startswith("socket:")]

@@ -7,6 +7,10 @@
 //   loop auto listener = bus.on<order_placed>([](const order_placed& order) { ... });
 //   bus.emit(order_placed{7});
 //   listener.remove();                                           // or let it go out of scope
+//
+// Over a broker (event_broker.hpp) a listener with a name misses nothing while it is away:
+//
+//   auto billing = bus.on<order_placed>("orders.#", handler, millrace::listen_as("billing"));
 #pragma once
 
 #include <functional>
@@ -32,11 +36,36 @@ struct event {
   std::shared_ptr<const void> value;
 };
 
+// The name by which a listener is known while it is away. Over a broker, events are kept for it from the
+// first time on that it listens: event_broker.hpp says how. A bus inside one process has nobody to keep them
+// for, and there the name means nothing.
+class listen_as {
+ public:
+  // Throws invalid_argument when it is empty or has a ':' in it.
+  explicit listen_as(std::string_view name);
+
+ private:
+  friend class event_bus;
+
+  std::string name_;
+};
+
+// What a carrier keeps for a listener with a name. Its destruction stops the listening: what is emitted from
+// then on is kept for the next listener of that name.
+class event_subscription {
+ public:
+  virtual ~event_subscription() = default;
+  // Stops the listening, and gives up what is kept and the keeping of it.
+  virtual void forget() = 0;
+};
+
 // Brings what is emitted to the listeners of a bus: in the same thread, through a loop, or over a broker
 // (event_broker.hpp). Its functions are called by any thread.
 class event_carrier {
  public:
   using receiver = std::function<void(const event&)>;
+  // For one listener. False: it is not there any more, and has not heard the event.
+  using one_receiver = std::function<bool(const event&)>;
 
   virtual ~event_carrier() = default;
   // `deliver` calls the listeners; it may be called later, by another thread, and after the bus is gone (it
@@ -49,6 +78,15 @@ class event_carrier {
   virtual void listening(std::string_view /*pattern*/, std::type_index) {}
   // It is registered no more.
   virtual void not_listening(std::string_view /*pattern*/) noexcept {}
+
+  // The same for a listener with a name, by a carrier that keeps events for those who are away: it hears by
+  // `deliver` alone, perhaps before this returns, and what that throws is its exception. Null: this carrier
+  // keeps nothing, and it is a listener like all others.
+  virtual std::unique_ptr<event_subscription> subscribe(std::string_view /*name*/,
+                                                        std::string_view /*pattern*/, std::type_index,
+                                                        one_receiver /*deliver*/) {
+    return nullptr;
+  }
 };
 
 namespace detail {
@@ -66,7 +104,12 @@ class event_listener {
 
   // Once this returns the listener is not running and will not be called again, whatever is on its way. Only
   // inside a listener of the same bus it does not wait for other threads that are running it.
+  // Of one with a name the events are kept from now on.
   void remove() noexcept;
+  // remove(), for good: no events are kept any more for its name, type and pattern, and those that are kept
+  // are dropped. Others who listen by them hear nothing more. Throws a ClientError when the broker could not
+  // be told; it is removed then, and its events are kept. Does nothing for one that is not registered.
+  void forget();
   // Lets it stay registered for as long as the bus lives.
   void keep() noexcept { listener_.reset(); }
   [[nodiscard]] bool registered() const noexcept;
@@ -107,12 +150,18 @@ class event_bus {
   [[nodiscard]] event_listener on(Function function) {
     return on<Event>(event_topic<Event>::value, std::move(function));
   }
+  template <class Event, class Function>
+  [[nodiscard]] event_listener on(Function function, const listen_as& name) {
+    return on<Event>(event_topic<Event>::value, std::move(function), name);
+  }
   // Listens to events of this type whose topic fits the pattern.
   template <class Event, class Function>
   [[nodiscard]] event_listener on(std::string_view pattern, Function function) {
-    return listen(pattern, typeid(Event), [call = std::move(function)](const event& what) mutable {
-      call(*static_cast<const Event*>(what.value.get()));
-    });
+    return listen(pattern, typeid(Event), caller<Event>(std::move(function)), {});
+  }
+  template <class Event, class Function>
+  [[nodiscard]] event_listener on(std::string_view pattern, Function function, const listen_as& name) {
+    return listen(pattern, typeid(Event), caller<Event>(std::move(function)), name.name_);
   }
 
   template <class Event>
@@ -126,8 +175,15 @@ class event_bus {
   }
 
  private:
+  template <class Event, class Function>
+  static event_carrier::receiver caller(Function function) {
+    return [call = std::move(function)](const event& what) mutable {
+      call(*static_cast<const Event*>(what.value.get()));
+    };
+  }
+  // An empty name: none.
   [[nodiscard]] event_listener listen(std::string_view pattern, std::type_index type,
-                                      event_carrier::receiver call);
+                                      event_carrier::receiver call, std::string_view name);
   void send(event what);
   [[nodiscard]] event_carrier::receiver receiver() const;
 

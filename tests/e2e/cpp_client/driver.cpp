@@ -14,8 +14,10 @@
 #include <millrace/json.hpp>
 #include <millrace/millrace.hpp>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "cpp_client/broker.hpp"
 
@@ -276,6 +278,107 @@ void events(const Arguments& arguments) {
   here.delete_exchange(arguments.queue);
 }
 
+event_listener listen_by_name(event_bus& bus, std::string_view pattern,
+                              const std::function<void(const Sighting&)>& heard) {
+  return bus.on<Sighting>(pattern, heard, listen_as("driver"));
+}
+
+// Prints the numbers of the events that are kept for its name, as they are heard, until there were so many.
+void remember(const Arguments& arguments) {
+  Client client(options_for(arguments));
+  broker_bus_options options;
+  options.exchange = arguments.queue;
+  event_bus bus(over_broker<Json, Sighting>(client, options));
+  std::mutex mutex;
+  std::condition_variable changed;
+  int heard = 0;
+  std::unique_lock lock(mutex);  // nothing is printed before that it listens
+  const auto listener = listen_by_name(bus, "birds.#", [&](const Sighting& seen) {
+    const std::lock_guard guard(mutex);
+    if (heard < arguments.count) std::cout << seen.number << std::endl;
+    ++heard;
+    changed.notify_all();
+  });
+  std::cout << "listening" << std::endl;
+  const bool all = changed.wait_for(lock, std::chrono::seconds(40), [&] { return heard >= arguments.count; });
+  lock.unlock();
+  check(all, "every event is heard");
+}
+
+// Emits so many numbered events, each of which must be confirmed.
+void emit(const Arguments& arguments) {
+  std::mutex mutex;
+  std::string failure;
+  {
+    Client client(options_for(arguments));
+    broker_bus_options options;
+    options.exchange = arguments.queue;
+    options.on_failure = [&](const std::string& why) {
+      const std::lock_guard lock(mutex);
+      failure = why;
+    };
+    event_bus bus(over_broker<Json, Sighting>(client, options));
+    for (int i = 0; i < arguments.count; ++i) bus.emit(Sighting{i});
+  }
+  check(failure.empty(), failure);
+}
+
+// Gives up what is kept for the name.
+void forget(const Arguments& arguments) {
+  Client client(options_for(arguments));
+  broker_bus_options options;
+  options.exchange = arguments.queue;
+  event_bus bus(over_broker<Json, Sighting>(client, options));
+  listen_by_name(bus, "birds.#", [](const Sighting&) {}).forget();
+}
+
+// Two programs that listen by one name and pattern share the events; one with another pattern has its own.
+void share(const Arguments& arguments) {
+  Client here(options_for(arguments));
+  Client there(options_for(arguments));
+  broker_bus_options options;
+  options.exchange = arguments.queue;
+  event_bus bus(over_broker<Json, Sighting>(here, options));
+  event_bus other_bus(over_broker<Json, Sighting>(there, options));
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::set<int> heard_here;
+  std::set<int> heard_there;
+  std::vector<int> heard_otherwise;
+  const auto note = [&](std::set<int>& heard) {
+    return [&](const Sighting& seen) {
+      const std::lock_guard lock(mutex);
+      heard.insert(seen.number);
+      changed.notify_all();
+    };
+  };
+  auto mine = listen_by_name(bus, "birds.#", note(heard_here));
+  auto theirs = listen_by_name(other_bus, "birds.#", note(heard_there));
+  auto other_pattern = listen_by_name(other_bus, "birds.*", [&](const Sighting& seen) {
+    const std::lock_guard lock(mutex);
+    heard_otherwise.push_back(seen.number);
+    changed.notify_all();
+  });
+  std::vector<int> all;
+  for (int i = 0; i < arguments.count; ++i) {
+    bus.emit(Sighting{i});
+    all.push_back(i);
+  }
+  std::unique_lock lock(mutex);
+  const bool enough = changed.wait_for(lock, std::chrono::seconds(20), [&] {
+    return heard_here.size() + heard_there.size() >= all.size() && heard_otherwise.size() >= all.size();
+  });
+  check(enough, "every event is heard");
+  check(heard_otherwise == all, "by the other pattern all are, in order");
+  check(!heard_here.empty() && !heard_there.empty(), "those who share it both hear some");
+  heard_here.merge(heard_there);
+  check(heard_there.empty() && heard_here.size() == all.size(), "each event goes to one of them");
+  lock.unlock();
+  mine.forget();
+  other_pattern.forget();
+  here.delete_exchange(arguments.queue);
+}
+
 // Throughput of confirmed publishing, transient 1 KiB bodies unless told otherwise.
 void speed(const Arguments& arguments) {
   Client client(options_for(arguments));
@@ -382,7 +485,8 @@ int main(int argc, char** argv) try {
   const std::map<std::string, std::function<void(const Arguments&)>> verbs{
       {"publish", publish}, {"round_trip", round_trip}, {"errors", errors},   {"requests", requests},
       {"follow", follow},   {"speed", speed},           {"confirm", confirm}, {"drain", drain},
-      {"idle", idle},       {"events", events},         {"storm", storm}};
+      {"idle", idle},       {"events", events},         {"storm", storm},     {"remember", remember},
+      {"emit", emit},       {"forget", forget},         {"share", share}};
   if (argc < 4 || !verbs.contains(argv[1])) {
     std::cerr << "usage: driver VERB BROKER QUEUE [COUNT]\n";
     return 2;
