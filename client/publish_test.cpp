@@ -43,6 +43,15 @@ std::string text_of(std::future<Receipt>& future) {
   }
 }
 
+std::future<ErrorKind> publish_aside(Client& client, const std::string& exchange) {
+  auto told = std::make_shared<std::promise<ErrorKind>>();
+  client::publish_aside(
+      client, Address(exchange, "k"), Message("y"),
+      detail::Completion<>([told](const Failure& failure) { told->set_value(failure.kind()); },
+                           client.executor()));
+  return told->get_future();
+}
+
 struct Publishing : testing::Test {
   ScriptedPeer peer;
   ClientOptions options = options_for(peer);
@@ -243,6 +252,54 @@ TEST_F(Publishing, sends_what_is_not_confirmed_again_in_order_after_the_connecti
   ack(2, true);
   EXPECT_EQ(kind_of(receipts[1]), ErrorKind::none);
   EXPECT_EQ(receipts[2].get().attempts, 2u);
+}
+
+TEST_F(Publishing, aside_is_refused_without_a_word_to_the_others) {
+  Client client(options);
+  auto receipt = client.async_publish("q", "x", use_future);
+  open_channel();
+  peer.expect_publish();
+  auto refused = publish_aside(client, "missing");
+  const std::uint16_t other = peer.expect_publisher();
+  EXPECT_NE(other, channel);
+  EXPECT_EQ(peer.expect_publish().exchange, "missing");
+  peer.send(other, amqp::channel::Close{404, "NOT_FOUND - no exchange 'missing' in vhost '/'", 60, 40});
+  peer.expect<amqp::channel::CloseOk>();
+  EXPECT_EQ(refused.get(), ErrorKind::not_found);
+  EXPECT_EQ(peer.expect_publisher(), other);
+  ack(1);
+  EXPECT_EQ(receipt.get().attempts, 1u) << "what is published otherwise is not sent again";
+  auto taken = publish_aside(client, "there");
+  const Published published = peer.expect_publish();
+  EXPECT_EQ(published.channel, other);
+  peer.hang_up();  // before it is confirmed
+  peer.accept_client();
+  EXPECT_EQ(peer.expect_publisher(), other);
+  EXPECT_EQ(peer.expect_publish().message_id, published.message_id);
+  peer.send(other, amqp::basic::Ack{1, false});
+  EXPECT_EQ(taken.get(), ErrorKind::none);
+}
+
+TEST_F(Publishing, aside_is_given_up_when_the_user_may_have_no_more_channels) {
+  Client client(options);
+  auto refused = publish_aside(client, "there");
+  peer.accept_client();
+  peer.expect_publisher();
+  peer.expect_publish();
+  peer.send(0, amqp::connection::Close{530, "NOT_ALLOWED - as many channels as user 'guest' may have", 0, 0});
+  EXPECT_EQ(refused.get(), ErrorKind::not_allowed);
+  peer.accept_client();
+  EXPECT_TRUE(peer.is_silent_for(20)) << "it is not opened again for that";
+}
+
+TEST_F(Publishing, aside_takes_no_channel_where_there_is_none) {
+  Client client(options);
+  Greeting greeting;
+  greeting.channel_max = 4;
+  peer.accept_client(greeting);
+  client.connect();
+  EXPECT_EQ(publish_aside(client, "there").get(), ErrorKind::overloaded);
+  EXPECT_TRUE(peer.is_silent_for(20));
 }
 
 TEST_F(Publishing, holds_back_while_the_broker_blocks_publishers) {

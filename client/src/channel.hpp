@@ -39,6 +39,8 @@ class Channel {
   virtual ~Channel() = default;
 
   std::uint16_t number() const noexcept { return number_; }
+  // Before it is opened for the first time.
+  void set_number(std::uint16_t number) noexcept { number_ = number; }
   bool is_open() const noexcept { return open_; }
   // Counts openings: what belongs to an earlier one is gone.
   std::uint64_t epoch() const noexcept { return epoch_; }

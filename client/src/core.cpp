@@ -24,6 +24,7 @@ using boost::system::error_code;
 
 namespace {
 
+constexpr const char* kNoChannel = "as many consumers as the broker allows channels; use another client";
 constexpr auto kDeadlineTick = std::chrono::milliseconds(100);
 // For connection.close-ok, once all else is done.
 constexpr auto kGoodbyeTimeout = std::chrono::milliseconds(1000);
@@ -196,6 +197,7 @@ void Core::ready() {
   ready_ = true;
   ever_connected_ = true;
   if (!publisher_.idle()) publisher_.open();
+  if (!aside_.idle()) aside_.open();
   if (!requester_.idle()) requester_.open();
   for (const std::uint16_t number : consumer_numbers()) consumers_.at(number)->open();
   link_->flush();
@@ -225,6 +227,7 @@ Channel* Core::channel(std::uint16_t number) {
   if (number == calls_.number()) return &calls_;
   if (number == gets_.number()) return &gets_;
   if (number == publisher_.number()) return &publisher_;
+  if (number == aside_.number()) return &aside_;
   if (number == requester_.number()) return &requester_;
   const auto at = consumers_.find(number);
   return at == consumers_.end() ? nullptr : at->second.get();
@@ -257,10 +260,12 @@ void Core::on_connection_method(const amqp::Frame& frame) {
     case amqp::connection::Blocked::id: {
       const auto blocked = parse_method<amqp::connection::Blocked>(frame);
       publisher_.set_blocked(true);
+      aside_.set_blocked(true);
       return emit(EventKind::blocked, "the broker blocks publishers: " + std::string(blocked.reason));
     }
     case amqp::connection::Unblocked::id:
       publisher_.set_blocked(false);
+      aside_.set_blocked(false);
       return emit(EventKind::unblocked, "the broker reads publishers again");
     case amqp::connection::Close::id:
       return on_connection_close(parse_method<amqp::connection::Close>(frame));
@@ -280,9 +285,14 @@ void Core::on_connection_close(const amqp::connection::Close& close) {
   const std::string what =
       method == 0 ? "the broker closed the connection" : std::string(amqp::method_name(method));
   const std::exception_ptr why = reply_error(what, close.reply_code, close.reply_text);
-  // Whoever caused it must not cause it again on the next connection.
+  // Whoever caused it must not cause it again on the next connection. A user may have as many channels as its
+  // limit says; this one can be done without.
+  if (Failure(why).kind() == ErrorKind::not_allowed) aside_.fail_all(why);
   if (close.class_id == amqp::kBasicClass) {
-    if (method == amqp::basic::Publish::id) publisher_.blame(why);
+    if (method == amqp::basic::Publish::id) {
+      publisher_.blame(why);
+      aside_.blame(why);
+    }
     if (method == amqp::basic::Get::id) gets_.blame(why);
     if (method == amqp::basic::Consume::id)
       for (const std::uint16_t number : consumer_numbers())
@@ -303,6 +313,7 @@ void Core::on_batch_read() {
   }
   handing_over_.clear();
   publisher_.pump();  // confirms have made room
+  aside_.pump();
   if (inbox_.is_asked()) drain();
   if (closing_down_) finish_close();
   flush_finished();
@@ -310,6 +321,7 @@ void Core::on_batch_read() {
 
 void Core::on_written() {
   publisher_.pump();
+  aside_.pump();
 }
 
 void Core::on_link_lost(std::exception_ptr why) {
@@ -326,8 +338,10 @@ void Core::lose_link(const std::exception_ptr& why) {
   recovering_ = 0;
   calls_.link_lost(why);
   gets_.link_lost(why);
-  publisher_.link_lost(why);
-  publisher_.set_blocked(false);
+  for (Publisher* const publisher : {&publisher_, &aside_}) {
+    publisher->link_lost(why);
+    publisher->set_blocked(false);
+  }
   requester_.link_lost(why);
   for (const std::uint16_t number : consumer_numbers()) consumers_.at(number)->link_lost(why);
   closing_.clear();
@@ -391,7 +405,8 @@ std::uint16_t Core::free_channel() const {
   const std::uint32_t max = link_ && link_->channel_max() != 0 ? link_->channel_max() : 65535;
   for (std::uint32_t number = kFirstConsumer; number <= max; ++number) {
     const auto candidate = static_cast<std::uint16_t>(number);
-    if (!consumers_.contains(candidate) && !closing_.contains(candidate)) return candidate;
+    const bool is_taken = consumers_.contains(candidate) || candidate == aside_.number();
+    if (!is_taken && !closing_.contains(candidate)) return candidate;
   }
   return 0;
 }
@@ -400,10 +415,7 @@ void Core::consume(std::string queue, ConsumeOptions options, Mailbox::Handler h
                    detail::Completion<Consumer> done) {
   if (over_) return done.fail(over_, this);
   const std::uint16_t number = free_channel();
-  if (number == 0)
-    return done.fail(make_failure(ErrorKind::overloaded,
-                                  "as many consumers as the broker allows channels; use another client"),
-                     this);
+  if (number == 0) return done.fail(make_failure(ErrorKind::overloaded, kNoChannel), this);
   auto failed = [listeners = listeners_, queue](const std::string& why) {
     listeners.emit(
         Event{EventKind::handler_failed, {}, "the handler of queue '" + queue + "' threw: " + why});
@@ -471,7 +483,7 @@ Delivery Core::make_delivery(const Channel& channel, std::string_view exchange, 
 // ----------------------------------------------------------------------------------------------------------
 
 bool Core::idle() const {
-  return publisher_.idle() && calls_.idle() && gets_.idle() && requester_.idle();
+  return publisher_.idle() && aside_.idle() && calls_.idle() && gets_.idle() && requester_.idle();
 }
 
 void Core::close(detail::Completion<> done) {
@@ -511,6 +523,7 @@ void Core::shut_down(const std::exception_ptr& why) {
   calls_.fail_all(why);
   gets_.fail_all(why);
   publisher_.fail_all(why);
+  aside_.fail_all(why);
   requester_.fail_all(why);
   for (const std::uint16_t number : consumer_numbers()) consumers_.at(number)->end(why);
   lose_link(why);
@@ -549,6 +562,7 @@ void Core::expire() {
   calls_.expire(now, state);
   gets_.expire(now, state);
   publisher_.expire(now, state);
+  aside_.expire(now, state);
   requester_.expire(now, state);
   end_connects([now](const ConnectWaiter& waiter) { return waiter.deadline <= now; },
                link_ ? make_failure(ErrorKind::timed_out, "the connection was not ready in time")
@@ -635,24 +649,37 @@ void Core::settle_all(const std::vector<Settlement>& settlements) {
   settled_channels_.clear();
 }
 
+void Core::start(Publisher& publisher, std::unique_ptr<Publish> publish) {
+  if (!over_) return publisher.start(std::move(publish));
+  release_pending(publish->bytes());
+  publish->done.fail(over_, this);
+}
+
+void Core::send(Publisher& publisher) {
+  if (ready_ && !publisher.is_open())
+    publisher.open();
+  else
+    publisher.pump();
+  watch_deadlines();
+}
+
+void Core::publish_aside(std::unique_ptr<Publish> publish) {
+  if (aside_.number() == 0) aside_.set_number(free_channel());
+  if (aside_.number() == 0) {
+    release_pending(publish->bytes());
+    return publish->done.fail(make_failure(ErrorKind::overloaded, kNoChannel), this);
+  }
+  start(aside_, std::move(publish));
+  send(aside_);
+}
+
 void Core::drain() {
   Inbox::Batch& batch = inbox_.take();
   settle_all(batch.settlements);
   for (Task& task : batch.tasks) task();
   if (!batch.publishes.empty()) {
-    for (auto& publish : batch.publishes) {
-      if (!over_) {
-        publisher_.start(std::move(publish));
-        continue;
-      }
-      release_pending(publish->bytes());
-      publish->done.fail(over_, this);
-    }
-    if (ready_ && !publisher_.is_open())
-      publisher_.open();
-    else
-      publisher_.pump();
-    watch_deadlines();
+    for (auto& publish : batch.publishes) start(publisher_, std::move(publish));
+    send(publisher_);
   }
   if (link_) link_->flush();
   if (closing_down_) finish_close();

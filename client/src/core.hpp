@@ -82,6 +82,8 @@ class Core final : public std::enable_shared_from_this<Core>,
   // ----------------------------------------------------------------------------------------
   void connect(ConnectWaiter waiter);
   void close(detail::Completion<> done);
+  // On a channel of its own.
+  void publish_aside(std::unique_ptr<Publish> publish);
   void call(Call call);
   void get(Call call);
   void request(Request request);
@@ -133,6 +135,8 @@ class Core final : public std::enable_shared_from_this<Core>,
   std::vector<std::uint16_t> consumer_numbers() const;
   std::uint16_t free_channel() const;
 
+  void start(Publisher& publisher, std::unique_ptr<Publish> publish);
+  void send(Publisher& publisher);
   void drain();
   void settle_all(const std::vector<Settlement>& settlements);
   void wake();  // any thread
@@ -177,6 +181,7 @@ class Core final : public std::enable_shared_from_this<Core>,
   Publisher publisher_{*this, 3};
   Requester requester_{*this, 4};
   static constexpr std::uint16_t kFirstConsumer = 5;
+  Publisher aside_{*this, 0};  // gets a number of those when it is first used
   std::map<std::uint16_t, std::unique_ptr<ConsumerChannel>> consumers_;
   std::set<std::uint16_t> closing_;  // channels until their close-ok
   std::vector<ConnectWaiter> connect_waiters_;

@@ -27,6 +27,9 @@ struct Internals {
 
 // As Client::async_publish. Any thread.
 void publish(Client& client, Encoded message, detail::Completion<> done);
+// Likewise, on a channel of its own: where the broker refuses it (no such exchange, no permission), no other
+// message has to be sent again for that. It may overtake what else is published, or be overtaken.
+void publish_aside(Client& client, Address to, Message message, detail::Completion<> done);
 // The client's I/O thread, which runs until the client is destroyed. What is done there must not wait for
 // anything; it saves being woken for what is done at once.
 Executor io_executor(Client& client);

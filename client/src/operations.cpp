@@ -124,13 +124,17 @@ void start_close(Core& core, Completion<> done) {
 
 namespace {
 
-// `done` is left with the caller when this throws.
-void submit_publish(Core& core, std::unique_ptr<Publish> publish, Completion<>& done) {
-  if (!core.reserve_pending(publish->bytes()))
+void reserve_pending(Core& core, const Publish& publish) {
+  if (!core.reserve_pending(publish.bytes()))
     throw ClientError(
         ErrorKind::overloaded,
         "too many messages wait to be confirmed; wait for completions before publishing more, or "
         "raise pending_messages_max and pending_bytes_max");
+}
+
+// `done` is left with the caller when this throws.
+void submit_publish(Core& core, std::unique_ptr<Publish> publish, Completion<>& done) {
+  reserve_pending(core, *publish);
   publish->id = with_id(core, done, &client::Core::cancel_publish);
   publish->done = std::move(done);
   core.submit(std::move(publish));
@@ -148,6 +152,15 @@ void start_publish_encoded(Core& core, client::Encoded&& message, Completion<> d
     publish->mandatory = message.mandatory;
     publish->deadline = core.deadline({});
     submit_publish(core, std::move(publish), done);
+  });
+}
+
+void start_publish_aside(Core& core, Address to, Message message, Completion<> done) {
+  checked(core, done, [&] {
+    auto publish = make_publish(core, to, message);
+    reserve_pending(core, *publish);
+    publish->done = std::move(done);
+    core.submit([&core, publish = std::move(publish)]() mutable { core.publish_aside(std::move(publish)); });
   });
 }
 
@@ -317,6 +330,10 @@ namespace millrace::client {
 
 void publish(Client& client, Encoded message, detail::Completion<> done) {
   detail::start_publish_encoded(Internals::core(client), std::move(message), std::move(done));
+}
+
+void publish_aside(Client& client, Address to, Message message, detail::Completion<> done) {
+  detail::start_publish_aside(Internals::core(client), std::move(to), std::move(message), std::move(done));
 }
 
 Executor io_executor(Client& client) {
