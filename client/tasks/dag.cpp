@@ -57,14 +57,15 @@ Milliseconds keep_result_for(const json::object& state) {
   return Milliseconds(time == nullptr ? 0 : time->to_number<std::int64_t>());
 }
 
-void publish_result(Client& client, const json::object& state, const Status& status) {
+void publish_result(Client& client, const std::shared_ptr<ResultsExchange>& results,
+                    const json::object& state, const Status& status) {
   Request request;
   request.call.id = json::value_to<std::string>(state.at("id"));
   request.durable_result = state.at("durable_result").as_bool();
   const Milliseconds kept_for = keep_result_for(state);
   if (kept_for.count() > 0) {
     wait_until_done([&](Then then) {
-      keep_result(client, kept_result_queue(request.call.id, kept_for), kept_result(request, status, {}),
+      keep_result(client, results, request.call.id, kept_for, kept_result(request, status, {}),
                   std::move(then));
     });
   }
@@ -80,7 +81,8 @@ QueueSpec dag_queue(const std::string& id) {
   return queue_for_a_week("millrace.dag." + id);
 }
 
-void run_advance(Client& client, Places& places, const CallData& call, const std::string& origin) {
+void run_advance(Client& client, Places& places, const std::shared_ptr<ResultsExchange>& results,
+                 const CallData& call, const std::string& origin) {
   const std::string queue = dag_queue(dag_of(call)).name;
   try {
     Taken taken = take_newest(client, queue);
@@ -94,7 +96,7 @@ void run_advance(Client& client, Places& places, const CallData& call, const std
       client.publish(out.to, std::move(out.message));
     }
     if (moves.ended)
-      publish_result(client, taken.state, moves.status);
+      publish_result(client, results, taken.state, moves.status);
     else
       client.publish(queue, json_message(taken.state));
     for (Delivery& delivery : taken.deliveries) delivery.ack();

@@ -2,11 +2,13 @@
 // advance call takes and replaces.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "client/tasks/dag_state.hpp"
 #include "client/tasks/places.hpp"
+#include "client/tasks/results_exchange.hpp"
 #include "millrace/client.hpp"
 
 namespace millrace::tasks {
@@ -14,7 +16,8 @@ namespace millrace::tasks {
 QueueSpec dag_queue(const std::string& id);
 
 // What an advance call does. Throws Retry while another one is at it.
-void run_advance(Client& client, Places& places, const CallData& call, const std::string& origin);
+void run_advance(Client& client, Places& places, const std::shared_ptr<ResultsExchange>& results,
+                 const CallData& call, const std::string& origin);
 
 // False: there is no dag of that id, or it has ended, or this user may not see it. Blocks; throws a
 // ClientError.

@@ -59,18 +59,21 @@ void declare_kept_result(Client& client, const Executor& executor, QueueSpec que
   client.async_declare_queue(std::move(queue), bind_executor(executor, std::move(declared)));
 }
 
-void keep_result(Client& client, const QueueSpec& queue, Message message, Then then) {
+void keep_result(Client& client, const std::shared_ptr<ResultsExchange>& exchange, const std::string& id,
+                 Milliseconds time, Message message, Then then) {
   auto held = std::make_shared<Message>(std::move(message));
-  auto declared = [&client, name = queue.name, held, then = std::move(then)](std::exception_ptr error) {
+  auto declared = [&client, exchange, id, held, then = std::move(then)](std::exception_ptr error) {
     if (error) return then(error);
-    auto published = [then](std::exception_ptr failed, const Receipt&) {
+    auto published = [exchange, id, then](std::exception_ptr failed, const Receipt&) {
+      if (!failed) exchange->tell(id);
       // The connection was lost for longer than the result was to be kept.
       const bool is_over = Failure(failed).kind() == ErrorKind::unroutable;
       then(is_over ? nullptr : failed);
     };
-    client.async_publish(Address(name), std::move(*held), std::move(published));
+    client.async_publish(Address(kept_result_queue_name(id)), std::move(*held), std::move(published));
   };
-  declare_kept_result(client, client.executor(), queue, std::move(declared));
+  exchange->declare();
+  declare_kept_result(client, client.executor(), kept_result_queue(id, time), std::move(declared));
 }
 
 }  // namespace millrace::tasks

@@ -2,11 +2,13 @@
 // `millrace.result.ID`, which holds it as its one message and goes when nobody has used it for the time that
 // was asked for (x-expires). The producer declares it before it submits the call, so that who asks can tell a
 // call that is still to end from one that is unknown; the worker declares it again, which begins that time
-// anew.
+// anew, and tells those who wait (results_exchange.hpp).
 #pragma once
 
+#include <memory>
 #include <string>
 
+#include "client/tasks/results_exchange.hpp"
 #include "client/tasks/steps.hpp"
 #include "client/tasks/task_message.hpp"
 #include "millrace/client.hpp"
@@ -33,7 +35,9 @@ Message kept_result(const Request& request, const Status& status, const boost::j
 // Declares it; one that is there, and was declared for another time, is left as it is. Calls `then` on the
 // executor.
 void declare_kept_result(Client& client, const Executor& executor, QueueSpec queue, Then then);
-// Declares the queue, then publishes; calls `then` on the client's executor when the broker has confirmed it.
-void keep_result(Client& client, const QueueSpec& queue, Message message, Then then);
+// Declares the queue, then publishes; calls `then` on the client's executor when the broker has confirmed it,
+// and those who wait are told.
+void keep_result(Client& client, const std::shared_ptr<ResultsExchange>& exchange, const std::string& id,
+                 Milliseconds time, Message message, Then then);
 
 }  // namespace millrace::tasks

@@ -40,7 +40,8 @@ ProducerCore::ProducerCore(Client& client, ProducerOptions options)
       options_(std::move(options)),
       origin_("gen" + std::to_string(getpid()) + "@" + host_name()),
       reply_queue_("millrace.reply." + make_id()),
-      places_(client, loop_->executor(), options_.declare_queue, {options_.queue}, options_.queue_arguments) {
+      places_(client, loop_->executor(), options_.declare_queue, {options_.queue}, options_.queue_arguments),
+      askings_(client, *loop_, reply_queue_, [this](Then then) { listen(std::move(then)); }) {
   if (options_.events) client_.async_declare_exchange(event_exchange(), [](std::exception_ptr) {});
 }
 
@@ -244,6 +245,10 @@ void ProducerCore::listening_begun(const std::exception_ptr& error) {
 }
 
 void ProducerCore::on_result(Delivery delivery) {
+  if (delivery.exchange() == kResultsExchange) {
+    askings_.on_notice(delivery.routing_key());
+    return delivery.ack();
+  }
   const auto received = decode_result(delivery.message());
   std::shared_ptr<ResultState> result;
   if (received) {
@@ -262,10 +267,8 @@ void ProducerCore::forget(const std::string& id) {
   if (at != results_.end() && at->second.expired()) results_.erase(at);
 }
 
-void ProducerCore::ask(std::string id, Milliseconds timeout, Asking::Done done) {
-  const auto asking = std::make_shared<Asking>(client_, *loop_, std::move(id), timeout, std::move(done));
-  remember(asking);
-  asking->start();
+void ProducerCore::ask(const std::string& id, Milliseconds timeout, Asking::Done done) {
+  askings_.ask(id, timeout, std::move(done));
 }
 
 void ProducerCore::revoke(const std::string& id, bool running_too) {
@@ -290,6 +293,7 @@ void ProducerCore::close() {
       if (auto result = weak.lock()) waiting.push_back(std::move(result));
     }
   }
+  askings_.close(make_failure(ErrorKind::closed, "the producer was destroyed before it had the result"));
   replies.cancel();
   for (const auto& result : waiting) {
     result->give_up(make_failure(
@@ -332,7 +336,7 @@ UntypedResult submit(ProducerCore& core, CallData call) {
 }
 void ask(ProducerCore& core, std::string id, Milliseconds timeout,
          millrace::detail::Completion<boost::json::value> done) {
-  core.ask(std::move(id), timeout, std::move(done));
+  core.ask(id, timeout, std::move(done));
 }
 boost::json::value ask(ProducerCore& core, const std::string& id, Milliseconds timeout) {
   return client::wait_for<boost::json::value>(

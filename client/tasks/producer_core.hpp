@@ -9,7 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "client/tasks/asking.hpp"
+#include "client/tasks/askings.hpp"
 #include "client/tasks/caller.hpp"
 #include "client/tasks/outgoing.hpp"
 #include "client/tasks/places.hpp"
@@ -38,7 +38,7 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
   void submit(const Dag& dag, Done done);
   // The results in the order of the calls.
   void submit_all(std::vector<CallData> calls, millrace::detail::Completion<std::vector<UntypedResult>> done);
-  void ask(std::string id, Milliseconds timeout, Asking::Done done);
+  void ask(const std::string& id, Milliseconds timeout, Asking::Done done);
   void schedule(const std::string& name, const std::string& cron, CallData call);
   void unschedule(const std::string& name);
   void revoke(const std::string& id, bool running_too);
@@ -94,6 +94,7 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
   // Results are taken in here, so that waiting for one in a callback of the client's is no deadlock.
   std::unique_ptr<EventLoop> loop_ = std::make_unique<EventLoop>(1);
   Places places_;
+  Askings askings_;
 
   std::mutex mutex_;
   std::atomic<bool> listening_{false};

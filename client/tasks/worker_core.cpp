@@ -128,6 +128,7 @@ void WorkerCore::start() {
   places_ = std::make_unique<Places>(*client_, loop_->executor(), options_.declare_queues,
                                      std::set<std::string>(options_.queues.begin(), options_.queues.end()),
                                      options_.queue_arguments);
+  results_ = std::make_shared<ResultsExchange>(*client_);
   events_ = std::make_unique<Events>(*client_, host_);
   events_->enable_tasks(options_.events);
   declare();
@@ -175,7 +176,7 @@ void WorkerCore::add_own_tasks() {
     return value(join(*core.client_, call.args.at(0), static_cast<Job&>(context).queue, core.host_));
   });
   add_own(kAdvanceTask, [](WorkerCore& core, Context&, const CallData& call) {
-    run_advance(*core.client_, *core.places_, call, core.host_);
+    run_advance(*core.client_, *core.places_, core.results_, call, core.host_);
     return value();
   });
   add_own(kTickTask, [](WorkerCore& core, Context& context, const CallData& call) {

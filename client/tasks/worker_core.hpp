@@ -27,6 +27,7 @@
 #include "client/tasks/pool.hpp"
 #include "client/tasks/remembered_ids.hpp"
 #include "client/tasks/remote_control.hpp"
+#include "client/tasks/results_exchange.hpp"
 #include "client/tasks/settling.hpp"
 #include "millrace/client.hpp"
 #include "millrace/detail/queue_lock.hpp"
@@ -140,6 +141,7 @@ class WorkerCore final : public PoolOwner, public std::enable_shared_from_this<W
   std::unique_ptr<EventLoop> loop_;  // timers, remote control; outlives the client, whose callbacks it runs
   std::unique_ptr<Client> client_;
   std::unique_ptr<Places> places_;
+  std::shared_ptr<ResultsExchange> results_;
   std::unique_ptr<Pacer> pacer_;
   std::unique_ptr<Events> events_;
   std::unique_ptr<RemoteControl> control_;

@@ -70,8 +70,8 @@ void WorkerCore::keep(const Request& request, const Status& status, Settling& se
                       const boost::json::array& children) {
   const CallData& call = request.call;
   if (!is_kept(call) || !is_final(status.state)) return;
-  keep_result(*client_, kept_result_queue(call.id, call.keep_result_for),
-              kept_result(request, status, children), settling.wait_for_more());
+  keep_result(*client_, results_, call.id, call.keep_result_for, kept_result(request, status, children),
+              settling.wait_for_more());
 }
 
 void WorkerCore::send_result(const Request& request, const Status& status, Settling& settling,

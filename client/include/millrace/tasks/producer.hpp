@@ -179,7 +179,8 @@ class Producer {
   // The result of a call that was submitted with keep_result, by whomever, here or elsewhere: it stays there
   // for others. Waits that long for its end, and for nothing else without a time. Throws TaskFailed as
   // Result::get does; timed_out when it has not ended; not_found at once when none is kept: it was submitted
-  // without keep_result, its time is over, or there is no such call. To ask keeps it for its time anew.
+  // without keep_result, its time is over, or there is no such call. To ask keeps it for its time anew. Who
+  // waits is told by the broker when the call ends (docs/tasks.md); any number may wait, for as many calls.
   template <class R>
   R result_of(const std::string& id, Milliseconds timeout = {}) {
     return detail::convert<R>(detail::ask(*core_, id, timeout));
