@@ -1,11 +1,47 @@
 """Results that the broker keeps, for whoever asks; and who waits for what is submitted."""
 
 import json
+import subprocess
 
+import pytest
+
+from harness import definitions
+from harness.millrace import Millrace
 from harness.pika_tools import depth
-from harness.tasks import Worker, app, channel, drive, millrace, needs_driver, process, queue, url, wait_until, worker
+from harness.rabbitmq import SERVER, RabbitMq
+from harness.tasks import (
+    DRIVER,
+    Worker,
+    app,
+    channel,
+    drive,
+    millrace,
+    needs_driver,
+    process,
+    queue,
+    url,
+    wait_until,
+    worker,
+)
 
 pytestmark = needs_driver
+
+
+NOT_OF_NOTICES = r"^(?!millrace\.results$)"  # may do nothing with that exchange
+DEFINITIONS = {
+    "users": [definitions.user("narrow")],
+    "permissions": [definitions.permission("narrow", NOT_OF_NOTICES, NOT_OF_NOTICES, NOT_OF_NOTICES)],
+}
+WITHOUT_RABBITMQ = pytest.mark.skipif(not SERVER.exists(), reason="rabbitmq-server is not installed")
+
+
+@pytest.fixture(scope="module", params=[Millrace, pytest.param(RabbitMq, marks=WITHOUT_RABBITMQ)])
+def either(request, tmp_path_factory):
+    """Each of the two brokers."""
+    directory = tmp_path_factory.mktemp("either")
+    started = request.param(directory, definitions=definitions.write(directory / "definitions.json", DEFINITIONS))
+    yield started.start()
+    started.end()
 
 
 def status(process, identity, queue):
@@ -14,6 +50,39 @@ def status(process, identity, queue):
 
 def test_a_kept_result_is_there_for_all_who_ask_until_its_time_is_over(process, queue):
     drive(process, "kept", queue)
+
+
+def test_who_waits_is_told_when_the_call_ends(either, queue):
+    print(drive(either, "waiting", queue, seconds=120))
+
+
+def test_results_are_kept_and_found_where_nobody_may_be_told(either, queue):
+    narrow = url(either).replace("guest:guest", "narrow:narrow")
+    command = [str(DRIVER), "unpermitted", narrow, queue, "count=40"]
+    ended = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stderr.decode()
+
+
+def test_who_waits_is_told_after_the_broker_was_killed(process, queue):
+    submit = ("task", "submit", "tasks.add", "2", "3", "--queue", queue, "--id", "killed", "--keep", "1h")
+    one = Worker(url(process), queue)  # makes the queue
+    assert one.end() == 0
+    assert millrace(process, *submit)[0] == 0
+    waiting = subprocess.Popen(
+        [str(DRIVER), "awaited", url(process), queue, "id=killed"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        assert waiting.stdout.readline() == b"waiting\n"
+        process.kill()
+        process.start()
+        one = Worker(url(process), queue)
+        try:
+            assert waiting.communicate(timeout=60) == (b"5\n", b"")
+        finally:
+            assert one.end() == 0
+    finally:
+        waiting.kill()
+        waiting.communicate()
 
 
 def test_who_waits_for_a_producer_that_goes_is_told(process, queue):

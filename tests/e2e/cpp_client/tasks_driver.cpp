@@ -455,7 +455,9 @@ int main(int argc, char** argv) try {
       {"paced", paced},           {"unsupported", unsupported},
       {"canvases", canvases},     {"kept", kept},
       {"stuck", stuck},           {"elsewhere", elsewhere},
-      {"ranked", ranked},         {"going", going}};
+      {"ranked", ranked},         {"going", going},
+      {"waiting", waiting},       {"unpermitted", unpermitted},
+      {"awaited", awaited}};
   if (argc < 4 || !verbs.contains(argv[1])) {
     std::cerr << "usage: tasks_driver VERB URL QUEUE [NAME=VALUE ...]\n";
     return 2;

@@ -110,4 +110,9 @@ void kept(const Arguments& arguments);
 void canvases(const Arguments& arguments);
 void stuck(const Arguments& arguments);
 
+// Of who waits for such results (waiting.cpp).
+void waiting(const Arguments& arguments);
+void unpermitted(const Arguments& arguments);
+void awaited(const Arguments& arguments);
+
 }  // namespace tasks_driver
