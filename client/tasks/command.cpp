@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -45,6 +46,27 @@ std::vector<std::string> variables_for(const Context& context, const CallData& c
   return variables;
 }
 
+// As write(), for a pipe whose reader may have gone: the error tells that, and SIGPIPE, which would end this
+// process, goes nowhere. It is sent to the thread that writes, so it is held back there and taken out again.
+ssize_t write_without_signal(int pipe, std::string_view bytes) {
+  sigset_t broken_pipe;
+  sigemptyset(&broken_pipe);
+  sigaddset(&broken_pipe, SIGPIPE);
+  sigset_t pending;
+  sigpending(&pending);
+  sigset_t before;
+  pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
+  const ssize_t wrote = write(pipe, bytes.data(), bytes.size());
+  const int error = errno;
+  if (wrote < 0 && error == EPIPE && sigismember(&pending, SIGPIPE) == 0) {
+    const timespec at_once{};
+    while (sigtimedwait(&broken_pipe, nullptr, &at_once) < 0 && errno == EINTR) continue;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = error;
+  return wrote;
+}
+
 // One program's run: its pipes are served until it has ended.
 class Run {
  public:
@@ -85,7 +107,7 @@ class Run {
 
   void write_input() {
     const std::string_view left = std::string_view(input_).substr(written_);
-    const ssize_t wrote = left.empty() ? 0 : write(program_.input.get(), left.data(), left.size());
+    const ssize_t wrote = left.empty() ? 0 : write_without_signal(program_.input.get(), left);
     if (wrote > 0) written_ += static_cast<std::size_t>(wrote);
     const bool later = wrote < 0 && (errno == EAGAIN || errno == EINTR);
     // A program that does not read its input has closed it, or ends without.

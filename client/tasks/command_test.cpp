@@ -122,6 +122,18 @@ TEST(Command, need_not_read_its_input) {
   EXPECT_EQ(run(Command("echo 1"), call_with({std::string(3U << 20U, 'x')})), 1);
 }
 
+TEST(Command, may_close_its_input_while_it_runs) {
+  sigset_t before;
+  pthread_sigmask(SIG_SETMASK, nullptr, &before);
+  ASSERT_EQ(sigismember(&before, SIGPIPE), 0) << "it would end this process";
+  EXPECT_EQ(run(Command::of_words({"sh", "-c", "exec <&-; sleep 0.3; echo 1"}),
+                call_with({std::string(3U << 20U, 'x')})),
+            1);
+  sigset_t after;
+  pthread_sigmask(SIG_SETMASK, nullptr, &after);
+  EXPECT_EQ(sigismember(&after, SIGPIPE), 0);
+}
+
 TEST(Command, fails_with_its_status_and_what_it_said) {
   EXPECT_EQ(failure_of(Command::of_words({"sh", "-c", "echo out; echo why >&2; exit 3"})),
             "the command exited with status 3: why");
