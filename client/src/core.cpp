@@ -196,8 +196,8 @@ void Core::recover() {
 void Core::ready() {
   ready_ = true;
   ever_connected_ = true;
-  if (!publisher_.idle()) publisher_.open();
-  if (!aside_.idle()) aside_.open();
+  for (Publisher* const publisher : publishers_)
+    if (!publisher->idle()) publisher->open();
   if (!requester_.idle()) requester_.open();
   for (const std::uint16_t number : consumer_numbers()) consumers_.at(number)->open();
   link_->flush();
@@ -259,13 +259,11 @@ void Core::on_connection_method(const amqp::Frame& frame) {
   switch (method_id(frame)) {
     case amqp::connection::Blocked::id: {
       const auto blocked = parse_method<amqp::connection::Blocked>(frame);
-      publisher_.set_blocked(true);
-      aside_.set_blocked(true);
+      for (Publisher* const publisher : publishers_) publisher->set_blocked(true);
       return emit(EventKind::blocked, "the broker blocks publishers: " + std::string(blocked.reason));
     }
     case amqp::connection::Unblocked::id:
-      publisher_.set_blocked(false);
-      aside_.set_blocked(false);
+      for (Publisher* const publisher : publishers_) publisher->set_blocked(false);
       return emit(EventKind::unblocked, "the broker reads publishers again");
     case amqp::connection::Close::id:
       return on_connection_close(parse_method<amqp::connection::Close>(frame));
@@ -289,10 +287,8 @@ void Core::on_connection_close(const amqp::connection::Close& close) {
   // limit says; this one can be done without.
   if (Failure(why).kind() == ErrorKind::not_allowed) aside_.fail_all(why);
   if (close.class_id == amqp::kBasicClass) {
-    if (method == amqp::basic::Publish::id) {
-      publisher_.blame(why);
-      aside_.blame(why);
-    }
+    if (method == amqp::basic::Publish::id)
+      for (Publisher* const publisher : publishers_) publisher->blame(why);
     if (method == amqp::basic::Get::id) gets_.blame(why);
     if (method == amqp::basic::Consume::id)
       for (const std::uint16_t number : consumer_numbers())
@@ -312,16 +308,14 @@ void Core::on_batch_read() {
     if (at != consumers_.end()) at->second->hand_over();
   }
   handing_over_.clear();
-  publisher_.pump();  // confirms have made room
-  aside_.pump();
+  for (Publisher* const publisher : publishers_) publisher->pump();  // confirms have made room
   if (inbox_.is_asked()) drain();
   if (closing_down_) finish_close();
   flush_finished();
 }
 
 void Core::on_written() {
-  publisher_.pump();
-  aside_.pump();
+  for (Publisher* const publisher : publishers_) publisher->pump();
 }
 
 void Core::on_link_lost(std::exception_ptr why) {
@@ -338,7 +332,7 @@ void Core::lose_link(const std::exception_ptr& why) {
   recovering_ = 0;
   calls_.link_lost(why);
   gets_.link_lost(why);
-  for (Publisher* const publisher : {&publisher_, &aside_}) {
+  for (Publisher* const publisher : publishers_) {
     publisher->link_lost(why);
     publisher->set_blocked(false);
   }
@@ -522,8 +516,7 @@ void Core::shut_down(const std::exception_ptr& why) {
   over_ = why;
   calls_.fail_all(why);
   gets_.fail_all(why);
-  publisher_.fail_all(why);
-  aside_.fail_all(why);
+  for (Publisher* const publisher : publishers_) publisher->fail_all(why);
   requester_.fail_all(why);
   for (const std::uint16_t number : consumer_numbers()) consumers_.at(number)->end(why);
   lose_link(why);
@@ -561,8 +554,7 @@ void Core::expire() {
   const std::string state = link_ ? std::string() : connection_state();
   calls_.expire(now, state);
   gets_.expire(now, state);
-  publisher_.expire(now, state);
-  aside_.expire(now, state);
+  for (Publisher* const publisher : publishers_) publisher->expire(now, state);
   requester_.expire(now, state);
   end_connects([now](const ConnectWaiter& waiter) { return waiter.deadline <= now; },
                link_ ? make_failure(ErrorKind::timed_out, "the connection was not ready in time")

@@ -5,6 +5,7 @@
 // do: they may block as long as they like, and heartbeats go on.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -182,6 +183,7 @@ class Core final : public std::enable_shared_from_this<Core>,
   Requester requester_{*this, 4};
   static constexpr std::uint16_t kFirstConsumer = 5;
   Publisher aside_{*this, 0};  // gets a number of those when it is first used
+  const std::array<Publisher*, 2> publishers_{&publisher_, &aside_};
   std::map<std::uint16_t, std::unique_ptr<ConsumerChannel>> consumers_;
   std::set<std::uint16_t> closing_;  // channels until their close-ok
   std::vector<ConnectWaiter> connect_waiters_;
