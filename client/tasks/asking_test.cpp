@@ -98,6 +98,13 @@ struct AskingForKept : testing::Test {
     EXPECT_EQ(exchange.type, "direct");
     EXPECT_TRUE(exchange.durable);
   }
+  // It finds nothing, and asks to be told.
+  void expect_subscribing() {
+    accept();
+    look(0);
+    expect_exchange();
+    expect_bind();
+  }
   // Until all that is left is to wait.
   void begin() {
     accept();
@@ -285,10 +292,7 @@ TEST_F(AskingForKept, the_last_who_cancels_leaves_no_binding) {
 
 TEST_F(AskingForKept, one_that_is_cancelled_while_it_is_bound_is_unbound) {
   auto told = ask(1h, stop.slot());
-  accept();
-  look(0);
-  expect_exchange();
-  expect_bind();
+  expect_subscribing();
   stop.emit(boost::asio::cancellation_type::terminal);
   EXPECT_EQ(told.get(), "cancelled");
   peer.send(1, amqp::exchange::DeclareOk{});
@@ -339,10 +343,7 @@ TEST_F(AskingForKept, is_unbound_when_there_is_a_connection_again) {
 
 TEST_F(AskingForKept, what_may_not_be_bound_is_left_alone_and_looked_for_slowly) {
   auto told = ask();
-  accept();
-  look(0);
-  expect_exchange();
-  expect_bind();
+  expect_subscribing();
   refuse(403, "ACCESS_REFUSED - configure access to exchange 'millrace.results' refused");
   peer.expect_channel();
   expect_bind();
@@ -356,10 +357,7 @@ TEST_F(AskingForKept, what_may_not_be_bound_is_left_alone_and_looked_for_slowly)
 
 TEST_F(AskingForKept, what_was_refused_is_not_tried_for_the_next_one) {
   auto one = ask();
-  accept();
-  look(0);
-  expect_exchange();
-  expect_bind();
+  expect_subscribing();
   peer.send(1, amqp::exchange::DeclareOk{});
   refuse(403, "ACCESS_REFUSED - read access to exchange 'millrace.results' refused");
   peer.expect_channel();
@@ -374,10 +372,7 @@ TEST_F(AskingForKept, what_was_refused_is_not_tried_for_the_next_one) {
 
 TEST_F(AskingForKept, an_exchange_that_is_there_is_used_by_those_who_may_not_declare_it) {
   auto told = ask();
-  accept();
-  look(0);
-  expect_exchange();
-  expect_bind();
+  expect_subscribing();
   refuse(403, "ACCESS_REFUSED - configure access to exchange 'millrace.results' refused");
   peer.expect_channel();
   expect_bind();
