@@ -247,14 +247,17 @@ struct Sighting {
 };
 BOOST_DESCRIBE_STRUCT(Sighting, (), (number))
 
+event_bus bus_over(Client& client, const Arguments& arguments, broker_bus_options options = {}) {
+  options.exchange = arguments.queue;
+  return event_bus(over_broker<Json, Sighting>(client, std::move(options)));
+}
+
 // Two programs' buses on one exchange: each hears what the other and it itself emit, in order.
 void events(const Arguments& arguments) {
   Client here(options_for(arguments));
   Client there(options_for(arguments));
-  broker_bus_options options;
-  options.exchange = arguments.queue;
-  event_bus bus(over_broker<Json, Sighting>(here, options));
-  event_bus other_bus(over_broker<Json, Sighting>(there, options));
+  event_bus bus = bus_over(here, arguments);
+  event_bus other_bus = bus_over(there, arguments);
   std::mutex mutex;
   std::condition_variable changed;
   int heard_here = 0;
@@ -286,9 +289,7 @@ event_listener listen_by_name(event_bus& bus, std::string_view pattern,
 // Prints the numbers of the events that are kept for its name, as they are heard, until there were so many.
 void remember(const Arguments& arguments) {
   Client client(options_for(arguments));
-  broker_bus_options options;
-  options.exchange = arguments.queue;
-  event_bus bus(over_broker<Json, Sighting>(client, options));
+  event_bus bus = bus_over(client, arguments);
   std::mutex mutex;
   std::condition_variable changed;
   int heard = 0;
@@ -312,12 +313,11 @@ void emit(const Arguments& arguments) {
   {
     Client client(options_for(arguments));
     broker_bus_options options;
-    options.exchange = arguments.queue;
     options.on_failure = [&](const std::string& why) {
       const std::lock_guard lock(mutex);
       failure = why;
     };
-    event_bus bus(over_broker<Json, Sighting>(client, options));
+    event_bus bus = bus_over(client, arguments, options);
     for (int i = 0; i < arguments.count; ++i) bus.emit(Sighting{i});
   }
   check(failure.empty(), failure);
@@ -326,9 +326,7 @@ void emit(const Arguments& arguments) {
 // Gives up what is kept for the name.
 void forget(const Arguments& arguments) {
   Client client(options_for(arguments));
-  broker_bus_options options;
-  options.exchange = arguments.queue;
-  event_bus bus(over_broker<Json, Sighting>(client, options));
+  event_bus bus = bus_over(client, arguments);
   listen_by_name(bus, "birds.#", [](const Sighting&) {}).forget();
 }
 
@@ -336,10 +334,8 @@ void forget(const Arguments& arguments) {
 void share(const Arguments& arguments) {
   Client here(options_for(arguments));
   Client there(options_for(arguments));
-  broker_bus_options options;
-  options.exchange = arguments.queue;
-  event_bus bus(over_broker<Json, Sighting>(here, options));
-  event_bus other_bus(over_broker<Json, Sighting>(there, options));
+  event_bus bus = bus_over(here, arguments);
+  event_bus other_bus = bus_over(there, arguments);
   std::mutex mutex;
   std::condition_variable changed;
   std::set<int> heard_here;
