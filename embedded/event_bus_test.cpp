@@ -13,32 +13,19 @@ namespace {
 using namespace embedded_test;
 using namespace std::chrono_literals;
 
-struct EventBusOverBroker : testing::Test {
-  std::unique_ptr<event_carrier> carrier(Client& of) {
-    broker_bus_options options;
-    options.on_failure = [this](const std::string& why) { failures.add(why); };
-    return over_broker<Json, OrderPlaced, OrderPaid>(of, options);
-  }
+struct EventBusOverBroker : Listening, OnOneBroker {
   auto note(std::string prefix) {
     return [this, prefix](const auto& order) { notes.add(prefix + std::to_string(order.number)); };
   }
   // Before long a mandatory message finds no queue.
   bool nobody_listens(const std::string& topic) {
     for (int i = 0; i < 1000; ++i) {
-      try {
-        other_client.publish(Address("millrace.events", topic), "{}");
-      } catch (const ClientError& error) {
-        return error.kind() == ErrorKind::unroutable;
-      }
+      const ErrorKind kind =
+          kind_thrown([&] { other_client.publish(Address("millrace.events", topic), "{}"); });
+      if (kind != ErrorKind::none) return kind == ErrorKind::unroutable;
     }
     return false;
   }
-
-  Notes notes;
-  Notes failures;
-  embedded broker;
-  Client client{broker.address()};
-  Client other_client{broker.address()};
 };
 
 TEST_F(EventBusOverBroker, brings_events_to_listeners_of_every_program_in_order) {
@@ -134,14 +121,7 @@ TEST_F(EventBusOverBroker, what_cannot_be_read_or_throws_is_reported_and_stops_n
 
 TEST_F(EventBusOverBroker, refuses_types_that_were_not_named) {
   event_bus bus(carrier(client));
-  const auto refused = [](auto call) {
-    try {
-      call();
-    } catch (const ClientError& error) {
-      return error.kind() == ErrorKind::invalid_argument;
-    }
-    return false;
-  };
+  const auto refused = [](auto call) { return kind_thrown(call) == ErrorKind::invalid_argument; };
   EXPECT_TRUE(refused([&] { bus.emit(Unknown{}); }));
   EXPECT_TRUE(refused([&] { bus.on<Unknown>([](const Unknown&) {}).keep(); }));
   EXPECT_TRUE(refused([&] { over_broker<Json, OrderPaid, OrderPaid>(client); }));

@@ -1,12 +1,17 @@
 // Events for tests of the bus over a broker, and what was heard of them.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <chrono>
 #include <condition_variable>
+#include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
+#include "millrace/embedded.hpp"
 #include "millrace/event_broker.hpp"
 #include "millrace/json.hpp"
 #include "millrace/millrace.hpp"
@@ -51,6 +56,37 @@ class Notes {
   std::mutex mutex_;
   std::condition_variable changed_;
   Heard notes_;
+};
+
+inline ErrorKind kind_thrown(const std::function<void()>& call) {
+  try {
+    call();
+    return ErrorKind::none;
+  } catch (const ClientError& error) {
+    return error.kind();
+  }
+}
+
+// What listeners note, and what their buses report.
+struct Listening {
+  broker_bus_options reporting() {
+    broker_bus_options options;
+    options.on_failure = [this](const std::string& why) { failures.add(why); };
+    return options;
+  }
+  std::unique_ptr<event_carrier> carrier(Client& of) {
+    return over_broker<Json, OrderPlaced, OrderPaid>(of, reporting());
+  }
+
+  Notes notes;
+  Notes failures;
+};
+
+// Two programs on one broker.
+struct OnOneBroker : testing::Test {
+  embedded broker;
+  Client client{broker.address()};
+  Client other_client{broker.address()};
 };
 
 }  // namespace millrace::embedded_test

@@ -20,15 +20,6 @@ using namespace std::chrono_literals;
 
 constexpr const char* kQueue = "millrace.events:billing:orders.placed:orders.*";
 
-ErrorKind kind_thrown(const std::function<void()>& call) {
-  try {
-    call();
-    return ErrorKind::none;
-  } catch (const ClientError& error) {
-    return error.kind();
-  }
-}
-
 bool comes_true(const std::function<bool()>& condition) {
   for (const auto end = std::chrono::steady_clock::now() + 20s; std::chrono::steady_clock::now() < end;) {
     if (condition()) return true;
@@ -38,15 +29,7 @@ bool comes_true(const std::function<bool()>& condition) {
 }
 
 // Names a number for each event that is heard, and what became of it otherwise.
-struct Listening {
-  broker_bus_options reporting() {
-    broker_bus_options options;
-    options.on_failure = [this](const std::string& why) { failures.add(why); };
-    return options;
-  }
-  std::unique_ptr<event_carrier> carrier(Client& of) {
-    return over_broker<Json, OrderPlaced, OrderPaid>(of, reporting());
-  }
+struct Billing : Listening {
   auto note(Notes& to) {
     return [&to](const auto& order) { to.add(std::to_string(order.number)); };
   }
@@ -61,12 +44,9 @@ struct Listening {
   static void emit(event_bus& bus, int first, int last) {
     for (int i = first; i <= last; ++i) bus.emit(OrderPlaced{i, ""});
   }
-
-  Notes notes;
-  Notes failures;
 };
 
-struct EventSubscription : testing::Test, Listening {
+struct EventSubscription : Billing, OnOneBroker {
   // Once all that was emitted on this client is confirmed, and so routed.
   void wait_until_routed() { other_client.publish(Address("millrace.events", "orders.placed"), none()); }
   // An event that no listener is told of, and of which its emitter hears that a queue took it.
@@ -79,10 +59,6 @@ struct EventSubscription : testing::Test, Listening {
     return kind_thrown([&] { other_client.inspect_queue(queue); }) == ErrorKind::none;
   }
   std::uint32_t waiting_in(const std::string& queue) { return other_client.inspect_queue(queue).messages; }
-
-  embedded broker;
-  Client client{broker.address()};
-  Client other_client{broker.address()};
 };
 
 TEST_F(EventSubscription, hears_in_order_what_was_emitted_while_it_was_away) {
@@ -344,7 +320,7 @@ TEST_F(EventSubscription, refuses_names_that_could_be_taken_for_others) {
 }
 
 // A broker that a test starts again.
-struct EventSubscriptionRestart : testing::Test, Listening {
+struct EventSubscriptionRestart : testing::Test, Billing {
   EventSubscriptionRestart() {
     client_options.backoff_min = 5ms;
     client_options.backoff_max = 20ms;
