@@ -456,7 +456,7 @@ void storm(const Arguments& arguments) {
   std::chrono::duration<double, std::milli> slowest{0};
   int trips = 0;
   std::thread trips_of_witness([&] {
-    while (!ended) {
+    while (!ended || trips == 0) {  // the witness may be the last who is back
       const int before = came_again;
       const auto began = Clock::now();
       witness.publish(arguments.queue + "-witness", "x");
@@ -470,7 +470,6 @@ void storm(const Arguments& arguments) {
   wait_for(back, "are back");
   ended = true;
   trips_of_witness.join();
-  check(trips > 0, "the witness came round");
   std::cout << std::chrono::duration<double>(last_back - first_back).count() << ' ' << slowest.count()
             << std::endl;
 }
