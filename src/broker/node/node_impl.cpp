@@ -132,7 +132,7 @@ class NodeImpl final : public Node {
       const Arrivals::Name& name = item.first;
       const Seen& of_all = item.second;
       const auto holder = std::find_if(shards_.begin(), shards_.end(),
-                                       [&](const auto& shard) { return shard->recovered_holds(name); });
+                                       [&](const auto& shard) { return shard->recovered_may_hold(name); });
       if (holder == shards_.end()) return true;
       if (of_all.copies > 0 && of_all.arrived >= of_all.copies) (*holder)->settle_recovered(name);
       return false;

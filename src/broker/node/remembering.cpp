@@ -386,14 +386,14 @@ void Remembering::set_aside(DelayedStore& store, const storage::SegmentRun& run,
 // Storage.
 
 void Remembering::replay(const storage::Record& record, bool in_state) {
+  Reader in(record.payload);
+  if ((record.flags & kSentOn) != 0) {
+    const Original original = read_original(in);
+    const QueueId store(record.entity);
+    if (in.failed()) return;
+    if (!in_state) shard_.arrivals().add(original, {&store, 1});
+  }
   if (record.type == storage::RecordType::delayed) {
-    Reader in(record.payload);
-    if ((record.flags & kSentOn) != 0) {
-      const Original original = read_original(in);
-      const QueueId store(record.entity);
-      if (in.failed()) return;
-      if (!in_state) shard_.arrivals().add(original, {&store, 1});
-    }
     std::optional<DelayedMessage> delayed =
         read_delayed(in.rest(), [&](ByteView stored) { return shard_.read_logged(record, stored); });
     if (!delayed) return;
@@ -402,7 +402,6 @@ void Remembering::replay(const storage::Record& record, bool in_state) {
     recovered_[record.entity].add(std::move(*delayed));
     return;
   }
-  Reader in(record.payload);
   if (record.type == storage::RecordType::passed) {
     Remembered entry = read_remembered(in);
     if (!in.failed() && !in_state) recovered_windows_[record.entity].insert_or_assign(entry.seq, entry);
@@ -473,7 +472,7 @@ void Remembering::put_state(Buffer& out) const {
   }
 }
 
-bool Remembering::recovered_holds(const Arrivals::Name& name) const {
+bool Remembering::recovered_may_hold(const Arrivals::Name& name) const {
   const auto it = recovered_.find(name.store);
   return it != recovered_.end() && it->second.may_hold(name.seq);
 }

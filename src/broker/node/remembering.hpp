@@ -75,7 +75,7 @@ class Remembering final : public DelayedHost {
   void read_state(Reader& in, bool complete);
   void put_state(Buffer& out) const;
   // Whether a store of delayed messages that was found still has the message, or may have it.
-  bool recovered_holds(const Arrivals::Name& name) const;
+  bool recovered_may_hold(const Arrivals::Name& name) const;
   void finish_recovery(const std::function<void(const storage::SegmentRun&)>& visit_run);
   void collect(storage::Lsn through, Queue::Spill& spill);
   // Those that would give memory back, the one that would give most first.

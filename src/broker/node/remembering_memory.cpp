@@ -125,14 +125,26 @@ std::unique_ptr<HistoryStore> Remembering::make_history(const ExchangeSpec& spec
 
 Shard::Enqueued Remembering::keep_in_history(HistoryStore& history, Passage passage, Exchange& exchange,
                                              const ConfirmTo& to) {
+  const Original original = passage.original;
+  // It came before a crash, and is to go on to where it did not.
+  if (original && shard_.arrivals().knows(original, history.store())) {
+    return route_on(std::move(passage), exchange, to);
+  }
   const std::size_t before = history.bytes();
   const bool kept = history.remember(passage.message, shard_.shared().options.formats);
   shard_.memory_changed(static_cast<std::int64_t>(history.bytes()) - static_cast<std::int64_t>(before));
   if (!kept) return route_on(std::move(passage), exchange, to);
   record_.clear();
+  std::uint8_t flags = 0;
+  if (original) {
+    const QueueId store = history.store();
+    flags = kSentOn;
+    put_original(record_, original);
+    shard_.arrivals().add(original, {&store, 1});
+  }
   history.put_record(record_);
   const ByteView parts[] = {record_.view(), passage.message->header(), passage.message->body()};
-  const storage::Lsn lsn = shard_.append(storage::RecordType::history, 0, history.store().value, parts);
+  const storage::Lsn lsn = shard_.append(storage::RecordType::history, flags, history.store().value, parts);
   history.logged(lsn);
   if (to.token == 0) return route_on(std::move(passage), exchange, to);
   // Two parts: being remembered, and being routed.

@@ -135,8 +135,10 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
     return outboxes_.size() > 1 && (lsn > durable_ || !later_.empty());
   }
   void send_later(storage::Lsn lsn, Task task);
-  // Between open() and finish_recovery(): whether the original is still to be settled; settles it.
-  bool recovered_holds(const Arrivals::Name& original);
+  // Between open() and finish_recovery(). Whether the original is still to be settled, or may be, because the
+  // segment that tells cannot be read.
+  bool recovered_may_hold(const Arrivals::Name& original);
+  // Does nothing where that is not known.
   void settle_recovered(const Arrivals::Name& original);
   // The message of a record that is replayed. Null: malformed, or its body is in a file that cannot be read.
   MessageRef read_logged(const storage::Record& record, ByteView stored);
@@ -279,6 +281,15 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
     unsigned parts = 0;
     Shards shards;  // where its copies go; none: not known
   };
+  // Where a message lies in what was recovered.
+  struct Whereabouts {
+    std::optional<unsigned> lane;  // whose run holds it
+    bool may_be = false;           // so it is, or it may be in what cannot be read
+  };
+  struct RunItems {
+    boost::unordered_flat_set<std::uint64_t> seqs;
+    bool complete = false;  // false: there may be others, which cannot be read
+  };
   struct Settling {
     storage::Lsn lsn;  // of the settlement; 0: not yet in the log
     Arrivals::Name original;
@@ -356,9 +367,8 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   result<void> read_checkpoint(ByteView blob, Definitions& definitions);
   void replay(const storage::Record& record, Definitions& definitions);
   void replay_message(const storage::Record& record);
-  // Whose run holds the message, if one does.
-  std::optional<unsigned> recovered_lane(const RecoveredQueue& queue, std::uint64_t seq);
-  const boost::unordered_flat_set<std::uint64_t>& items_of(const storage::SegmentRun& run);
+  Whereabouts look_for(const RecoveredQueue& queue, std::uint64_t seq);
+  const RunItems& items_of(const storage::SegmentRun& run);
   void make_room();
   void spill(storage::SegmentKind kind, Queue::Spill&& collected, Task then);
   void spill_for_memory();
@@ -436,8 +446,8 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   bool closing_ = false;
 
   std::map<std::uint64_t, RecoveredQueue> recovered_;
-  // Numbers in runs, by segment and offset.
-  std::map<std::pair<std::uint64_t, std::uint64_t>, boost::unordered_flat_set<std::uint64_t>> looked_into_;
+  // Of runs, by segment and offset.
+  std::map<std::pair<std::uint64_t, std::uint64_t>, RunItems> looked_into_;
   std::int64_t memory_bytes_ = 0;
   std::int64_t reported_memory_ = 0;
   BodyBudget body_budget_;

@@ -208,21 +208,22 @@ MessageRef Shard::read_logged(const storage::Record& record, ByteView stored) {
   return nullptr;
 }
 
-bool Shard::recovered_holds(const Arrivals::Name& original) {
+bool Shard::recovered_may_hold(const Arrivals::Name& original) {
   const auto it = recovered_.find(original.store);
-  if (it == recovered_.end()) return remembering_->recovered_holds(original);
-  return it->second.tail.contains(original.seq) || recovered_lane(it->second, original.seq).has_value();
+  if (it == recovered_.end()) return remembering_->recovered_may_hold(original);
+  return it->second.tail.contains(original.seq) || look_for(it->second, original.seq).may_be;
 }
 
 void Shard::settle_recovered(const Arrivals::Name& original) {
   const auto it = recovered_.find(original.store);
   if (it == recovered_.end()) return;
   const bool logged = it->second.tail.contains(original.seq);
-  const std::optional<unsigned> lane = logged ? 0 : recovered_lane(it->second, original.seq);
+  const std::optional<unsigned> lane = logged ? 0 : look_for(it->second, original.seq).lane;
   if (lane) it->second.settle(*lane, original.seq, false);
 }
 
-std::optional<unsigned> Shard::recovered_lane(const RecoveredQueue& queue, std::uint64_t seq) {
+Shard::Whereabouts Shard::look_for(const RecoveredQueue& queue, std::uint64_t seq) {
+  Whereabouts found;
   for (const auto& [lane, runs] : queue.runs) {
     const LaneRun* run = find_run(runs, seq);
     if (!run) continue;
@@ -230,21 +231,26 @@ std::optional<unsigned> Shard::recovered_lane(const RecoveredQueue& queue, std::
     if (unread ? queue.skip.contains(seq) : !queue.revived.contains(seq)) continue;
     // What was settled before the run was written, and what is of another lane, is not in it.
     const bool is_dense = run->run.count == run->run.last_seq - run->run.first_seq + 1;
-    if (is_dense || (!unread && queue.runs.size() == 1)) return lane;
-    if (items_of(run->run).contains(seq)) return lane;
+    if (is_dense || (!unread && queue.runs.size() == 1)) return {lane, true};
+    const RunItems& items = items_of(run->run);
+    if (items.seqs.contains(seq)) return {lane, true};
+    found.may_be = found.may_be || !items.complete;
   }
-  return std::nullopt;
+  return found;
 }
 
-const boost::unordered_flat_set<std::uint64_t>& Shard::items_of(const storage::SegmentRun& run) {
+const Shard::RunItems& Shard::items_of(const storage::SegmentRun& run) {
   const auto [it, first] = looked_into_.try_emplace({run.segment.value, run.offset});
-  auto& items = it->second;
-  const result<Buffer> bytes = first ? read_segment_now(run) : result<Buffer>(Buffer());
+  RunItems& items = it->second;
+  if (!first) return items;
+  const result<Buffer> bytes = read_segment_now(run);
   // What cannot be read is reported when it is to be served.
   if (bytes.has_error()) return items;
+  items.complete = true;
   walk_piece(
       bytes->view(), run.offset, run.offset + run.bytes,
-      [&](const storage::StoredItem& item, std::uint64_t) { items.insert(item.seq); }, [](std::uint64_t) {});
+      [&](const storage::StoredItem& item, std::uint64_t) { items.seqs.insert(item.seq); },
+      [&](std::uint64_t) { items.complete = false; });
   return items;
 }
 

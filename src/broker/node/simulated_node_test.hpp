@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "broker/exchange/test_message.hpp"
 #include "broker/node.hpp"
 #include "simulation/file_system.hpp"
 #include "simulation/scheduler.hpp"
@@ -33,6 +34,7 @@ class SimulatedNode {
     options.random = [this](std::span<std::uint8_t> out) {
       for (std::uint8_t& byte : out) byte = static_cast<std::uint8_t>(luck_.next());
     };
+    options.formats = test::formats();
     options.log = [](LogLevel, std::string_view) {};
     options.log_file_bytes = 64 << 10;  // the first checkpoint comes soon
     auto node = Node::open({&runtime, 1}, shard_, *directory_, std::move(options));

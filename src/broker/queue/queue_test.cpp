@@ -98,7 +98,7 @@ TEST_F(QueueTest, gives_what_expires_at_once_to_a_consumer_that_waits) {
 TEST_F(QueueTest, drops_from_the_head_above_its_length) {
   QueueSettings settings;
   settings.max_length = 2;
-  settings.dead_letter_exchange = "dlx";
+  settings.dead_letter_exchange.emplace("dlx");
   make(settings);
   for (const char* body : {"a", "b", "c"}) host.publish(queue(), body);
   run();
@@ -123,7 +123,7 @@ TEST_F(QueueTest, lets_a_message_die_that_was_delivered_too_often) {
   QueueSettings settings;
   settings.quorum = true;
   settings.delivery_limit = 1;
-  settings.dead_letter_exchange = "dlx";
+  settings.dead_letter_exchange.emplace("dlx");
   make(settings);
   consume(1, 5);
   const std::uint64_t seq = host.publish(queue(), "a");
@@ -182,7 +182,7 @@ TEST_F(QueueTest, a_purge_leaves_what_consumers_hold) {
 
 TEST_F(QueueTest, settles_the_original_when_its_dead_letter_has_arrived) {
   QueueSettings settings;
-  settings.dead_letter_exchange = "dlx";
+  settings.dead_letter_exchange.emplace("dlx");
   make(settings);
   host.settle_dead_at_once = false;
   consume(1, 1);
