@@ -116,6 +116,7 @@ struct FileSystem::State {
   std::uint64_t steps = 0;
   std::uint64_t syncs = 0;
   std::uint64_t bytes_written = 0;
+  std::uint64_t bytes_read = 0;
   std::map<std::uint64_t, Errc> failures;
   std::optional<std::pair<std::uint64_t, Errc>> write_failure;
   std::uint64_t fail_reads_every = 0;
@@ -255,6 +256,7 @@ class SimulatedFile final : public runtime::File {
     if (offset >= node_->cached.size()) return std::size_t{0};
     const std::size_t count = std::min<std::uint64_t>(out.size(), node_->cached.size() - offset);
     std::copy_n(node_->cached.begin() + offset, count, out.begin());
+    state_->bytes_read += count;
     return count;
   }
 
@@ -456,6 +458,9 @@ std::uint64_t FileSystem::syncs() const noexcept {
 }
 std::uint64_t FileSystem::bytes_written() const noexcept {
   return state_->bytes_written;
+}
+std::uint64_t FileSystem::bytes_read() const noexcept {
+  return state_->bytes_read;
 }
 void FileSystem::fail_at(std::uint64_t step, Errc code) {
   state_->failures[step] = code;

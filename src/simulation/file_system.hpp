@@ -60,6 +60,7 @@ class FileSystem final : public runtime::FileSystem {
   std::uint64_t steps() const noexcept;
   std::uint64_t syncs() const noexcept;          // of File::sync_data and write_durably that succeeded
   std::uint64_t bytes_written() const noexcept;  // by File::write
+  std::uint64_t bytes_read() const noexcept;
   // That step is not done and fails with `code`.
   void fail_at(std::uint64_t step, Errc code = Errc::io_error);
   // So does the first write, allocation or sync of a file in that step or later.

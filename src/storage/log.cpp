@@ -240,6 +240,7 @@ class ShardLog final : public Log {
     header.durable = durable;
     header.epoch = epoch_;
     header.synced = options_.mode == SyncMode::sync;
+    header.sealed_at = 0;
     position_ = kFileHeaderBlockBytes;
     chain_.push_back(std::move(file));
     file_taken_ = true;
@@ -276,7 +277,6 @@ class ShardLog final : public Log {
     if (grown && state_ == State::open) spares_.keep(spares_wanted());
     if (news) notify([this, durable = durable_] { listener_.on_durable(durable); });
     if (grown && state_ == State::open) ask_for_release();
-    if (state_ == State::closed) std::exchange(closed_, nullptr)();
   }
 
   void finish_write() {
@@ -289,15 +289,33 @@ class ShardLog final : public Log {
   }
 
   // What was appended, then the syncs that weaker modes have put off, then an empty group that states all of
-  // it durable: from now on damage anywhere in the log can be told from a torn tail.
+  // it durable: from now on damage anywhere in the log can be told from a torn tail. At last the header says
+  // that this is the end, which saves the next start looking for one.
   void go_on_closing() {
     if (!gathered_.empty() || !unsynced_.empty()) return submit_next();
-    if (!sealed_) {
-      sealed_ = true;
+    if (!stated_) {
+      stated_ = true;
       open_group();
       return submit_next();
     }
-    state_ = State::closed;
+    seal();
+  }
+
+  void seal() {
+    LogFileHeader& header = chain_.back()->header;
+    header.sealed_at = position_ <= UINT32_MAX ? static_cast<std::uint32_t>(position_) : 0;
+    ++header.generation;
+    auto outcome = std::make_shared<result<void>>();
+    Task work = [outcome, file = chain_.back(), header] {
+      *outcome = write_log_file_header(*file->file, header);
+      if (*outcome) *outcome = file->file->sync_data();
+    };
+    runtime_.disk.submit(std::move(work), [this, outcome, life = std::weak_ptr<char>(life_)] {
+      if (life.expired()) return;
+      if (!*outcome) return fail_for_good(outcome->error());
+      state_ = State::closed;
+      std::exchange(closed_, nullptr)();
+    });
   }
 
   void fail_for_good(const Error& error) {
@@ -394,7 +412,7 @@ class ShardLog final : public Log {
   bool notifying_ = false;
   bool timer_running_ = false;
   bool room_wanted_ = false;  // a write waits for room on the disk
-  bool sealed_ = false;
+  bool stated_ = false;       // the closing group was written
   Task closed_;
   std::shared_ptr<char> life_ = std::make_shared<char>();  // completions look whether the log is still there
 };

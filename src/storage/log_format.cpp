@@ -24,7 +24,7 @@ void encode_copy(const LogFileHeader& header, std::uint8_t* at) noexcept {
   store_le(at + 40, header.durable.value);
   store_le(at + 48, header.epoch);
   store_le(at + 52, header.synced ? kSyncedFlag : 0u);
-  store_le(at + 56, std::uint32_t{0});
+  store_le(at + 56, header.sealed_at);
   store_le(at + kCopyCrcOffset, crc32c(0, {at, kCopyCrcOffset}));
 }
 
@@ -42,6 +42,7 @@ FileHeaderState decode_copy(const std::uint8_t* at, LogFileHeader& header) noexc
   header.durable = Lsn(load_le<std::uint64_t>(at + 40));
   header.epoch = load_le<std::uint32_t>(at + 48);
   header.synced = (load_le<std::uint32_t>(at + 52) & kSyncedFlag) != 0;
+  header.sealed_at = load_le<std::uint32_t>(at + 56);
   if (header.first.value > kLimit || header.durable.value > kLimit || header.generation > kLimit ||
       header.epoch > kMaxEpoch)
     return FileHeaderState::damaged;

@@ -26,12 +26,13 @@ inline constexpr std::uint32_t kMaxEpoch = 0x7fffffff;
 struct LogFileHeader {
   std::uint32_t salt = 0;  // where the crcs of this file's records start; new in each of the file's lives
   std::uint64_t generation =
-      0;                     // one more whenever the header changes: of two that differ, the higher counts
-  std::uint64_t number = 0;  // the one in the file's name
-  Lsn first;                 // of the file's first record; 0 while the file is a spare
-  Lsn durable;               // known to be durable when the file was taken into use
-  std::uint32_t epoch = 0;   // in which the file was taken into use
-  bool synced = false;       // groups in it are synced before they are called durable (SyncMode::sync)
+      0;                        // one more whenever the header changes: of two that differ, the higher counts
+  std::uint64_t number = 0;     // the one in the file's name
+  Lsn first;                    // of the file's first record; 0 while the file is a spare
+  Lsn durable;                  // known to be durable when the file was taken into use
+  std::uint32_t epoch = 0;      // in which the file was taken into use
+  bool synced = false;          // groups in it are synced before they are called durable (SyncMode::sync)
+  std::uint32_t sealed_at = 0;  // where the log ended at a clean stop; 0: it goes on, or was not stopped so
 
   bool spare() const noexcept { return first == Lsn(0); }
   friend bool operator==(const LogFileHeader&, const LogFileHeader&) = default;

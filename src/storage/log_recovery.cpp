@@ -177,7 +177,8 @@ class Recovery {
 
   result<void> look_behind_the_end() {
     const Lsn last(next_.value - 1);
-    if (!log_.chain.empty()) {
+    // Behind a seal there is nothing: it is taken away before the log goes on.
+    if (!log_.chain.empty() && log_.chain.back()->header.sealed_at != log_.position) {
       const auto beyond = reader_->look_beyond(log_.position, last, epoch_);
       if (!beyond) return beyond.error();
       stated_ = std::max(stated_, beyond->stated_durable);
@@ -234,6 +235,7 @@ class Recovery {
     for (FilePtr& file : used_) {
       file->header.first = Lsn(0);
       file->header.durable = Lsn(0);
+      file->header.sealed_at = 0;
       if (auto changed = change_header(*file); !changed) return changed;
       log_.spares.push_back(std::move(file));
     }
@@ -250,6 +252,11 @@ class Recovery {
     unproven_.back().end = log_.position;
     for (const Unproven& part : unproven_) {
       if (auto written = write_again(part); !written) return written;
+    }
+    if (tail.header.sealed_at != 0) {
+      tail.header.sealed_at = 0;
+      ++tail.header.generation;
+      if (auto written = write_log_file_header(*tail.file, tail.header); !written) return written;
     }
     for (const FilePtr& file : log_.chain) {
       if (auto synced = file->file->sync_data(); !synced) return synced;

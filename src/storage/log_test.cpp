@@ -215,6 +215,45 @@ TEST_F(LogTest, closing_makes_all_durable_in_every_mode) {
   }
 }
 
+TEST_F(LogTest, after_a_clean_stop_only_what_is_in_the_log_is_read) {
+  options.file_bytes = 4u << 20;
+  const auto read_by_open = [this] {
+    const std::uint64_t before = files.bytes_read();
+    open();
+    return files.bytes_read() - before;
+  };
+  open();
+  append("kept");
+  log->flush(true);
+  scheduler.run_until_idle();
+  EXPECT_GT(read_by_open(), options.file_bytes);
+  close();
+  EXPECT_LT(read_by_open(), options.file_bytes);
+  EXPECT_EQ(replayed, std::vector<std::string>{"1:kept"});
+  // It went on from there.
+  EXPECT_GT(read_by_open(), options.file_bytes);
+}
+
+// The end that a clean stop told holds for nothing that comes after it.
+TEST_F(LogTest, damage_right_behind_a_clean_stop_is_found) {
+  open();
+  close();
+  const std::string path = options.directory + "/wal-0000000000000001";
+  const auto image = files.contents(path);
+  std::size_t end = kFileHeaderBlockBytes;
+  while (image[end + 20] != 0) end += kRecordHeaderBytes + load_le<std::uint32_t>(&image[end]);
+  open();
+  for (const char* text : {"promised", "another"}) {
+    append(text);
+    log->flush(true);
+    scheduler.run_until_idle();
+  }
+  log.reset();
+  files.flip_bit(path, 8 * (end + kRecordHeaderBytes));
+  open();
+  EXPECT_TRUE(recovery.corrupt);
+}
+
 TEST_F(LogTest, the_interval_bounds_what_a_power_cut_takes) {
   options.mode = SyncMode::interval;
   open();
