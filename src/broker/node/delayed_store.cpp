@@ -262,28 +262,22 @@ void DelayedStore::take_item(std::uint64_t number, std::uint64_t offset, const s
 
 // Moving to segments.
 
-void DelayedStore::write_items(std::vector<const DelayedMessage*> chosen, Queue::Spill& spill) {
+void DelayedStore::write_items(std::vector<const DelayedMessage*> chosen, Spill& spill) {
   std::sort(chosen.begin(), chosen.end(), [](const DelayedMessage* a, const DelayedMessage* b) {
     return std::pair(a->due_ms, a->seq) < std::pair(b->due_ms, b->seq);
   });
   collected_.clear();
+  Buffer prefix;
   for (const DelayedMessage* delayed : chosen) {
-    Buffer& prefix = spill.prefixes.emplace_back();
+    prefix.clear();
     put_delayed_prefix(prefix, *delayed);
-    storage::SegmentItem item;
-    item.entity = entity();
-    item.seq = collected_.size() + 1;  // its place in the run
-    item.meta = delayed->persistent ? 0 : kTransientItem;
-    item.parts[0] = prefix.view();
-    item.parts[1] = delayed->message->header();
-    item.parts[2] = delayed->message->body();
-    spill.items.push_back(item);
-    spill.keep.push_back(delayed->message);
+    const std::uint64_t place = collected_.size() + 1;  // in the run
+    spill.add(entity(), place, delayed->persistent ? 0 : kTransientItem, prefix.view(), delayed->message);
     collected_.push_back(delayed->seq);
   }
 }
 
-void DelayedStore::collect(storage::Lsn through, Queue::Spill& spill) {
+void DelayedStore::collect(storage::Lsn through, Spill& spill) {
   std::vector<const DelayedMessage*> chosen;
   const auto choose = [&](const DelayedMessage& delayed) {
     if (delayed.persistent && !delayed.stored && delayed.lsn <= through) chosen.push_back(&delayed);
@@ -293,7 +287,7 @@ void DelayedStore::collect(storage::Lsn through, Queue::Spill& spill) {
   write_items(std::move(chosen), spill);
 }
 
-void DelayedStore::collect_oldest(std::uint64_t bytes, storage::Lsn durable, Queue::Spill& spill) {
+void DelayedStore::collect_oldest(std::uint64_t bytes, storage::Lsn durable, Spill& spill) {
   std::vector<const DelayedMessage*> chosen;
   std::uint64_t taken = 0;
   std::uint64_t through = 0;

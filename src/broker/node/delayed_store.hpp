@@ -133,8 +133,8 @@ class DelayedStore {
   std::uint64_t spillable_bytes() const noexcept { return spillable_bytes_; }
 
   // As Queue's: what the log through `through` holds alone, and the oldest in memory.
-  void collect(storage::Lsn through, Queue::Spill& spill);
-  void collect_oldest(std::uint64_t bytes, storage::Lsn durable, Queue::Spill& spill);
+  void collect(storage::Lsn through, Spill& spill);
+  void collect_oldest(std::uint64_t bytes, storage::Lsn durable, Spill& spill);
   // What was collected last is stored in the run.
   void spilled(const storage::SegmentRun& run);
   void for_each_run(const std::function<void(const storage::SegmentRun&)>& visit) const;
@@ -179,7 +179,7 @@ class DelayedStore {
   void loaded(std::uint64_t number, result<Buffer> piece);
   void take_item(std::uint64_t number, std::uint64_t offset, const storage::StoredItem& item);
   static void found_damage(Run& run, std::uint64_t offset);
-  void write_items(std::vector<const DelayedMessage*> chosen, Queue::Spill& spill);
+  void write_items(std::vector<const DelayedMessage*> chosen, Spill& spill);
   void account(const DelayedMessage& delayed, int sign);
 
   DelayedHost& host_;

@@ -122,13 +122,13 @@ class DelayedStoreTest : public ::testing::Test {
     store->pump();
     host.read_all(*store);
   }
-  Queue::Spill collect(std::uint64_t through) {
-    Queue::Spill spill;
+  Spill collect(std::uint64_t through) {
+    Spill spill;
     store->collect(storage::Lsn(through), spill);
     return spill;
   }
   // Writes what was collected as a segment of its own, and tells the store.
-  void write(const Queue::Spill& spill) {
+  void write(const Spill& spill) {
     if (spill.items.empty()) return;
     Buffer file;
     for (const storage::SegmentItem& item : spill.items) append_item(file, item);
@@ -251,7 +251,7 @@ TEST_F(DelayedStoreTest, spills_transient_ones_too_when_memory_is_short) {
   add(9000, false);
   add(8000);
   add(7000);
-  Queue::Spill oldest;
+  Spill oldest;
   store->collect_oldest(1 << 20, storage::Lsn(2), oldest);  // the last is not durable yet
   EXPECT_EQ(oldest.items.size(), 2u);
   write(oldest);
@@ -264,7 +264,7 @@ TEST_F(DelayedStoreTest, does_not_pass_on_again_what_went_while_it_was_being_spi
   host.settles_at_once = false;
   for (int i = 0; i < 3; ++i) add(1100);
   at(1100);
-  const Queue::Spill spilling = collect(3);
+  const Spill spilling = collect(3);
   EXPECT_EQ(spilling.items.size(), 3u);
   store->finish(1);
   write(spilling);
@@ -297,7 +297,7 @@ TEST_F(DelayedStoreTest, a_restart_brings_back_what_was_not_settled) {
 TEST_F(DelayedStoreTest, a_restart_drops_spilled_transient_messages) {
   add(5000, false);
   add(6000);
-  Queue::Spill oldest;
+  Spill oldest;
   store->collect_oldest(1 << 20, storage::Lsn(2), oldest);
   write(oldest);
   restart(2, {}, {});
@@ -468,7 +468,7 @@ TEST_F(DelayedStoreTest, loses_nothing_whatever_happens_in_between) {
         case 6: {
           if (logged.empty()) break;
           const std::uint64_t through = released_through + random.below(logged.size() + 1 - released_through);
-          Queue::Spill spilling;
+          Spill spilling;
           const bool for_memory = random.one_in(3);
           if (for_memory) {
             store->collect_oldest(random.below(4096), storage::Lsn(logged.size()), spilling);

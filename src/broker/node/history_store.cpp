@@ -36,22 +36,12 @@ void HistoryStore::logged(storage::Lsn lsn) {
   notes_.back().lsn = lsn;
 }
 
-void HistoryStore::collect(storage::Lsn through, Queue::Spill& spill) const {
+void HistoryStore::collect(storage::Lsn through, Spill& spill) const {
   for (std::size_t i = 0; i < notes_.size(); ++i) {
     const Note& note = notes_[i];
     if (!note.kept || note.stored) continue;
     if (note.lsn > through) break;
-    const MessageRef& message = history_.messages()[i];
-    Buffer& prefix = spill.prefixes.emplace_back();
-    put_message_prefix(prefix, *message);
-    storage::SegmentItem item;
-    item.entity = entity();
-    item.seq = note.seq;
-    item.parts[0] = prefix.view();
-    item.parts[1] = message->header();
-    item.parts[2] = message->body();
-    spill.items.push_back(item);
-    spill.keep.push_back(message);
+    spill.add(entity(), note.seq, 0, history_.messages()[i]);
   }
 }
 

@@ -59,7 +59,7 @@ class HistoryStore {
   void logged(storage::Lsn lsn);
 
   // As Queue's.
-  void collect(storage::Lsn through, Queue::Spill& spill) const;
+  void collect(storage::Lsn through, Spill& spill) const;
   void spilled(const storage::SegmentRun& run);
   void for_each_run(const std::function<void(const storage::SegmentRun&)>& visit) const;
   void put_state(Buffer& out) const;

@@ -44,11 +44,11 @@ class HistoryStoreTest : public ::testing::Test {
   }
   // To a segment; the store is told.
   void move(std::uint64_t through) {
-    Queue::Spill spill;
+    Spill spill;
     store_->collect(storage::Lsn(through), spill);
     if (!spill.items.empty()) store_->spilled(write(spill));
   }
-  storage::SegmentRun write(const Queue::Spill& spill) {
+  storage::SegmentRun write(const Spill& spill) {
     storage::SegmentRun run{storage::SegmentId(next_segment_++), spill.items[0].entity, 0, 0, 0, 0, 0};
     std::string& file = files_[run.segment.value];
     run.first_seq = spill.items.front().seq;
@@ -162,7 +162,7 @@ TEST_F(HistoryStoreTest, what_was_pushed_out_before_the_checkpoint_does_not_come
 
 TEST_F(HistoryStoreTest, what_is_pushed_out_while_it_is_written_is_not_kept) {
   remember("a");
-  Queue::Spill spill;
+  Spill spill;
   store_->collect(storage::Lsn(1), spill);
   const storage::SegmentRun run = write(spill);
   for (const char* body : {"b", "c", "d"}) remember(body);

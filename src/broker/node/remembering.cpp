@@ -491,7 +491,7 @@ void Remembering::finish_recovery(const std::function<void(const storage::Segmen
   }
 }
 
-void Remembering::collect(storage::Lsn through, Queue::Spill& spill) {
+void Remembering::collect(storage::Lsn through, Spill& spill) {
   for (const auto& [id, state] : states_) {
     auto* store = std::get_if<std::unique_ptr<DelayedStore>>(&state->memory);
     if (store && (*store)->spec().durable) (*store)->collect(through, spill);

@@ -77,7 +77,7 @@ class Remembering final : public DelayedHost {
   // Whether a store of delayed messages that was found still has the message, or may have it.
   bool recovered_may_hold(const Arrivals::Name& name) const;
   void finish_recovery(const std::function<void(const storage::SegmentRun&)>& visit_run);
-  void collect(storage::Lsn through, Queue::Spill& spill);
+  void collect(storage::Lsn through, Spill& spill);
   // Those that would give memory back, the one that would give most first.
   std::vector<DelayedStore*> longest() const;
   // False: nobody's, the exchange has gone.

@@ -370,10 +370,10 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   Whereabouts look_for(const RecoveredQueue& queue, std::uint64_t seq);
   const RunItems& items_of(const storage::SegmentRun& run);
   void make_room();
-  void spill(storage::SegmentKind kind, Queue::Spill&& collected, Task then);
+  void spill(storage::SegmentKind kind, Spill&& collected, Task then);
   void spill_for_memory();
   void spill_once_durable();
-  std::optional<storage::SegmentKind> collect_for_memory(Queue::Spill& collected);
+  std::optional<storage::SegmentKind> collect_for_memory(Spill& collected);
   std::int64_t resident_share() const noexcept;  // of message bytes in memory
   void retry_later();
   void drop_dead_segments();

@@ -330,16 +330,16 @@ void Shard::make_room() {
     if (queue->spec().durable) ids.push_back(id);
   }
   std::sort(ids.begin(), ids.end());
-  Queue::Spill collected;
+  Spill collected;
   for (const std::uint64_t id : ids) queues_.find(id)->second->collect(through, collected);
   remembering_->collect(through, collected);
   spill(storage::SegmentKind::durable, std::move(collected), [this, through] { checkpoint(through); });
 }
 
-void Shard::spill(storage::SegmentKind kind, Queue::Spill&& collected, Task then) {
+void Shard::spill(storage::SegmentKind kind, Spill&& collected, Task then) {
   if (collected.items.empty()) return then();
   spilling_ = true;
-  auto kept = std::make_shared<Queue::Spill>(std::move(collected));
+  auto kept = std::make_shared<Spill>(std::move(collected));
   std::vector<storage::SegmentItem> items = std::move(kept->items);
   segments_->write(
       kind, std::move(items), [kept] {},
@@ -388,7 +388,7 @@ void Shard::spill_for_memory() {
   }
   spill_above_ = 0;
   spill_after_ = storage::Lsn();
-  Queue::Spill collected;
+  Spill collected;
   const auto kind = collect_for_memory(collected);
   if (!kind) {
     // All of it is with consumers, or on its way to disk: looked at again when there is more, and when what
@@ -413,7 +413,7 @@ void Shard::spill_once_durable() {
   spill_for_memory();
 }
 
-std::optional<storage::SegmentKind> Shard::collect_for_memory(Queue::Spill& collected) {
+std::optional<storage::SegmentKind> Shard::collect_for_memory(Spill& collected) {
   // The longest first, and the others when nothing of it can go; all in one segment must be of one kind.
   std::vector<Queue*> longest;
   for (const auto& [id, queue] : queues_) {

@@ -39,6 +39,7 @@
 #include "broker/queue/lane.hpp"
 #include "broker/queue/queue_times.hpp"
 #include "broker/queue/ranked_order.hpp"
+#include "broker/queue/spill.hpp"
 #include "broker/specs.hpp"
 #include "storage/segments.hpp"
 
@@ -237,12 +238,6 @@ class Queue {
 
   // Moving to segments.
 
-  // What is to be written: items sorted by (entity, seq), and what keeps their parts alive.
-  struct Spill {
-    std::vector<storage::SegmentItem> items;
-    std::vector<MessageRef> keep;
-    std::deque<Buffer> prefixes;
-  };
   // Adds what must be written so that the log through `through` is not needed for this queue.
   void collect(storage::Lsn through, Spill& spill);
   // The oldest in memory, about `bytes` of them, to give memory back. Returns how many bytes were found.
@@ -362,7 +357,6 @@ class Queue {
   void drop_released_runs(Lane& lane);
   void for_each_pinned(const std::function<void(Entry&)>& visit);
   void collect_lanes(std::span<const std::size_t> tail_entries, storage::Lsn through, Spill& spill);
-  static void add_item(std::uint64_t entity, const Entry& entry, Spill& spill);
 
   // queue_memory.cpp
   void put_memory(Buffer& out) const;

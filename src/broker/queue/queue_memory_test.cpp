@@ -53,7 +53,7 @@ TEST_F(QueueTest, a_retry_in_a_segment_waits_for_its_time_through_a_restart) {
   for (const char* body : {"a", "b", "c"}) host.publish(queue(), body);
   run();
   settle(1, {1}, Settlement::requeue);
-  Queue::Spill spill;
+  Spill spill;
   queue().collect(storage::Lsn(host.last_lsn), spill);
   ASSERT_EQ(spill.items.size(), 3u);
   host.spill(queue(), spill);
@@ -74,7 +74,7 @@ TEST_F(QueueTest, a_retry_in_a_segment_that_nobody_read_is_ready_at_its_time) {
   host.publish(queue(), "a");
   run();
   settle(1, {1}, Settlement::requeue);
-  Queue::Spill spill;
+  Spill spill;
   queue().collect(storage::Lsn(host.last_lsn), spill);
   host.spill(queue(), spill);
   restart(host.last_lsn, state(), host.last_lsn);
@@ -120,7 +120,7 @@ class Deduplicating : public QueueTest {
   // As a checkpoint does it: all that is in the log is in segments or in the state.
   void restart_from_checkpoint() {
     run();
-    Queue::Spill spill;
+    Spill spill;
     queue().collect(storage::Lsn(host.last_lsn), spill);
     host.spill(queue(), spill);
     restart(host.last_lsn, state(), host.last_lsn);
@@ -152,7 +152,7 @@ TEST_F(Deduplicating, what_was_settled_after_the_checkpoint_is_forgotten) {
   publish("b");
   publish("c");
   run();
-  Queue::Spill spill;
+  Spill spill;
   queue().collect(storage::Lsn(host.last_lsn), spill);
   host.spill(queue(), spill);
   Buffer kept = state();

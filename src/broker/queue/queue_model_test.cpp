@@ -144,7 +144,7 @@ class ModelRun {
   // To a segment, with something happening before the queue hears of it.
   void move(bool oldest) {
     run();
-    Queue::Spill spill;
+    Spill spill;
     if (oldest) {
       queue_->collect_oldest(luck_.below(2000), spill);
     } else {
@@ -159,7 +159,7 @@ class ModelRun {
   void checkpoint() {
     run();
     const std::uint64_t through = host_.durable_lsn;
-    Queue::Spill spill;
+    Spill spill;
     queue_->collect(storage::Lsn(through), spill);
     const auto runs = host_.write(spill);
     for (std::uint64_t deeds = luck_.below(4); deeds != 0; --deeds) luck_.one_in(2) ? settle() : publish();

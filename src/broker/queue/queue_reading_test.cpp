@@ -197,7 +197,7 @@ TEST_F(QueueTest, runs_of_a_lane_do_not_overlap_when_transient_messages_make_roo
   host.publish(queue(), "held");
   run();
   for (const char* body : {"b", "c"}) host.publish(queue(), body, false);
-  Queue::Spill spill;
+  Spill spill;
   queue().collect_oldest(UINT64_MAX, spill);
   ASSERT_EQ(spill.items.size(), 3u);
   EXPECT_EQ(spill.items.front().seq, 1u);

@@ -165,21 +165,6 @@ void Queue::for_each_pinned(const std::function<void(Entry&)>& visit) {
   if (ranked_) ranked_->for_each([&](Entry& entry, std::int64_t) { visit(entry); });
 }
 
-void Queue::add_item(std::uint64_t entity, const Entry& entry, Spill& spill) {
-  Buffer& prefix = spill.prefixes.emplace_back();
-  put_message_prefix(prefix, *entry.message);
-  storage::SegmentItem item;
-  item.entity = entity;
-  item.seq = entry.seq;
-  item.meta = (entry.persistent ? 0 : kTransientItem) | std::uint64_t{entry.delivery_count}
-                                                            << kDeliveryCountShift;
-  item.parts[0] = prefix.view();
-  item.parts[1] = entry.message->header();
-  item.parts[2] = entry.message->body();
-  spill.items.push_back(item);
-  spill.keep.push_back(entry.message);
-}
-
 void Queue::collect_lanes(std::span<const std::size_t> tail_entries, storage::Lsn through, Spill& spill) {
   std::vector<std::vector<const Entry*>> picked(lanes_.size());
   const auto pick = [&](const Entry& entry) {
@@ -199,7 +184,11 @@ void Queue::collect_lanes(std::span<const std::size_t> tail_entries, storage::Ls
     }
     std::sort(picked[i].begin(), picked[i].end(),
               [](const Entry* a, const Entry* b) { return a->seq < b->seq; });
-    for (const Entry* entry : picked[i]) add_item(entity(id(), i), *entry, spill);
+    for (const Entry* entry : picked[i]) {
+      const std::uint64_t meta = (entry->persistent ? 0 : kTransientItem) |
+                                 std::uint64_t{entry->delivery_count} << kDeliveryCountShift;
+      spill.add(entity(id(), i), entry->seq, meta, entry->message);
+    }
   }
 }
 

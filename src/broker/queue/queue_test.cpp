@@ -228,10 +228,10 @@ TEST_F(QueueTest, reads_back_in_order_what_memory_had_no_room_for) {
   for (int i = 0; i < 10; ++i) host.publish(queue(), std::string(1, static_cast<char>('a' + i)));
   consume(1, 2);
   EXPECT_EQ(delivered(), (Bodies{"a", "b"}));
-  Queue::Spill spill;
+  Spill spill;
   queue().collect_oldest(1, spill);
   EXPECT_EQ(spill.items.size(), 3u);  // the oldest, and the two that are held
-  Queue::Spill all;
+  Spill all;
   queue().collect_oldest(UINT64_MAX, all);
   settle(1, {1}, Settlement::ack);
   host.spill(queue(), all);

@@ -34,7 +34,7 @@ class QueueTest : public ::testing::Test {
   }
   // All that is ready goes from memory to segments.
   void spill_all() {
-    Queue::Spill spill;
+    Spill spill;
     queue().collect_oldest(UINT64_MAX, spill);
     host.spill(queue(), spill);
   }

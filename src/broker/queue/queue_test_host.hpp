@@ -135,7 +135,7 @@ class FakeHost final : public QueueHost {
   }
 
   // Writes what was collected, as a segment does; the queue is not told yet.
-  std::vector<storage::SegmentRun> write(const Queue::Spill& spill) {
+  std::vector<storage::SegmentRun> write(const Spill& spill) {
     std::vector<storage::SegmentRun> runs;
     const storage::SegmentId id(next_segment++);
     std::string& file = segments[id.value];
@@ -152,7 +152,7 @@ class FakeHost final : public QueueHost {
     }
     return runs;
   }
-  void spill(Queue& queue, const Queue::Spill& collected) {
+  void spill(Queue& queue, const Spill& collected) {
     for (const storage::SegmentRun& run : write(collected)) queue.spilled(run);
   }
 

@@ -88,7 +88,7 @@ TEST_F(QueueTimesTest, know_what_waited_on_disk_and_how_old_the_oldest_is) {
   const std::int64_t came = host.now;
   for (int i = 0; i < 3; ++i) host.publish(queue(), "x");
   run();
-  Queue::Spill spill;
+  Spill spill;
   queue().collect(storage::Lsn(host.last_lsn), spill);
   host.spill(queue(), spill);
   pass(60'000'000);

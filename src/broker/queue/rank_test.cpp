@@ -268,7 +268,7 @@ TEST_F(RankedQueueTest, serves_in_the_same_order_from_a_checkpoint) {
     host.log.clear();
     make(by(order));
     publish_mixed();
-    Queue::Spill spill;
+    Spill spill;
     queue().collect(storage::Lsn(host.last_lsn), spill);
     host.spill(queue(), spill);
     const std::uint64_t through = host.last_lsn;
