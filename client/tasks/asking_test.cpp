@@ -145,14 +145,18 @@ struct AskingForKept : testing::Test {
     peer.write(out.view());
     EXPECT_TRUE(peer.expect<amqp::basic::Reject>().requeue) << "it stays for others";
   }
+  // It looks, finds the result, and has it.
+  void find() {
+    look(1);
+    expect_get(true);
+    give();
+  }
 };
 
 TEST_F(AskingForKept, what_is_there_is_got_and_given_back_and_nothing_else_is_asked) {
   auto told = ask();
   accept();
-  look(1);
-  expect_get(true);
-  give();
+  find();
   EXPECT_EQ(told.get(), "5");
   EXPECT_TRUE(peer.is_silent_for(20));
 }
@@ -163,9 +167,7 @@ TEST_F(AskingForKept, who_waits_is_told_by_a_notice_and_gets_nothing_before) {
   EXPECT_TRUE(peer.is_silent_for(50));
   askings->on_notice("another-id");
   askings->on_notice("an-id");
-  look(1);
-  expect_get(true);
-  give();
+  find();
   expect_unbind();
   EXPECT_EQ(told.get(), "5");
 }
@@ -183,9 +185,7 @@ TEST_F(AskingForKept, many_who_wait_look_and_bind_once_together) {
   told.push_back(ask());  // one more has it look once more
   look(0);
   askings->on_notice("an-id");
-  look(1);
-  expect_get(true);
-  give();
+  find();
   expect_unbind();
   for (auto& one : told) EXPECT_EQ(one.get(), "5");
   EXPECT_TRUE(peer.is_silent_for(20));
@@ -218,9 +218,7 @@ TEST_F(AskingForKept, what_ends_while_it_is_looked_for_is_not_missed) {
   expect_look();
   askings->on_notice("an-id");
   answer_look(0);  // from before the notice
-  look(1);
-  expect_get(true);
-  give();
+  find();
   EXPECT_EQ(told.get(), "5");
 }
 
@@ -229,9 +227,7 @@ TEST_F(AskingForKept, one_of_which_no_notice_comes_is_found_by_a_slow_look) {
   auto told = ask();
   begin();
   look(0);
-  look(1);
-  expect_get(true);
-  give();
+  find();
   EXPECT_EQ(told.get(), "5");
 }
 
@@ -271,9 +267,7 @@ TEST_F(AskingForKept, one_whose_queue_has_gone_meanwhile_is_waited_for) {
   EXPECT_EQ(late.get(), "not found");
   askings->on_notice("an-id");
   peer.expect_channel();
-  look(1);
-  expect_get(true);
-  give();
+  find();
   EXPECT_EQ(told.get(), "5");
 }
 
@@ -315,9 +309,7 @@ TEST_F(AskingForKept, is_bound_again_on_a_new_connection) {
   accept();
   subscribe();
   askings->on_notice("an-id");
-  look(1);
-  expect_get(true);
-  give();
+  find();
   expect_unbind();
   EXPECT_EQ(told.get(), "5");
   peer.hang_up();
@@ -379,9 +371,7 @@ TEST_F(AskingForKept, an_exchange_that_is_there_is_used_by_those_who_may_not_dec
   peer.send(1, amqp::queue::BindOk{});
   look(0);
   askings->on_notice("an-id");
-  look(1);
-  expect_get(true);
-  give();
+  find();
   expect_unbind();
   EXPECT_EQ(told.get(), "5");
 }
