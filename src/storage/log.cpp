@@ -307,8 +307,7 @@ class ShardLog final : public Log {
     ++header.generation;
     auto outcome = std::make_shared<result<void>>();
     Task work = [outcome, file = chain_.back(), header] {
-      *outcome = write_log_file_header(*file->file, header);
-      if (*outcome) *outcome = file->file->sync_data();
+      *outcome = write_log_file_header_durably(*file->file, header);
     };
     runtime_.disk.submit(std::move(work), [this, outcome, life = std::weak_ptr<char>(life_)] {
       if (life.expired()) return;

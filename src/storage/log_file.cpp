@@ -19,9 +19,8 @@ result<void> make_durably(runtime::FileSystem& files, const std::string& directo
   if (auto allocated = file.file->allocate(file.bytes); !allocated) return allocated;
   // The size must be there before records are: a group that was synced must not lie behind the file's end. So
   // must a header: once there are records, a file without one is damaged rather than unfinished.
-  if (auto written = write_log_file_header(*file.file, new_header(file.header.number)); !written)
+  if (auto written = write_log_file_header_durably(*file.file, new_header(file.header.number)); !written)
     return written;
-  if (auto synced = file.file->sync_data(); !synced) return synced;
   return files.sync_directory(directory);
 }
 
@@ -76,6 +75,11 @@ result<void> write_log_file_header(runtime::File& file, const LogFileHeader& hea
   std::uint8_t block[kFileHeaderBlockBytes];
   encode_file_header(header, block);
   return file.write(0, ByteView{block, sizeof block});
+}
+
+result<void> write_log_file_header_durably(runtime::File& file, const LogFileHeader& header) {
+  if (auto written = write_log_file_header(file, header); !written) return written;
+  return file.sync_data();
 }
 
 }  // namespace millrace::storage

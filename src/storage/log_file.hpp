@@ -50,6 +50,8 @@ result<void> load_last_block(LogFile& file, std::uint64_t position);
 
 // Writes the header block, without a sync. Blocking.
 result<void> write_log_file_header(runtime::File& file, const LogFileHeader& header);
+// With one.
+result<void> write_log_file_header_durably(runtime::File& file, const LogFileHeader& header);
 
 // Zeros, for as much as one write takes.
 ByteView zeros(std::size_t bytes) noexcept;

@@ -253,11 +253,6 @@ class Recovery {
     for (const Unproven& part : unproven_) {
       if (auto written = write_again(part); !written) return written;
     }
-    if (tail.header.sealed_at != 0) {
-      tail.header.sealed_at = 0;
-      ++tail.header.generation;
-      if (auto written = write_log_file_header(*tail.file, tail.header); !written) return written;
-    }
     for (const FilePtr& file : log_.chain) {
       if (auto synced = file->file->sync_data(); !synced) return synced;
     }
@@ -267,8 +262,9 @@ class Recovery {
       if (auto kept = tail.file->sync_data(); !kept) return kept;
       tail.bytes = options_.file_bytes;
     }
-    if (tail.header.synced == synced) return {};
+    if (tail.header.synced == synced && tail.header.sealed_at == 0) return {};
     tail.header.synced = synced;
+    tail.header.sealed_at = 0;
     return change_header(tail);
   }
 
@@ -287,8 +283,7 @@ class Recovery {
 
   result<void> change_header(LogFile& file) {
     ++file.header.generation;
-    if (auto written = write_log_file_header(*file.file, file.header); !written) return written;
-    return file.file->sync_data();
+    return write_log_file_header_durably(*file.file, file.header);
   }
 
   // Files that were being made when the power went, and spares of another size.
