@@ -270,18 +270,20 @@ Shard::Enqueued Remembering::hold(DelayedStore& store, Passage passage, std::int
   return {to.token == 0, true, false};
 }
 
+std::uint8_t Remembering::begin_record(const Original& original, QueueId store) {
+  record_.clear();
+  if (!original) return 0;
+  put_original(record_, original);
+  shard_.arrivals().add(original, {&store, 1});
+  return kSentOn;
+}
+
 Shard::Enqueued Remembering::hold_now(DelayedStore& store, DelayedMessage delayed, const ConfirmTo& to,
                                       storage::BodyFileId body, const Original& original) {
   delayed.seq = store.take_seq();
   Shard::Enqueued outcome;
   if (delayed.persistent) {
-    record_.clear();
-    std::uint8_t flags = 0;
-    if (original) {
-      flags = kSentOn;
-      put_original(record_, original);
-      shard_.arrivals().add(original, {&store.spec().store, 1});
-    }
+    std::uint8_t flags = begin_record(original, store.spec().store);
     put_delayed_prefix(record_, delayed);
     const bool in_file = body != storage::BodyFileId();
     std::uint8_t file[sizeof body.value];

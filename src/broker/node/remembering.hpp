@@ -134,6 +134,8 @@ class Remembering final : public DelayedHost {
   Shard::Enqueued hold(DelayedStore& store, Passage passage, std::int64_t delay_ms, const ConfirmTo& to);
   Shard::Enqueued hold_now(DelayedStore& store, DelayedMessage delayed, const ConfirmTo& to,
                            storage::BodyFileId body, const Original& original);
+  // In record_, of what the store takes in; notes its arrival there. Returns the record's flags.
+  std::uint8_t begin_record(const Original& original, QueueId store);
   // remembering_memory.cpp
   Window make_window(const ExchangeSpec& spec);
   std::unique_ptr<HistoryStore> make_history(const ExchangeSpec& spec);

@@ -134,14 +134,7 @@ Shard::Enqueued Remembering::keep_in_history(HistoryStore& history, Passage pass
   const bool kept = history.remember(passage.message, shard_.shared().options.formats);
   shard_.memory_changed(static_cast<std::int64_t>(history.bytes()) - static_cast<std::int64_t>(before));
   if (!kept) return route_on(std::move(passage), exchange, to);
-  record_.clear();
-  std::uint8_t flags = 0;
-  if (original) {
-    const QueueId store = history.store();
-    flags = kSentOn;
-    put_original(record_, original);
-    shard_.arrivals().add(original, {&store, 1});
-  }
+  const std::uint8_t flags = begin_record(original, history.store());
   history.put_record(record_);
   const ByteView parts[] = {record_.view(), passage.message->header(), passage.message->body()};
   const storage::Lsn lsn = shard_.append(storage::RecordType::history, flags, history.store().value, parts);
