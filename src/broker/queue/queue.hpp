@@ -20,7 +20,6 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>

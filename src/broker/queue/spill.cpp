@@ -29,7 +29,7 @@ void Spill::add(std::uint64_t entity, std::uint64_t seq, std::uint64_t meta, Byt
   item.parts[0] = keep_bytes(prefix);
   item.parts[1] = message->header();
   item.parts[2] = message->body();
-  keep.push_back(message);
+  keep_.push_back(message);
 }
 
 void Spill::add(std::uint64_t entity, std::uint64_t seq, std::uint64_t meta, const MessageRef& message) {

@@ -15,7 +15,6 @@ namespace millrace::broker {
 class Spill {
  public:
   std::vector<storage::SegmentItem> items;  // in the order of adding, which must be that of (entity, seq)
-  std::vector<MessageRef> keep;
 
   // `prefix` is what the item has in front of the message's header and body.
   void add(std::uint64_t entity, std::uint64_t seq, std::uint64_t meta, ByteView prefix,
@@ -26,6 +25,7 @@ class Spill {
  private:
   ByteView keep_bytes(ByteView bytes);
 
+  std::vector<MessageRef> keep_;
   Buffer prefix_;  // scratch
   std::deque<Buffer>
       chunks_;  // of prefixes; one that is full does not grow, so that they stay where they are
