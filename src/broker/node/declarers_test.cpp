@@ -42,7 +42,7 @@ class Watched {
           queue.durable = true;
           connection.declare_queue(
               queue, [finished = std::move(finished)](const result<QueueStatus>& status) mutable {
-                finished(status.has_error() ? result<void>(status.error()) : result<void>());
+                finished(outcome_of(status));
               });
         },
         [&done](const result<void>& outcome) {

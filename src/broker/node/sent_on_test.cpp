@@ -38,10 +38,9 @@ class Program final : public ConnectionListener {
     declare.durable = true;
     declare.arguments = std::move(arguments);
     ask([&](Done<void> done) {
-      connection_->declare_queue(declare,
-                                 [done = std::move(done)](const result<QueueStatus>& answer) mutable {
-                                   done(answer.has_error() ? result<void>(answer.error()) : result<void>());
-                                 });
+      connection_->declare_queue(
+          declare,
+          [done = std::move(done)](const result<QueueStatus>& answer) mutable { done(outcome_of(answer)); });
     });
   }
   void bind(std::string_view exchange, std::string_view queue) {
@@ -68,7 +67,7 @@ class Program final : public ConnectionListener {
       connection_->get(queue, false,
                        [&got, done = std::move(done)](result<std::optional<GotMessage>> answer) mutable {
                          if (answer) got = std::move(*answer);
-                         done(answer.has_error() ? result<void>(answer.error()) : result<void>());
+                         done(outcome_of(answer));
                        });
     });
     return got;

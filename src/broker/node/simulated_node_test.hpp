@@ -17,6 +17,13 @@
 
 namespace millrace::broker {
 
+// An answer without its value.
+template <class T>
+result<void> outcome_of(const result<T>& answer) {
+  if (answer.has_error()) return answer.error();
+  return {};
+}
+
 class SimulatedNode {
  public:
   // `prepare` puts into the directory what the node is to find there.
