@@ -355,7 +355,7 @@ class Queue {
   void release_stored(const Entry& entry);
   void drop_released_runs(Lane& lane);
   void for_each_pinned(const std::function<void(Entry&)>& visit);
-  void collect_lanes(std::span<const std::size_t> tail_entries, storage::Lsn through, Spill& spill);
+  void collect_lanes(std::vector<std::size_t> tail_entries, storage::Lsn through, Spill& spill);
 
   // queue_memory.cpp
   void put_memory(Buffer& out) const;

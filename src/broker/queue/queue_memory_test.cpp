@@ -88,6 +88,27 @@ TEST_F(QueueTest, a_retry_in_a_segment_that_nobody_read_is_ready_at_its_time) {
   EXPECT_EQ(delivered(), Bodies{"a"});
 }
 
+TEST_F(QueueTest, a_retry_that_is_younger_than_what_is_ready_leaves_nothing_behind_when_it_is_moved) {
+  QueueSettings settings = retrying(100);
+  settings.max_priority = 1;
+  make(settings);
+  consume(1, 2);
+  host.publish(queue(), "held", true, 1);
+  host.publish(queue(), "retried", true, 1);
+  host.publish(queue(), "other level", true, 0);
+  run();
+  settle(1, {2}, Settlement::requeue);
+  restart();  // "held" is ready again, "retried" waits on
+  run();
+  Spill spill;
+  queue().collect_oldest(1, spill);  // "other level"; "retried" is older than that in the log
+  host.spill(queue(), spill);
+  consume(1, 5);
+  EXPECT_EQ(delivered(), (Bodies{"held", "other level"}));
+  host.now += 100;
+  EXPECT_EQ(delivered(), Bodies{"retried"});
+}
+
 TEST_F(QueueTest, a_clock_that_was_set_back_holds_no_retry_for_ever) {
   make(retrying(100));
   consume(1, 5);

@@ -165,8 +165,9 @@ void Queue::for_each_pinned(const std::function<void(Entry&)>& visit) {
   if (ranked_) ranked_->for_each([&](Entry& entry, std::int64_t) { visit(entry); });
 }
 
-void Queue::collect_lanes(std::span<const std::size_t> tail_entries, storage::Lsn through, Spill& spill) {
+void Queue::collect_lanes(std::vector<std::size_t> tail_entries, storage::Lsn through, Spill& spill) {
   std::vector<std::vector<const Entry*>> picked(lanes_.size());
+  std::vector<std::uint64_t> youngest(lanes_.size(), 0);
   const auto pick = [&](const Entry& entry) {
     if (entry.stored || entry.lsn.value == 0) return;
     // All that is older than what goes of its lane goes along: runs of a lane must not overlap.
@@ -174,13 +175,17 @@ void Queue::collect_lanes(std::span<const std::size_t> tail_entries, storage::Ls
     const std::size_t going = tail_entries[lane];
     if (entry.lsn <= through || (going > 0 && entry.seq < lanes_[lane]->tail[going - 1].seq)) {
       picked[lane].push_back(&entry);
+      youngest[lane] = std::max(youngest[lane], entry.seq);
     }
   };
   for_each_pinned(pick);
   for (unsigned i = 0; i < lanes_.size(); ++i) {
     if (lanes_[i]) {
       lanes_[i]->returned.for_each(pick);
-      for (std::size_t at = 0; at < tail_entries[i]; ++at) picked[i].push_back(&lanes_[i]->tail[at]);
+      // What waits for another try since before a restart may be younger than what is ready.
+      const Entries& tail = lanes_[i]->tail;
+      while (tail_entries[i] < tail.size() && tail[tail_entries[i]].seq < youngest[i]) ++tail_entries[i];
+      for (std::size_t at = 0; at < tail_entries[i]; ++at) picked[i].push_back(&tail[at]);
     }
     std::sort(picked[i].begin(), picked[i].end(),
               [](const Entry* a, const Entry* b) { return a->seq < b->seq; });
@@ -202,7 +207,7 @@ void Queue::collect(storage::Lsn through, Spill& spill) {
       if (tail[at].lsn.value != 0) tail_entries[i] = at + 1;
     }
   }
-  collect_lanes(tail_entries, through, spill);
+  collect_lanes(std::move(tail_entries), through, spill);
 }
 
 std::uint64_t Queue::collect_oldest(std::uint64_t bytes, Spill& spill) {
@@ -218,7 +223,7 @@ std::uint64_t Queue::collect_oldest(std::uint64_t bytes, Spill& spill) {
       ++tail_entries[i];
     }
   }
-  if (taken > 0) collect_lanes(tail_entries, through, spill);
+  if (taken > 0) collect_lanes(std::move(tail_entries), through, spill);
   return taken;
 }
 
