@@ -1,7 +1,6 @@
 #include "storage/sorted_run_file.hpp"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -37,18 +36,15 @@ std::uint64_t blocks_of(std::uint64_t entries) noexcept {
   return (entries + kRunBlockEntries - 1) / kRunBlockEntries;
 }
 
-// How many entries block `number` of a run has.
-std::uint64_t entries_in(const SortedRunFile& file, std::uint64_t number) noexcept {
-  return std::min<std::uint64_t>(kRunBlockEntries, file.entries - (number - 1) * kRunBlockEntries);
-}
-
 bool take_block(const SortedRunFile& file, std::uint64_t number, ByteView block, std::uint64_t skip,
                 std::vector<RankedEntry>& out) {
+  const auto expected =
+      std::min<std::uint64_t>(kRunBlockEntries, file.entries() - (number - 1) * kRunBlockEntries);
   Reader reader(block);
   const auto crc = reader.le<std::uint32_t>();
   const auto entries = reader.le<std::uint32_t>();
-  if (crc != block_checksum(file.id, block) || reader.le<std::uint64_t>() != number ||
-      entries != entries_in(file, number)) {
+  if (crc != block_checksum(file.id(), block) || reader.le<std::uint64_t>() != number ||
+      entries != expected) {
     return false;
   }
   reader.bytes(static_cast<std::size_t>(skip) * kEntryBytes);
@@ -61,26 +57,53 @@ bool take_block(const SortedRunFile& file, std::uint64_t number, ByteView block,
 
 }  // namespace
 
-SortedRunWriter::SortedRunWriter(runtime::FileSystem& files, SortedRunFile file)
-    : files_(files), description_(std::move(file)) {}
-
-SortedRunWriter::~SortedRunWriter() {
-  if (finished_ || !file_) return;
-  file_.reset();
-  (void)files_.remove(description_.path);  // best effort: the next start removes it otherwise
+SortedRunFile::~SortedRunFile() {
+  (void)files_.remove(path_);  // best effort: the next start removes it otherwise
 }
 
+result<std::vector<RankedEntry>> SortedRunFile::read(std::uint64_t first, std::size_t count) const {
+  MILLRACE_ASSERT(first < entries_, "reading past the end of a sorted run");
+  const std::uint64_t first_block = 1 + first / kRunBlockEntries;
+  const std::uint64_t blocks = std::min<std::uint64_t>(std::max<std::size_t>(count / kRunBlockEntries, 1),
+                                                       blocks_of(entries_) - first_block + 1);
+  auto opened = files_.open(path_, runtime::OpenMode::read);
+  if (!opened) {
+    if (opened.error().code == Errc::not_found) return damaged("sorted run", path_, "it is missing");
+    return opened.error();
+  }
+  Buffer bytes;
+  const auto wanted = static_cast<std::size_t>(blocks) * kRunBlockBytes;
+  const auto got = (*opened)->read(first_block * kRunBlockBytes, {bytes.extend(wanted), wanted});
+  if (!got) return got.error();
+  if (*got != wanted) return damaged("sorted run", path_, "it was cut");
+  std::vector<RankedEntry> entries;
+  entries.reserve(static_cast<std::size_t>(blocks) * kRunBlockEntries);
+  for (std::uint64_t i = 0; i < blocks; ++i) {
+    const ByteView block = bytes.view().subspan(static_cast<std::size_t>(i) * kRunBlockBytes, kRunBlockBytes);
+    const std::uint64_t skip = i == 0 ? first % kRunBlockEntries : 0;
+    if (!take_block(*this, first_block + i, block, skip, entries)) {
+      return damaged("sorted run", path_, "block " + std::to_string(first_block + i) + " fails its checksum");
+    }
+  }
+  return entries;
+}
+
+SortedRunWriter::SortedRunWriter(runtime::FileSystem& files, std::string path, SortedRunId id,
+                                 std::uint64_t entries)
+    : files_(files), path_(std::move(path)), id_(id), entries_(entries) {}
+
 result<void> SortedRunWriter::begin() {
-  auto file = files_.open(description_.path, runtime::OpenMode::create_new);
+  auto file = files_.open(path_, runtime::OpenMode::create_new);
   if (!file) return file.error();
   file_ = std::move(*file);
-  if (auto done = file_->allocate((1 + blocks_of(description_.entries)) * kRunBlockBytes); !done) return done;
+  run_ = std::make_shared<const SortedRunFile>(files_, path_, id_, entries_);
+  if (auto done = file_->allocate((1 + blocks_of(entries_)) * kRunBlockBytes); !done) return done;
   std::uint8_t* header = buffer_.extend(kRunBlockBytes);
   std::memset(header, 0, kRunBlockBytes);
   store_le(header, kRunMagic);
   store_le(header + 8, kSortedRunVersion);
-  store_le(header + 16, description_.id.value);
-  store_le(header + 24, description_.entries);
+  store_le(header + 16, id_.value);
+  store_le(header + 24, entries_);
   store_le(header + kHeaderCrcOffset, header_checksum({header, kHeaderBytes}));
   return {};
 }
@@ -101,7 +124,7 @@ void SortedRunWriter::end_block() noexcept {
   std::uint8_t* block = buffer_.data() + buffer_.size() - kRunBlockBytes;
   store_le(block + 4, static_cast<std::uint32_t>(in_block_));
   store_le(block + 8, blocks_of(added_));
-  store_le(block, block_checksum(description_.id, {block, kRunBlockBytes}));
+  store_le(block, block_checksum(id_, {block, kRunBlockBytes}));
   in_block_ = 0;
 }
 
@@ -112,74 +135,12 @@ result<void> SortedRunWriter::write_buffer() {
   return {};
 }
 
-result<void> SortedRunWriter::finish() {
-  MILLRACE_ASSERT(added_ == description_.entries, "a sorted run came out at another size than planned");
+result<std::shared_ptr<const SortedRunFile>> SortedRunWriter::finish() {
+  MILLRACE_ASSERT(added_ == entries_, "a sorted run came out at another size than planned");
   if (in_block_ != 0) end_block();
-  if (auto done = write_buffer(); !done) return done;
+  if (auto done = write_buffer(); !done) return done.error();
   file_.reset();
-  finished_ = true;
-  return {};
-}
-
-result<void> check_sorted_run(runtime::FileSystem& files, const SortedRunFile& file) {
-  auto opened = files.open(file.path, runtime::OpenMode::read);
-  if (!opened) {
-    if (opened.error().code == Errc::not_found) return damaged("sorted run", file.path, "it is missing");
-    return opened.error();
-  }
-  const auto size = (*opened)->size();
-  if (!size) return size.error();
-  std::array<std::uint8_t, kHeaderBytes> header{};
-  const auto got = (*opened)->read(0, header);
-  if (!got) return got.error();
-  Reader reader(header);
-  const auto magic = reader.le<std::uint64_t>();
-  const auto version = reader.le<std::uint32_t>();
-  const auto crc = reader.le<std::uint32_t>();
-  const auto id = reader.le<std::uint64_t>();
-  const auto entries = reader.le<std::uint64_t>();
-  if (magic != kRunMagic) return damaged("sorted run", file.path, "it does not begin like one");
-  if (version > kSortedRunVersion) {
-    return fail(Errc::precondition_failed, "the sorted run '" + file.path +
-                                               "' was written by a newer version of Millrace (format " +
-                                               std::to_string(version) + "): start that one");
-  }
-  if (crc != header_checksum(header))
-    return damaged("sorted run", file.path, "its header fails its checksum");
-  if (id != file.id.value || entries != file.entries)
-    return damaged("sorted run", file.path, "it is another run");
-  if (*size < (1 + blocks_of(entries)) * kRunBlockBytes)
-    return damaged("sorted run", file.path, "it was cut");
-  return {};
-}
-
-result<std::vector<RankedEntry>> read_sorted_run(runtime::FileSystem& files, const SortedRunFile& file,
-                                                 std::uint64_t first, std::size_t count) {
-  MILLRACE_ASSERT(first < file.entries, "reading past the end of a sorted run");
-  const std::uint64_t first_block = 1 + first / kRunBlockEntries;
-  const std::uint64_t blocks = std::min<std::uint64_t>(std::max<std::size_t>(count / kRunBlockEntries, 1),
-                                                       blocks_of(file.entries) - first_block + 1);
-  auto opened = files.open(file.path, runtime::OpenMode::read);
-  if (!opened) {
-    if (opened.error().code == Errc::not_found) return damaged("sorted run", file.path, "it is missing");
-    return opened.error();
-  }
-  Buffer bytes;
-  const auto wanted = static_cast<std::size_t>(blocks) * kRunBlockBytes;
-  const auto got = (*opened)->read(first_block * kRunBlockBytes, {bytes.extend(wanted), wanted});
-  if (!got) return got.error();
-  if (*got != wanted) return damaged("sorted run", file.path, "it was cut");
-  std::vector<RankedEntry> entries;
-  entries.reserve(static_cast<std::size_t>(blocks) * kRunBlockEntries);
-  for (std::uint64_t i = 0; i < blocks; ++i) {
-    const ByteView block = bytes.view().subspan(static_cast<std::size_t>(i) * kRunBlockBytes, kRunBlockBytes);
-    const std::uint64_t skip = i == 0 ? first % kRunBlockEntries : 0;
-    if (!take_block(file, first_block + i, block, skip, entries)) {
-      return damaged("sorted run", file.path,
-                     "block " + std::to_string(first_block + i) + " fails its checksum");
-    }
-  }
-  return entries;
+  return std::move(run_);
 }
 
 }  // namespace millrace::storage

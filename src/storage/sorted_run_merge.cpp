@@ -8,7 +8,7 @@ namespace {
 
 std::uint64_t entries_of(const std::vector<SortedRunMerge::Input>& inputs) noexcept {
   std::uint64_t sum = 0;
-  for (const auto& input : inputs) sum += input.file.entries - input.first;
+  for (const auto& input : inputs) sum += input.file->entries() - input.first;
   return sum;
 }
 
@@ -16,21 +16,21 @@ std::uint64_t entries_of(const std::vector<SortedRunMerge::Input>& inputs) noexc
 
 SortedRunMerge::SortedRunMerge(runtime::FileSystem& files, std::vector<Input> inputs, std::string path,
                                SortedRunId id, std::size_t head_entries)
-    : files_(files),
-      writer_(files, SortedRunFile{std::move(path), id, entries_of(inputs)}),
+    : entries_(entries_of(inputs)),
+      writer_(files, std::move(path), id, entries_),
       head_entries_(head_entries),
-      left_(entries_of(inputs)) {
+      left_(entries_) {
   for (Input& input : inputs) cursors_.push_back({std::move(input), {}, 0});
 }
 
 bool SortedRunMerge::reads(SortedRunId id) const noexcept {
   return std::any_of(cursors_.begin(), cursors_.end(),
-                     [id](const Cursor& cursor) { return cursor.input.file.id == id; });
+                     [id](const Cursor& cursor) { return cursor.input.file->id() == id; });
 }
 
 result<void> SortedRunMerge::fill(Cursor& cursor) {
   if (cursor.at < cursor.head.size() || cursor.at_end()) return {};
-  auto head = read_sorted_run(files_, cursor.input.file, cursor.input.first, head_entries_);
+  auto head = cursor.input.file->read(cursor.input.first, head_entries_);
   if (!head) return head.error();
   cursor.head = std::move(*head);
   cursor.at = 0;
@@ -38,7 +38,7 @@ result<void> SortedRunMerge::fill(Cursor& cursor) {
   return {};
 }
 
-result<bool> SortedRunMerge::step(std::uint64_t entries) {
+result<std::shared_ptr<const SortedRunFile>> SortedRunMerge::step(std::uint64_t entries) {
   if (!begun_) {
     if (auto done = writer_.begin(); !done) return done.error();
     begun_ = true;
@@ -56,9 +56,8 @@ result<bool> SortedRunMerge::step(std::uint64_t entries) {
     if (auto done = fill(*lowest); !done) return done.error();
     --left_;
   }
-  if (left_ != 0) return false;
-  if (auto done = writer_.finish(); !done) return done.error();
-  return true;
+  if (left_ != 0) return nullptr;
+  return writer_.finish();
 }
 
 }  // namespace millrace::storage

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "base/result.hpp"
@@ -13,7 +15,7 @@ namespace millrace::storage {
 class SortedRunMerge {
  public:
   struct Input {
-    SortedRunFile file;
+    std::shared_ptr<const SortedRunFile> file;
     std::uint64_t first = 0;  // entries before this one are not wanted
   };
 
@@ -21,12 +23,12 @@ class SortedRunMerge {
   SortedRunMerge(runtime::FileSystem& files, std::vector<Input> inputs, std::string path, SortedRunId id,
                  std::size_t head_entries);
 
-  // Moves up to `entries` to the output. True: the output is whole. After an error the merge is of no more
-  // use. Errors: disk_full, io_error, corrupt.
-  result<bool> step(std::uint64_t entries);
+  // Moves up to `entries` to the output, and returns it when it is whole, else nullptr. After an error the
+  // merge is of no more use. Errors: disk_full, io_error, corrupt.
+  result<std::shared_ptr<const SortedRunFile>> step(std::uint64_t entries);
 
   bool reads(SortedRunId id) const noexcept;
-  const SortedRunFile& output() const noexcept { return writer_.file(); }
+  std::uint64_t entries() const noexcept { return entries_; }  // of the output
 
  private:
   struct Cursor {
@@ -34,12 +36,12 @@ class SortedRunMerge {
     std::vector<RankedEntry> head;
     std::size_t at = 0;
 
-    bool at_end() const noexcept { return at == head.size() && input.first == input.file.entries; }
+    bool at_end() const noexcept { return at == head.size() && input.first == input.file->entries(); }
   };
   result<void> fill(Cursor& cursor);
 
-  runtime::FileSystem& files_;
   std::vector<Cursor> cursors_;
+  const std::uint64_t entries_;
   SortedRunWriter writer_;
   const std::size_t head_entries_;
   std::uint64_t left_;
