@@ -17,6 +17,7 @@
 #include "broker/audit.hpp"
 #include "broker/connection.hpp"
 #include "broker/definitions/change.hpp"
+#include "broker/queue/ranked_limits.hpp"
 #include "broker/trace.hpp"
 #include "runtime/shard_runtime.hpp"
 #include "storage/data_directory.hpp"
@@ -37,6 +38,8 @@ struct NodeOptions {
   unsigned log_files = 4;
   // Message bytes kept in memory; beyond, the oldest of the longest queues move to segments.
   std::uint64_t resident_bytes = 64u << 20;
+  // Of each queue that serves by rank.
+  RankedLimits ranked_limits;
   // Message bytes in memory above which publishers are blocked. Backlogs move to disk long before.
   std::uint64_t memory_limit_bytes = 1u << 30;
   std::uint64_t disk_reserve_bytes = 64u << 20;

@@ -171,6 +171,7 @@ void Shard::arm_timer() {
 
 void Shard::account_memory() {
   spill_once_durable();
+  spill_ranked();
   const std::int64_t change = memory_bytes_ - reported_memory_;
   if (change == 0) return;
   reported_memory_ = memory_bytes_;

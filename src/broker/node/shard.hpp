@@ -208,6 +208,10 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
                  std::string_view why) override;
   void log_set_aside(const std::string& what, std::string_view owner, const storage::SegmentRun& run,
                      std::string_view why);
+  const RankedLimits& ranked_limits() const noexcept override { return shared_.options.ranked_limits; }
+  std::unique_ptr<storage::SortedRuns> make_sorted_runs(const Queue& queue, ParkedOrder order) override;
+  void store_soon(Queue& queue) override { to_store_.insert(queue.id().value); }
+  void cannot_park(const Queue& queue, std::string_view why) override;
   void run_released(const storage::SegmentRun& run) override;
   void queue_unused(Queue& queue) override;
   void memory_changed(std::int64_t bytes) override { memory_bytes_ += bytes; }
@@ -373,6 +377,7 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   void spill(storage::SegmentKind kind, Spill&& collected, Task then);
   void spill_for_memory();
   void spill_once_durable();
+  void spill_ranked();
   std::optional<storage::SegmentKind> collect_for_memory(Spill& collected);
   std::int64_t resident_share() const noexcept;  // of message bytes in memory
   void retry_later();
@@ -440,8 +445,10 @@ class Shard final : public QueueHost, public ReplicaListener, public storage::Lo
   std::uint32_t stopped_epoch_ = 0;  // that ended in order; 0: another record follows
   bool stopped_in_order_ = false;    // what ran before this, so that it is known what consumers were given
   bool spilling_ = false;
-  std::int64_t spill_above_ = 0;  // nothing to move was found: not before there is this much,
-  storage::Lsn spill_after_;      // or this is durable, which was not then; 0: no such thing
+  std::set<std::uint64_t> to_store_;  // queues of which all that is ranked is to go to a segment
+  QueueId storing_;                   // the one that is written now, if any
+  std::int64_t spill_above_ = 0;      // nothing to move was found: not before there is this much,
+  storage::Lsn spill_after_;          // or this is durable, which was not then; 0: no such thing
   bool checkpointing_ = false;
   bool closing_ = false;
 

@@ -11,11 +11,12 @@
 #include "broker/node/shard.hpp"
 #include "broker/queue/run_piece.hpp"
 #include "storage/checkpoint.hpp"
+#include "storage/numbered_name.hpp"
 
 namespace millrace::broker {
 namespace {
 
-constexpr std::uint8_t kBlobVersion = 5;
+constexpr std::uint8_t kBlobVersion = 6;
 constexpr std::uint8_t kBlobWithoutDeclarers = 4;
 constexpr std::uint8_t kBlobWithoutMemory = 2;  // nothing of what queues remember
 
@@ -24,12 +25,20 @@ Error explain(Error error, std::string_view what) {
   return error;
 }
 
+// Of the sorted runs of ranked queues: docs/format/sorted-run.md.
+std::string ranks_directory(const std::string& directory) {
+  return directory + "/ranks";
+}
+
 }  // namespace
 
 result<std::unique_ptr<Shard>> Shard::open(NodeShared& shared, unsigned index, runtime::ShardRuntime runtime,
                                            std::string directory, Definitions& definitions,
                                            NodeRecovery& recovery) {
   std::unique_ptr<Shard> shard(new Shard(shared, index, runtime, directory));
+  if (auto removed = storage::remove_sorted_runs(runtime.files, ranks_directory(directory)); !removed) {
+    return explain(removed.error(), "cannot remove what an earlier run has left");
+  }
   auto segments = storage::Segments::open(runtime, directory);
   if (segments.has_error()) return explain(segments.error(), "cannot open the segments");
   shard->segments_ = std::move(*segments);
@@ -227,8 +236,8 @@ Shard::Whereabouts Shard::look_for(const RecoveredQueue& queue, std::uint64_t se
   for (const auto& [lane, runs] : queue.runs) {
     const LaneRun* run = find_run(runs, seq);
     if (!run) continue;
+    if (!queue.is_live(*run, seq)) continue;
     const bool unread = seq >= run->read_from_seq;
-    if (unread ? queue.skip.contains(seq) : !queue.revived.contains(seq)) continue;
     // What was settled before the run was written, and what is of another lane, is not in it.
     const bool is_dense = run->run.count == run->run.last_seq - run->run.first_seq + 1;
     if (is_dense || (!unread && queue.runs.size() == 1)) return {lane, true};
@@ -350,6 +359,7 @@ void Shard::spill(storage::SegmentKind kind, Spill&& collected, Task then) {
           // Everything is still in memory and in the log; it is tried again when there is reason to.
           shared_.options.log(LogLevel::warning, "cannot move messages to a segment in " + directory_ + ": " +
                                                      runs.error().text);
+          if (Queue* queue = find_queue(std::exchange(storing_, QueueId()))) queue->not_stored();
           retry_later();
           return;
         }
@@ -411,6 +421,43 @@ void Shard::spill_once_durable() {
   if (spill_after_ == storage::Lsn() || durable_ < spill_after_) return;
   spill_above_ = 0;
   spill_for_memory();
+}
+
+void Shard::spill_ranked() {
+  while (!to_store_.empty() && !spilling_ && !checkpointing_) {
+    const QueueId id(*to_store_.begin());
+    to_store_.erase(to_store_.begin());
+    Queue* const queue = find_queue(id);
+    if (queue == nullptr) continue;
+    Spill collected;
+    queue->collect_ranked(collected);
+    const bool durable = queue->spec().durable;
+    storing_ = id;
+    spill(durable ? storage::SegmentKind::durable : storage::SegmentKind::transient, std::move(collected),
+          [this] {
+            storing_ = QueueId();
+            make_room();
+          });
+  }
+}
+
+std::unique_ptr<storage::SortedRuns> Shard::make_sorted_runs(const Queue& queue, ParkedOrder order) {
+  const std::string directory = ranks_directory(directory_);
+  (void)runtime_.files.create_directories(directory);  // else the first write says so
+  std::string prefix = storage::numbered_name("", queue.id().value);
+  prefix.append("-").append(to_string(order)).append("-");
+  storage::SortedRuns::Options options;
+  options.directory = directory;
+  options.prefix = std::move(prefix);
+  return storage::SortedRuns::make(runtime_.files, std::move(options));
+}
+
+void Shard::cannot_park(const Queue& queue, std::string_view why) {
+  shared_.options.log(
+      LogLevel::warning,
+      queue.describe() + " cannot keep its order in '" + ranks_directory(directory_) +
+          "': " + std::string(why) +
+          ". What does not fit into memory waits in order of arrival until it can; see to the disk");
 }
 
 std::optional<storage::SegmentKind> Shard::collect_for_memory(Spill& collected) {

@@ -39,6 +39,10 @@ struct QueueSettings {
   bool stamp = false;  // message id, sequence, arrival time
   SchedulingSettings scheduling;
 
+  // Whether it makes room by itself.
+  bool drops_head() const noexcept {
+    return (max_length || max_length_bytes) && overflow == Overflow::drop_head;
+  }
   friend bool operator==(const QueueSettings&, const QueueSettings&) = default;
 };
 

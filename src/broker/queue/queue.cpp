@@ -37,8 +37,15 @@ void Queue::change_settings(std::shared_ptr<const QueueSettings> settings) {
                             settings->cache_size != settings_->cache_size ||
                             settings->cache_ttl_ms != settings_->cache_ttl_ms;
   const bool other_order = settings->scheduling != settings_->scheduling;
+  // What is parked is in order of these.
+  const bool other_end = settings->message_ttl_ms != settings_->message_ttl_ms ||
+                         settings->drops_head() != settings_->drops_head();
   settings_ = std::move(settings);
-  if (other_order) change_scheduling();
+  if (other_order) {
+    change_scheduling();
+  } else if (other_end && ranked_ && !ranked_->parked.empty()) {
+    read_again();
+  }
   // What it knows of messages that have left would never be forgotten by one that goes by those that are
   // here.
   if (other_window && remembers_what_it_holds()) window_.reset();
@@ -110,6 +117,12 @@ std::int64_t Queue::oldest_ms() const noexcept {
   if (ranked_) {
     for (RankIndex& index : ranked_->earlier) oldest = std::min(oldest, index.oldest().arrival_ms);
     if (!ranked_->ready.empty()) oldest = std::min(oldest, ranked_->ready.oldest().arrival_ms);
+    for (const auto& lane : lanes_) {
+      if (!lane || ranked_->parked.empty()) continue;
+      for (const LaneRun& run : lane->runs) {
+        if (run.parked > 0) oldest = std::min(oldest, run.parked_since_ms);
+      }
+    }
   }
   return ready_ == 0 || oldest == Entry::kNever ? 0 : oldest;
 }
@@ -221,7 +234,7 @@ Entry* Queue::front(unsigned& index) {
     if (ranked_->complete_first) return nullptr;
     if (!ranked_->is_empty()) {
       index = kRanked;
-      return &ranked_->serving().front();
+      return ranked_front();
     }
     if (settings_->scheduling.order != Scheduling::fifo) return nullptr;  // the next pump ranks what came
   }
@@ -306,7 +319,7 @@ std::uint64_t Queue::purge() {
       run.next_offset = run.end();
       run.read_from_seq = run.run.last_seq + 1;  // nothing that was not read is found by reading again
       run.damaged_offset = run.damaged_from_seq = LaneRun::kNone;
-      run.live = run.live_transient = 0;
+      run.live = run.live_transient = run.aside = run.parked = 0;
     }
   }
   if (ranked_) {
@@ -330,6 +343,7 @@ std::uint64_t Queue::purge() {
   std::sort(kept.begin(), kept.end(), [](const KeptItem& a, const KeptItem& b) { return a.seq < b.seq; });
   skip_.clear();
   revived_.clear();
+  again_.clear();
   unread_retries_.reset();
   window_.reset();
   ready_ = 0;
@@ -389,6 +403,10 @@ void Queue::pump() {
   }
   enforce_limits();
   if (ttl_seen_) drop_expired();
+  if (ranked_) [[unlikely]] {
+    park_surplus();
+    fetch_parked();
+  }
   update_deadline();
   if (!waiting_gets_.empty()) answer_gets();
   if (times_) {
@@ -412,18 +430,22 @@ void Queue::answer_gets() {
 }
 
 void Queue::enforce_limits() {
-  if ((!settings_->max_length && !settings_->max_length_bytes) || settings_->overflow != Overflow::drop_head)
-    return;
+  if (!settings_->drops_head()) return;
   while ((settings_->max_length && ready_ > static_cast<std::uint64_t>(*settings_->max_length)) ||
          (settings_->max_length_bytes &&
           ready_bytes_ > static_cast<std::uint64_t>(*settings_->max_length_bytes))) {
+    if (ranked_ && settings_->scheduling.order != Scheduling::fifo && !ranked_->complete_first &&
+        !ranked_->is_empty()) [[unlikely]] {
+      const std::uint64_t excess =
+          settings_->max_length
+              ? ready_ - std::min(ready_, static_cast<std::uint64_t>(*settings_->max_length))
+              : 0;
+      if (!drop_last_ranked(std::max<std::uint64_t>(excess, 1))) return;
+      continue;
+    }
     unsigned lane = 0;
     if (front(lane) == nullptr) return;
-    if (lane == kRanked) {
-      drop_last_ranked();
-    } else {
-      drop_ready(lane, DeathReason::maxlen);
-    }
+    drop_ready(lane, DeathReason::maxlen);
   }
 }
 
@@ -458,6 +480,10 @@ void Queue::update_deadline() {
   for (const auto& lane : lanes_) {
     if (lane && lane->retry.at_ms() > host_.now_ms()) next = std::min(next, lane->retry.at_ms());
   }
+  if (ranked_) {
+    for (const Fetching::Fetch& fetch : ranked_->fetching.failed) next = std::min(next, fetch.retry.at_ms());
+    if (ranked_->park_from_ms > host_.now_ms()) next = std::min(next, ranked_->park_from_ms);
+  }
   if (!delayed_.empty()) next = std::min(next, delayed_.begin()->first);
   if (unread_retries_ && !unread_retries_->waiting.empty()) {
     next = std::min(next, unread_retries_->waiting.begin()->first);
@@ -466,6 +492,9 @@ void Queue::update_deadline() {
     if (ranked_) {
       for (const RankIndex& index : ranked_->earlier) next = std::min(next, index.next_expiry_ms());
       next = std::min(next, ranked_->ready.next_expiry_ms());
+      // Those that are due are asked for when there is room for them.
+      const std::int64_t parked_ms = ranked_->parked.next_expiry_ms();
+      if (parked_ms > host_.now_ms()) next = std::min(next, parked_ms);
     }
     for (unsigned i = 0; i < lanes_.size(); ++i) {
       if (const Entry* entry = lane_front(i); entry && deliverable(*entry))

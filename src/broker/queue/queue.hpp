@@ -10,7 +10,8 @@
 //   tail       in memory, in the log or transient
 //
 // A queue with x-scheduling moves what is durable from its lanes into an index, and serves from there by rank
-// (ranked_order.hpp).
+// (ranked_order.hpp). What it has too much of in memory it parks: it then lies in runs alone, like what was
+// never read of them, and is fetched one by one.
 //
 // A message leaves its lane when it is delivered and waits in `unacked` until it is settled, or in `delayed`
 // until it may be tried again. What is persistent is not delivered before the log says that it is durable.
@@ -38,6 +39,7 @@
 #include "broker/queue/lane.hpp"
 #include "broker/queue/queue_times.hpp"
 #include "broker/queue/ranked_order.hpp"
+#include "broker/queue/seq_set.hpp"
 #include "broker/queue/spill.hpp"
 #include "broker/specs.hpp"
 #include "storage/segments.hpp"
@@ -87,6 +89,13 @@ class QueueHost : public MessageLook {
   // before the queue is purged or deleted; a restart tries them again. For the operator, once for each run.
   virtual void set_aside(Queue& queue, const storage::SegmentRun& run, std::uint64_t messages,
                          std::string_view why) = 0;
+  // Of a queue that serves by rank.
+  virtual const RankedLimits& ranked_limits() const noexcept = 0;
+  virtual std::unique_ptr<storage::SortedRuns> make_sorted_runs(const Queue& queue, ParkedOrder order) = 0;
+  // collect_ranked() is asked for as soon as nothing else is being written.
+  virtual void store_soon(Queue& queue) = 0;
+  // It keeps in memory what it has there, and is tried again in a while.
+  virtual void cannot_park(const Queue& queue, std::string_view why) = 0;
   // Nothing of the run is needed any more.
   virtual void run_released(const storage::SegmentRun& run) = 0;
   // The last consumer of an auto-delete queue went, or x-expires passed: delete it.
@@ -128,6 +137,7 @@ struct RecoveredQueue {
   // Deliveries of a revived item: what it was stored with, because nothing says that there were more.
   static constexpr std::uint32_t kAsStored = UINT32_MAX;
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> revived;  // live before read_from_seq → deliveries
+  SeqSet again;  // likewise, never given to a consumer: parked in a ranked queue, or not to be read for now
   struct Logged {
     MessageRef message;
     storage::Lsn lsn;
@@ -146,6 +156,8 @@ struct RecoveredQueue {
   void purge(std::uint64_t through_seq, std::span<const KeptItem> kept, bool in_state);
   void remember(Remembered entry, bool in_state);
   void read_memory(Reader& in);
+  // The run spans the message; whether it is unsettled if the run has it.
+  bool is_live(const LaneRun& run, std::uint64_t seq) const;
   // The lane of a run that holds the message, unless it is settled.
   std::optional<unsigned> stored_in(std::uint64_t seq) const;
 };
@@ -241,6 +253,9 @@ class Queue {
   void collect(storage::Lsn through, Spill& spill);
   // The oldest in memory, about `bytes` of them, to give memory back. Returns how many bytes were found.
   std::uint64_t collect_oldest(std::uint64_t bytes, Spill& spill);
+  // Likewise, all that is ranked and in no segment yet.
+  std::uint64_t collect_ranked(Spill& spill);
+  void not_stored();  // the disk has no room, say
   // The collected items of one lane are stored in the run.
   void spilled(const storage::SegmentRun& run);
   void for_each_run(const std::function<void(const storage::SegmentRun&)>& visit) const;
@@ -253,7 +268,8 @@ class Queue {
     without_memory = 2,
     without_ranks = 3,
     without_declarers = 4,  // the same here: they are among the definitions
-    complete = 5
+    without_parked = 5,
+    complete = 6
   };
   static RecoveredQueue read_state(Reader& in, StateVersion version = StateVersion::complete);
 
@@ -344,7 +360,7 @@ class Queue {
   void give_back(Entry&& entry, bool failed);
   void put_returned(Entry&& entry);
   // Where it goes if not before all others of its lane; null: it does.
-  static Entries* younger_place_of(Lane& lane, const Entry& entry) noexcept;
+  Entries* younger_place_of(Lane& lane, const Entry& entry) const noexcept;
 
   // queue_storage.cpp
   void load(unsigned lane);
@@ -355,7 +371,10 @@ class Queue {
   void release_stored(const Entry& entry);
   void drop_released_runs(Lane& lane);
   void for_each_pinned(const std::function<void(Entry&)>& visit);
-  void collect_lanes(std::vector<std::size_t> tail_entries, storage::Lsn through, Spill& spill);
+  void for_each_held(
+      const std::function<void(Entry&)>& visit);  // those of for_each_pinned that are not ready
+  void collect_lanes(std::vector<std::size_t> tail_entries, storage::Lsn through, Spill& spill,
+                     bool whole_index = false);
 
   // queue_memory.cpp
   void put_memory(Buffer& out) const;
@@ -377,10 +396,35 @@ class Queue {
   // Moves what came into the index, and ranks anew what was ranked by other settings: a bounded step.
   void rank_arrivals();
   void pump_ranked();
+  // The oldest of what waits in the lanes and may be ranked. Nothing older than `read_from` is left out.
+  Entry* oldest_arrival(unsigned& lane, std::uint64_t& read_from);
+  Entry* ranked_front();
   Entry take_ranked();
-  void drop_last_ranked();
+  // One, the last. False: it is being read, with others if more are in excess.
+  bool drop_last_ranked(std::uint64_t excess);
   void drop_expired_ranked();
+  void drop_taken(RankedMessage&& taken, DeathReason reason);
   void learn_size(const Entry& entry, std::int64_t held_us);
+
+  // queue_parked.cpp
+  // What nothing in the log says of goes to a segment with what is younger, or with the whole index.
+  void pick_unlogged(std::vector<std::vector<const Entry*>>& picked, bool whole_index);
+  bool may_be_parked(const Entry& entry);
+  // Bounded steps: of what is too much in memory, and of what is wanted there.
+  void park_surplus();
+  void park_later();
+  void fetch_parked();
+  bool ask_for(const Parked::Item& item);
+  void gather_parked();
+  void plan_fetches();
+  void fetch(Fetching::Fetch&& what);
+  void fetched(Fetching::Fetch&& what, result<Buffer> piece);
+  void take_parked(const Parked::Item& item, MessageRef message, bool transient);
+  void lose_parked(const Fetching::Fetch& what, std::string_view why);
+  // Everything that is in runs and not in memory is read again: nothing is parked any more.
+  void read_again();
+  void revive_returns();
+  void forget_marks();
 
   QueueHost& host_;
   std::shared_ptr<const QueueSpec> spec_;            // the replicas' own
@@ -394,6 +438,8 @@ class Queue {
   boost::unordered_flat_map<std::uint64_t, Entry> transfers_;
   boost::unordered_flat_set<std::uint64_t> skip_;                    // settled items of runs not read yet
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> revived_;  // unsettled items before read_from_seq
+  SeqSet
+      again_;  // likewise, to be read again: not with a consumer since then. A restart tries those that fail
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> recovered_counts_;  // deliveries of unread items
   ConsumerSet consumers_;
   std::unique_ptr<Closures> closures_;

@@ -244,10 +244,12 @@ void Queue::give_back(Entry&& entry, bool failed) {
 
 // What waited through a restart may be younger than others that the restart gave back; all else is older than
 // what was not delivered.
-Entries* Queue::younger_place_of(Lane& lane, const Entry& entry) noexcept {
+Entries* Queue::younger_place_of(Lane& lane, const Entry& entry) const noexcept {
   const auto is_among = [&](const Entries& entries) {
     return !entries.empty() && entries.front().seq < entry.seq;
   };
+  // The index puts it in order by itself, and must not hold what is younger than the tail.
+  if (ranked_) return !entry.stored && is_among(lane.tail) ? &lane.tail : nullptr;
   if (entry.stored) return is_among(lane.head) ? &lane.head : nullptr;
   const bool after_unread = lane.has_unread() && lane.runs[lane.unread].run.last_seq < entry.seq;
   return after_unread || is_among(lane.head) || is_among(lane.tail) ? &lane.tail : nullptr;
@@ -257,10 +259,10 @@ void Queue::put_returned(Entry&& entry) {
   note_time();
   entry.since_us = noted_us();
   account_ready(entry, +1);
-  if (ranked_) return put_ranked(std::move(entry));
   Lane& lane = lane_for(entry);
   Entries* younger = younger_place_of(lane, entry);
   if (younger == nullptr) {
+    if (ranked_) return put_ranked(std::move(entry));
     lane.returned.put(std::move(entry));
     return;
   }

@@ -59,7 +59,7 @@ void RecoveredQueue::remember(Remembered entry, bool in_state) {
 std::optional<unsigned> RecoveredQueue::stored_in(std::uint64_t seq) const {
   for (const auto& [lane, lane_runs] : runs) {
     const LaneRun* run = find_run(lane_runs, seq);
-    if (run && (seq >= run->read_from_seq ? !skip.contains(seq) : revived.contains(seq))) return lane;
+    if (run && is_live(*run, seq)) return lane;
   }
   return std::nullopt;
 }

@@ -95,17 +95,18 @@ void Queue::change_scheduling() {
   const SchedulingSettings& wanted = settings_->scheduling;
   if (!ranked_) {
     if (wanted.order == Scheduling::fifo) return;
-    ranked_ = std::make_unique<RankedOrder>(wanted);
+    ranked_ = std::make_unique<RankedOrder>(wanted, host_.ranked_limits());
     if (recovered_ranks_) take_recovered_ranks();
     return;
   }
-  auto next = std::make_unique<RankedOrder>(wanted);
+  if (!ranked_->parked.empty()) read_again();
+  auto next = std::make_unique<RankedOrder>(wanted, host_.ranked_limits());
   next->ranker.estimates() = std::move(ranked_->ranker.estimates());
-  next->earlier = std::move(ranked_->earlier);
-  if (!ranked_->ready.empty()) next->earlier.push_back(std::move(ranked_->ready));
-  next->size = ranked_->size;
-  next->bytes = ranked_->bytes;
+  for (RankIndex& index : ranked_->earlier) next->put_earlier(std::move(index));
+  next->put_earlier(std::move(ranked_->ready));
+  next->writing = std::move(ranked_->writing);
   next->complete_first = ranked_->complete_first;
+  next->reading_again = ranked_->reading_again;
   ranked_ = std::move(next);
 }
 
@@ -148,30 +149,56 @@ void Queue::put_ranked(Entry&& entry) {
   ranked_->put(std::move(entry), rank.value);
 }
 
+Entry* Queue::oldest_arrival(unsigned& lane, std::uint64_t& read_from) {
+  Entry* oldest = nullptr;
+  for (auto i = static_cast<unsigned>(lanes_.size()); i-- > 0;) {
+    Entry* const entry = lane_front(i);
+    if (entry == nullptr) {
+      if (lanes_[i] && lanes_[i]->has_unread()) {
+        read_from = std::min(read_from, lanes_[i]->runs[lanes_[i]->unread].run.first_seq);
+      }
+      continue;
+    }
+    if (!deliverable(*entry) || (oldest != nullptr && oldest->seq < entry->seq)) continue;
+    oldest = entry;
+    lane = i;
+  }
+  return oldest;
+}
+
 void Queue::rank_arrivals() {
   RankedOrder& order = *ranked_;
   if (order.is_empty() && unacked_.empty() && !order.complete_first) order.ranker.idle();
   std::size_t left = RankedOrder::kAtOnce;
-  for (; left > 0 && !order.earlier.empty(); --left) {
-    put_ranked(order.took(order.earlier.front().take_oldest()).entry);
-  }
-  bool waits = false;  // for the disk, or for room
-  if (settings_->scheduling.order != Scheduling::fifo) {
-    for (auto i = static_cast<unsigned>(lanes_.size()); i-- > 0;) {
-      for (; left > 0 && !order.is_full(); --left) {
-        const Entry* entry = lane_front(i);
-        if (entry == nullptr || !deliverable(*entry)) break;
-        put_ranked(take_from_lane(i));
+  // Also in order of arrival, as long as what is older than the index is still to be read.
+  const bool takes_arrivals = settings_->scheduling.order != Scheduling::fifo || order.reading_again;
+  for (; left > 0; --left) {
+    // By age, whether they have been ranked before or not: a key's messages stay in order.
+    unsigned lane = 0;
+    std::uint64_t read_from = UINT64_MAX;
+    const Entry* arrival = takes_arrivals && !order.is_full() ? oldest_arrival(lane, read_from) : nullptr;
+    if (!order.earlier.empty()) {
+      const std::uint64_t seq = order.earlier.front().oldest().seq;
+      if (arrival == nullptr || seq < arrival->seq) {
+        if (read_from < seq) break;  // they are on their way
+        put_ranked(order.took(order.earlier.front().take_oldest()).entry);
+        continue;
       }
-      waits = waits || (lanes_[i] && lanes_[i]->has_unread());
     }
+    if (arrival == nullptr) break;
+    put_ranked(take_from_lane(lane));
   }
   if (!order.notes.empty()) {
     host_.log_note(*this, order.notes.view());
     order.notes.clear();
   }
   if (left == 0) host_.mark_dirty(*this);
-  if (left > 0 && (!waits || order.is_full())) order.complete_first = false;
+  if (left == 0) return;
+  const bool waits = takes_arrivals && std::any_of(lanes_.begin(), lanes_.end(), [&](const auto& lane) {
+                       return lane && (lane->has_unread() || (order.is_full() && !lane->is_empty()));
+                     });  // for the disk
+  if (!waits || order.stuck) order.complete_first = false;
+  if (!waits) order.reading_again = false;
 }
 
 void Queue::pump_ranked() {
@@ -180,10 +207,21 @@ void Queue::pump_ranked() {
   deliver_ready();
   if (was_full && !ranked_->is_full()) host_.mark_dirty(*this);
   // Everything that was ranked has gone: from here on the lanes will do.
-  if (settings_->scheduling.order == Scheduling::fifo && ranked_->is_empty()) {
+  if (settings_->scheduling.order == Scheduling::fifo && ranked_->is_empty() && !ranked_->reading_again) {
     ranked_.reset();
+    forget_marks();
     deliver_ready();
   }
+}
+
+Entry* Queue::ranked_front() {
+  RankedOrder& order = *ranked_;
+  if (!order.has_any_in_memory()) return nullptr;
+  // What is parked and comes first is on its way, or will be before the turn ends.
+  if (!order.parked.empty() && (order.ready.empty() || !order.parked.is_behind(order.ready.front_place()))) {
+    return nullptr;
+  }
+  return &order.serving().front();
 }
 
 Entry Queue::take_ranked() {
@@ -195,28 +233,45 @@ Entry Queue::take_ranked() {
   return std::move(taken.entry);
 }
 
-void Queue::drop_last_ranked() {
-  RankIndex& index = ranked_->serving();
-  Entry entry = ranked_->took(index.take_last()).entry;
+void Queue::drop_taken(RankedMessage&& taken, DeathReason reason) {
+  Entry entry = ranked_->took(std::move(taken)).entry;
   account_ready(entry, -1);
   times_->dropped(noted_us() - entry.since_us);
-  die(std::move(entry), DeathReason::maxlen);
+  die(std::move(entry), reason);
+}
+
+bool Queue::drop_last_ranked(std::uint64_t excess) {
+  RankedOrder& order = *ranked_;
+  if (order.fetching.to_drop > 0) return false;
+  auto last = order.parked.first(ParkedOrder::last);
+  if (!last || (!order.ready.empty() && last->place < order.ready.last_place())) {
+    if (!order.has_any_in_memory()) return false;
+    drop_taken(order.serving().take_last(), DeathReason::maxlen);
+    return true;
+  }
+  for (; last && order.fetching.to_drop < std::min<std::uint64_t>(excess, RankedOrder::kAtOnce);
+       last = order.parked.first(ParkedOrder::last)) {
+    if (ask_for(*last)) ++order.fetching.to_drop;
+  }
+  return false;
 }
 
 void Queue::drop_expired_ranked() {
+  RankedOrder& order = *ranked_;
   const std::int64_t now = host_.now_ms();
   const auto drop_from = [&](RankIndex& index) {
     std::optional<RankedMessage> expired = index.take_expired(now);
-    if (!expired) return false;
-    Entry entry = ranked_->took(std::move(*expired)).entry;
-    account_ready(entry, -1);
-    times_->dropped(noted_us() - entry.since_us);
-    die(std::move(entry), DeathReason::expired);
-    return true;
+    if (expired) drop_taken(std::move(*expired), DeathReason::expired);
+    return expired.has_value();
   };
-  while (drop_from(ranked_->ready)) {
+  while (drop_from(order.ready)) {
   }
-  while (!ranked_->earlier.empty() && drop_from(ranked_->earlier.front())) {
+  while (!order.earlier.empty() && drop_from(order.earlier.front())) {
+  }
+  for (std::size_t picked = 0; order.parked.next_expiry_ms() <= now; ++picked) {
+    if (order.parked.coming() >= order.limits.max_fetch) return;
+    if (picked == RankedOrder::kAtOnce) return host_.mark_dirty(*this);
+    ask_for(*order.parked.first(ParkedOrder::expiry));
   }
 }
 

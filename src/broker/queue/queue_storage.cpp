@@ -3,19 +3,12 @@
 
 #include "base/assert.hpp"
 #include "base/varint.hpp"
+#include "broker/queue/item_meta.hpp"
 #include "broker/queue/queue.hpp"
 #include "broker/queue/run_piece.hpp"
 #include "broker/queue/run_state.hpp"
 
 namespace millrace::broker {
-namespace {
-
-// SegmentItem::meta: bit 0 transient, bits 8… the delivery count. docs/format/segment.md.
-constexpr std::uint64_t kTransientItem = 1;
-constexpr unsigned kDeliveryCountShift = 8;
-
-}  // namespace
-
 void Queue::load(unsigned index) {
   Lane& lane = *lanes_[index];
   if (lane.loading || !lane.has_unread() || lane.retry.at_ms() > host_.now_ms()) return;
@@ -57,6 +50,7 @@ void Queue::loaded(unsigned index, result<Buffer> piece) {
       read_bytes_ = 0;
     }
   }
+  lane.pass_exhausted();
   lane.retry.succeeded();
   drop_released_runs(lane);
   if (lane.head.empty() && lane.has_unread()) load(index);
@@ -79,7 +73,9 @@ void Queue::set_aside(unsigned index, LaneRun& run, std::string_view why) {
   lane.returned.for_each(count);
   for (const Entry& entry : lane.head) count(entry);
   for_each_pinned(count);
-  const std::uint64_t unserved = run.live - std::min(run.live, in_memory);
+  const std::uint64_t served = in_memory + run.parked + run.aside;
+  const std::uint64_t unserved = run.live - std::min(run.live, served);
+  if (unserved == 0 && run.aside > 0) return;
   if (unserved == 0) {
     // What cannot be read was settled long ago.
     run.next_offset = run.end();
@@ -90,27 +86,37 @@ void Queue::set_aside(unsigned index, LaneRun& run, std::string_view why) {
     return;
   }
   const std::uint64_t waiting = keep_retries(index, run);
-  ready_ -= std::min(ready_, unserved - std::min(unserved, waiting));
+  const std::uint64_t ready = unserved - std::min(unserved, waiting);
+  ready_ -= std::min(ready_, ready);
+  run.aside += ready;
   counters_.set_aside += unserved;
   host_.set_aside(*this, run.run, unserved, why);
 }
 
 void Queue::take_item(unsigned index, LaneRun& run, const storage::StoredItem& item, std::uint64_t offset) {
-  const bool transient = (item.meta & kTransientItem) != 0;
-  if (transient && run.recovered) return;  // recover() has taken them out of the counts
+  const auto [transient, stored_deliveries] = ItemMeta::unpacked(item.meta);
+  if (ranked_) run.marks.note(item.seq, offset);
+  const bool wanted_again = again_.contains(item.seq);
+  if (transient && run.recovered) {  // recover() has taken them out of the counts
+    again_.erase(item.seq);
+    return;
+  }
   Ref<Message> message = read_message(item.payload);
   if (!message) return found_damage(run, offset);
-  auto deliveries = static_cast<std::uint32_t>(item.meta >> kDeliveryCountShift);
+  std::uint32_t deliveries = stored_deliveries;
   bool redelivered = item.seq <= recovered_through_;
-  if (item.seq < run.read_from_seq) {
+  if (wanted_again) again_.erase(item.seq);
+  if (item.seq < run.read_from_seq && !wanted_again) {
     const auto it = revived_.find(item.seq);
     if (it == revived_.end()) return;
     if (it->second != RecoveredQueue::kAsStored) deliveries = it->second;
     redelivered = true;
     revived_.erase(it);
   } else {
-    run.read_from_seq = item.seq + 1;
-    if (run.damaged() ? skip_.contains(item.seq) : skip_.erase(item.seq) > 0) return;
+    if (item.seq >= run.read_from_seq) {
+      run.read_from_seq = item.seq + 1;
+      if (run.damaged() ? skip_.contains(item.seq) : skip_.erase(item.seq) > 0) return;
+    }
     if (const auto it = recovered_counts_.find(item.seq); it != recovered_counts_.end()) {
       deliveries = it->second;
       recovered_counts_.erase(it);
@@ -158,14 +164,19 @@ void Queue::drop_released_runs(Lane& lane) {
   }
 }
 
-void Queue::for_each_pinned(const std::function<void(Entry&)>& visit) {
+void Queue::for_each_held(const std::function<void(Entry&)>& visit) {
   for (auto& [seq, unacked] : unacked_) visit(unacked.entry);
   for (auto& [due, entry] : delayed_) visit(entry);
   for (auto& [seq, entry] : transfers_) visit(entry);
+}
+
+void Queue::for_each_pinned(const std::function<void(Entry&)>& visit) {
+  for_each_held(visit);
   if (ranked_) ranked_->for_each([&](Entry& entry, std::int64_t) { visit(entry); });
 }
 
-void Queue::collect_lanes(std::vector<std::size_t> tail_entries, storage::Lsn through, Spill& spill) {
+void Queue::collect_lanes(std::vector<std::size_t> tail_entries, storage::Lsn through, Spill& spill,
+                          bool whole_index) {
   std::vector<std::vector<const Entry*>> picked(lanes_.size());
   std::vector<std::uint64_t> youngest(lanes_.size(), 0);
   const auto pick = [&](const Entry& entry) {
@@ -180,20 +191,23 @@ void Queue::collect_lanes(std::vector<std::size_t> tail_entries, storage::Lsn th
   };
   for_each_pinned(pick);
   for (unsigned i = 0; i < lanes_.size(); ++i) {
-    if (lanes_[i]) {
-      lanes_[i]->returned.for_each(pick);
-      // What waits for another try since before a restart may be younger than what is ready.
-      const Entries& tail = lanes_[i]->tail;
-      while (tail_entries[i] < tail.size() && tail[tail_entries[i]].seq < youngest[i]) ++tail_entries[i];
-      for (std::size_t at = 0; at < tail_entries[i]; ++at) picked[i].push_back(&tail[at]);
-    }
+    if (!lanes_[i]) continue;
+    lanes_[i]->returned.for_each(pick);
+    // What waits for another try since before a restart may be younger than what is ready.
+    const Entries& tail = lanes_[i]->tail;
+    while (tail_entries[i] < tail.size() && tail[tail_entries[i]].seq < youngest[i]) ++tail_entries[i];
+    for (std::size_t at = 0; at < tail_entries[i]; ++at) picked[i].push_back(&tail[at]);
+  }
+  if (ranked_) pick_unlogged(picked, whole_index);
+  for (unsigned i = 0; i < lanes_.size(); ++i) {
     std::sort(picked[i].begin(), picked[i].end(),
               [](const Entry* a, const Entry* b) { return a->seq < b->seq; });
+    const std::size_t first = spill.items.size();
     for (const Entry* entry : picked[i]) {
-      const std::uint64_t meta = (entry->persistent ? 0 : kTransientItem) |
-                                 std::uint64_t{entry->delivery_count} << kDeliveryCountShift;
-      spill.add(entity(id(), i), entry->seq, meta, entry->message);
+      const ItemMeta meta{!entry->persistent, entry->delivery_count};
+      spill.add(entity(id(), i), entry->seq, meta.packed(), entry->message);
     }
+    if (ranked_) ranked_->writing.note(i, std::span(spill.items).subspan(first));
   }
 }
 
@@ -211,6 +225,11 @@ void Queue::collect(storage::Lsn through, Spill& spill) {
 }
 
 std::uint64_t Queue::collect_oldest(std::uint64_t bytes, Spill& spill) {
+  if (ranked_) {
+    ranked_->give_back = std::max(ranked_->give_back, bytes);
+    if (ranked_->unstored_bytes > std::min(bytes, ranked_->limits.least_bytes)) return collect_ranked(spill);
+    if (ranked_->has_surplus()) host_.mark_dirty(*this);
+  }
   std::vector<std::size_t> tail_entries(lanes_.size(), 0);
   std::uint64_t taken = 0;
   storage::Lsn through;
@@ -234,17 +253,26 @@ void Queue::spilled(const storage::SegmentRun& stored) {
   run.run = stored;
   run.next_offset = stored.offset;
   run.read_from_seq = stored.last_seq + 1;
+  const auto is_of_run = [&](const Entry& entry) {
+    return entry.seq >= stored.first_seq && entry.seq <= stored.last_seq && lane_of(*entry.message) == index;
+  };
   const auto pin = [&](Entry& entry) {
-    if (entry.stored || entry.seq < stored.first_seq || entry.seq > stored.last_seq) return;
-    if (lane_of(*entry.message) != index) return;
+    if (entry.stored || !is_of_run(entry)) return false;
     // Not written, because nothing of it is in the log: it stays in memory.
-    if (entry.lsn.value == 0) return;
+    if (entry.lsn.value == 0 && !(ranked_ && ranked_->writing.unlogged.contains(entry.seq))) return false;
     entry.stored = true;
     ++run.live;
     if (!entry.persistent) ++run.live_transient;
+    return true;
   };
-  for_each_pinned(pin);
+  for_each_held(pin);
   lane.returned.for_each(pin);
+  if (ranked_) {
+    ranked_->for_each([&](Entry& entry, std::int64_t) {
+      if (pin(entry)) ranked_->stored_now(entry);
+    });
+    run.marks = ranked_->writing.marks_of(index, stored);
+  }
   // What is left of the prefix is read again when it is due.
   while (!lane.tail.empty() && lane.tail.front().seq <= stored.last_seq) {
     const Entry& entry = lane.tail.front();
@@ -257,10 +285,16 @@ void Queue::spilled(const storage::SegmentRun& stored) {
   }
   if (lane.has_unread()) {
     // What waits behind them is to be read behind them.
-    const std::uint64_t unread = lane.runs.back().run.last_seq;
+    std::uint64_t before = lane.runs.back().run.last_seq;
+    // Nor can it be read in front of what is in memory.
+    const auto note = [&](const Entry& entry) {
+      if (entry.stored && is_of_run(entry)) before = std::max(before, entry.seq);
+    };
+    for (const auto& [seq, unacked] : unacked_) note(unacked.entry);
+    for (const auto& [seq, entry] : transfers_) note(entry);
+    if (ranked_) ranked_->for_each([&](const Entry& entry, std::int64_t) { note(entry); });
     for (const auto& [due_ms, entry] : delayed_) {
-      if (!entry.stored || entry.seq <= unread || entry.seq < stored.first_seq) continue;
-      if (entry.seq > stored.last_seq || lane_of(*entry.message) != index) continue;
+      if (!entry.stored || entry.seq <= before || !is_of_run(entry)) continue;
       run.read_from_seq = std::min(run.read_from_seq, entry.seq);
     }
   }
@@ -270,15 +304,7 @@ void Queue::spilled(const storage::SegmentRun& stored) {
     host_.run_released(stored);
     return;
   }
-  if (run.exhausted()) {
-    // Nothing of it is unread; it goes before those that are.
-    lane.runs.insert(lane.runs.begin() + static_cast<std::ptrdiff_t>(lane.unread), run);
-    ++lane.unread;
-    std::sort(lane.runs.begin(), lane.runs.begin() + static_cast<std::ptrdiff_t>(lane.unread),
-              [](const LaneRun& a, const LaneRun& b) { return a.run.last_seq < b.run.last_seq; });
-  } else {
-    lane.runs.push_back(run);
-  }
+  lane.add(std::move(run));
   host_.mark_dirty(*this);
 }
 
@@ -303,6 +329,14 @@ void Queue::put_state(Buffer& out) const {
     (found_again ? counts : revived)[entry.seq] = entry.delivery_count;
   };
   const_cast<Queue*>(this)->for_each_pinned(revive);
+  SeqSet again = again_;
+  if (ranked_) {
+    ranked_->parked.add_to(again);
+    for (const auto& [seq, back] : ranked_->parked_returns) {
+      again.erase(seq);
+      revived[seq] = back.deliveries;
+    }
+  }
   std::uint64_t lanes = 0;
   for (const auto& lane : lanes_) lanes += lane && !lane->runs.empty();
   put_varint(out, lanes);
@@ -336,6 +370,7 @@ void Queue::put_state(Buffer& out) const {
   }
   put_memory(out);
   put_ranks(out);
+  again.put_state(out);
 }
 
 RecoveredQueue Queue::read_state(Reader& in, StateVersion version) {
@@ -367,6 +402,7 @@ RecoveredQueue Queue::read_state(Reader& in, StateVersion version) {
   }
   if (version > StateVersion::without_memory) queue.read_memory(in);
   if (version > StateVersion::without_ranks) queue.ranked.read_state(in);
+  if (version > StateVersion::without_parked) queue.again.read_state(in);
   return queue;
 }
 
@@ -380,6 +416,10 @@ void RecoveredQueue::add(std::uint64_t seq, MessageRef message, storage::Lsn lsn
   tail[seq] = Logged{std::move(message), lsn};
 }
 
+bool RecoveredQueue::is_live(const LaneRun& run, std::uint64_t seq) const {
+  return seq >= run.read_from_seq ? !skip.contains(seq) : revived.contains(seq) || again.contains(seq);
+}
+
 void RecoveredQueue::settle(unsigned lane, std::uint64_t seq, bool in_state) {
   next_seq = std::max(next_seq, seq + 1);
   if (!in_state) {
@@ -391,7 +431,9 @@ void RecoveredQueue::settle(unsigned lane, std::uint64_t seq, bool in_state) {
   const auto lane_runs = runs.find(lane);
   LaneRun* run = lane_runs == runs.end() ? nullptr : find_run(lane_runs->second, seq);
   if (!run || run->live == 0) return;
-  const bool live = seq >= run->read_from_seq ? skip.insert(seq).second : revived.erase(seq) > 0;
+  const bool unread = seq >= run->read_from_seq;
+  const bool was_again = again.erase(seq);
+  const bool live = unread ? skip.insert(seq).second : was_again || revived.erase(seq) > 0;
   if (!live) return;
   stored_bytes -= stored_bytes / run->live;
   --run->live;
@@ -431,9 +473,8 @@ void RecoveredQueue::purge(std::uint64_t through_seq, std::span<const KeptItem> 
       run.live = run.live_transient = 0;
       for (const auto [seq, kept_lane] : kept) {
         if (kept_lane != lane || seq < run.run.first_seq || seq > run.run.last_seq) continue;
-        const bool unread = seq >= run.read_from_seq;
-        if (unread ? skip.contains(seq) : !revived.contains(seq)) continue;
-        if (unread) {
+        if (!is_live(run, seq)) continue;
+        if (seq >= run.read_from_seq || again.contains(seq)) {
           const auto count = delivery_counts.find(seq);
           revived[seq] = count == delivery_counts.end() ? kAsStored : count->second;
         }
@@ -445,6 +486,7 @@ void RecoveredQueue::purge(std::uint64_t through_seq, std::span<const KeptItem> 
   }
   boost::unordered::erase_if(revived, [&](const auto& item) { return !is_kept(item.first); });
   skip.clear();
+  again.clear();
   stored_bytes = 0;
 }
 
@@ -455,6 +497,7 @@ void Queue::recover(RecoveredQueue&& recovered) {
   recovered_through_ = delivered_through_ = std::min(recovered.delivered_through, next_seq_ - 1);
   skip_ = std::move(recovered.skip);
   revived_ = std::move(recovered.revived);
+  again_ = std::move(recovered.again);
   recovered_counts_ = std::move(recovered.delivery_counts);
   ready_bytes_ = recovered.stored_bytes;
   for (auto& [index, runs] : recovered.runs) {
@@ -472,7 +515,7 @@ void Queue::recover(RecoveredQueue&& recovered) {
       const bool revives = std::any_of(revived_.begin(), revived_.end(), [&](const auto& item) {
         return item.first >= run.run.first_seq && item.first <= run.run.last_seq;
       });
-      if (revives) run.next_offset = run.run.offset;
+      if (revives || !again_.empty()) run.next_offset = run.run.offset;
       lane.runs.push_back(run);
     }
     ttl_seen_ = ttl_seen_ || !lane.runs.empty();

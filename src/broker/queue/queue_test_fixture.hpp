@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "broker/queue/queue_test_host.hpp"
+#include "broker/queue/fake_host_test.hpp"
 
 namespace millrace::broker::test {
 

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/prng.hpp"
-#include "broker/queue/queue_test_host.hpp"
+#include "broker/queue/fake_host_test.hpp"
 #include "simulation/seeds.hpp"
 
 namespace millrace::broker {

@@ -13,6 +13,9 @@
 
 namespace millrace::broker {
 
+// The order of service: by rank, and among equals by sequence number.
+using RankPlace = std::pair<std::int64_t, std::uint64_t>;
+
 struct RankedMessage {
   Entry entry;
   std::int64_t rank = 0;
@@ -27,26 +30,37 @@ class RankIndex {
     const std::uint64_t seq = entry.seq;
     if (entry.expires_ms != Entry::kNever) expiring_.emplace(entry.expires_ms, seq);
     by_seq_.emplace(seq, rank);
-    by_rank_.emplace(Place(rank, seq), std::move(entry));
+    by_rank_.emplace(RankPlace(rank, seq), std::move(entry));
   }
 
   // There is one, for these and all that take.
   Entry& front() noexcept { return by_rank_.begin()->second; }
   const Entry& oldest() const noexcept {
     const auto [seq, rank] = *by_seq_.begin();
-    return by_rank_.find(Place(rank, seq))->second;
+    return by_rank_.find(RankPlace(rank, seq))->second;
   }
   RankedMessage take_front() { return take(by_rank_.begin()); }
+  const RankPlace& front_place() const noexcept { return by_rank_.begin()->first; }
+  const RankPlace& last_place() const noexcept { return std::prev(by_rank_.end())->first; }
   RankedMessage take_last() { return take(std::prev(by_rank_.end())); }
+  // The last that may go, of so many that are looked at.
+  template <class Predicate>
+  std::optional<RankedMessage> take_last_if(Predicate may_go, std::size_t looks) {
+    for (auto it = by_rank_.end(); it != by_rank_.begin() && looks > 0; --looks) {
+      --it;
+      if (may_go(it->second)) return take(it);
+    }
+    return std::nullopt;
+  }
   RankedMessage take_oldest() {
     const auto [seq, rank] = *by_seq_.begin();
-    return take(by_rank_.find(Place(rank, seq)));
+    return take(by_rank_.find(RankPlace(rank, seq)));
   }
   // One whose time is over.
   std::optional<RankedMessage> take_expired(std::int64_t now_ms) {
     if (expiring_.empty() || expiring_.begin()->first > now_ms) return std::nullopt;
     const std::uint64_t seq = expiring_.begin()->second;
-    return take(by_rank_.find(Place(by_seq_.at(seq), seq)));
+    return take(by_rank_.find(RankPlace(by_seq_.at(seq), seq)));
   }
   std::int64_t next_expiry_ms() const noexcept {
     return expiring_.empty() ? Entry::kNever : expiring_.begin()->first;
@@ -72,8 +86,7 @@ class RankIndex {
   }
 
  private:
-  using Place = std::pair<std::int64_t, std::uint64_t>;
-  using ByRank = std::map<Place, Entry>;
+  using ByRank = std::map<RankPlace, Entry>;
 
   RankedMessage take(ByRank::iterator at) {
     RankedMessage taken{std::move(at->second), at->first.first};

@@ -292,6 +292,91 @@ TEST_F(RankedQueueTest, ranks_by_a_policy_that_comes_behind_the_restart) {
   EXPECT_EQ(serve_all(), expected);
 }
 
+class ParkingTest : public RankedQueueTest {
+ protected:
+  // Bodies of `bytes`, sizes in mixed order; all but a few are on disk alone then.
+  void fill(Scheduling order, int count, std::size_t bytes = 10) {
+    host.limits.max_messages = 16;
+    host.limits.min_fetch = 2;
+    host.limits.max_fetch = 8;
+    make(by(order));
+    for (int i = 0; i < count; ++i) {
+      publish(std::to_string(i) + std::string(bytes, ' '), "x-size=" + std::to_string(i * 7 % count));
+      if (i % 8 == 7) run();
+    }
+    run();
+  }
+};
+
+TEST_F(ParkingTest, holds_in_memory_what_is_served_next_and_fetches_the_rest_in_time) {
+  fill(Scheduling::shortest_job, 500, 3000);
+  EXPECT_EQ(queue().ready(), 500u);
+  EXPECT_LT(queue().memory_bytes(), 30u * 3500);
+  EXPECT_NE(queue().oldest_ms(), 0);
+  consume(1, 10);
+  const Bodies first = delivered();
+  ASSERT_EQ(first.size(), 10u);
+  for (std::size_t i = 0; i < first.size(); ++i) EXPECT_EQ(std::stoul(first[i]) * 7 % 500, i);
+  const int reads = host.reads;
+  queue().grant({ConnectionId(1), ConsumerId(1)}, 490);
+  EXPECT_EQ(delivered().size(), 490u);
+  EXPECT_GT(host.reads, reads);
+  EXPECT_LT(queue().memory_bytes(), 600u * 3500);
+}
+
+TEST_F(ParkingTest, reads_one_message_without_those_before_it) {
+  fill(Scheduling::shortest_job, 500, 3000);
+  host.bytes_read = 0;
+  consume(1, 1);
+  delivered();
+  settle(1, {1}, Settlement::ack);
+  EXPECT_LT(host.bytes_read, 200'000u);  // of one and a half million
+}
+
+TEST_F(ParkingTest, does_not_serve_what_cannot_be_read_and_tries_it_again_after_a_restart) {
+  fill(Scheduling::shortest_job, 40);
+  host.failing_reads = 1000;
+  consume(1, 1000);
+  for (int tries = 0; tries < 100; ++tries) {
+    run();
+    host.now += 10'000;
+  }
+  const std::size_t served = host.got.size();
+  EXPECT_LT(served, 40u);
+  EXPECT_EQ(host.aside, 40u - served);
+  EXPECT_EQ(queue().ready(), 0u);
+  host.failing_reads = 0;
+  restart(0, state(), host.last_lsn);
+  EXPECT_EQ(queue().ready(), 40u);  // what the consumer holds comes back, too
+  EXPECT_EQ(serve_all().size(), 40u);
+}
+
+TEST_F(ParkingTest, says_so_when_it_cannot_park_and_goes_on) {
+  host.files->set_capacity(4096);
+  fill(Scheduling::shortest_job, 100);
+  EXPECT_GT(host.not_parked, 0);
+  host.files->set_capacity(1u << 30);
+  host.now += 1000;
+  EXPECT_EQ(serve_all().size(), 100u);
+}
+
+TEST_F(ParkingTest, gives_memory_back_when_the_shard_needs_it) {
+  host.limits.least_messages = 5;
+  host.limits.least_bytes = 1000;
+  make(by(Scheduling::lifo));
+  for (int i = 0; i < 200; ++i) publish(std::string(1000, 'x'));
+  run();
+  const std::uint64_t before = queue().memory_bytes();
+  Spill spill;
+  queue().collect_oldest(before / 2, spill);
+  host.spill(queue(), spill);
+  run();
+  EXPECT_LE(queue().memory_bytes(), before / 2);
+  EXPECT_GT(queue().memory_bytes(), before / 4);
+  EXPECT_EQ(static_cast<std::uint64_t>(host.memory), queue().memory_bytes());
+  EXPECT_EQ(serve_all().size(), 200u);
+}
+
 TEST_F(RankedQueueTest, forgets_everything_when_purged) {
   make(by(Scheduling::shortest_job));
   consume(1, 1);

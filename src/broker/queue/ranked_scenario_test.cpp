@@ -22,7 +22,7 @@
 #include <sstream>
 
 #include "base/scenarios_test.hpp"
-#include "broker/queue/queue_test_host.hpp"
+#include "broker/queue/fake_host_test.hpp"
 
 namespace millrace::broker {
 namespace {
@@ -104,6 +104,7 @@ class RankedScenario {
   std::string declare(std::istringstream& words) {
     QueueSpec spec = spec_of(words);
     if (auto checked = check_queue_arguments(spec, ""); checked.has_error()) return checked.error().text;
+    queue_.reset();
     host_ = test::FakeHost();
     queue_ = std::make_unique<Queue>(host_, spec, queue_settings(spec, nullptr, nullptr));
     return {};

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "broker/queue/queue.hpp"
+#include "simulation/file_system.hpp"
 #include "storage/segment_format.hpp"
 
 namespace millrace::broker::test {
@@ -63,11 +64,13 @@ class FakeHost final : public QueueHost {
   }
   bool dead_letter(Queue&, const Entry& entry, DeathReason reason) override {
     dead.emplace_back(entry.seq, reason);
+    dead_after.push_back(got.size());
     return settle_dead_at_once;
   }
   void read_segment(storage::SegmentId segment, std::uint64_t offset, std::size_t bytes,
                     storage::Segments::ReadDone done) override {
     ++reads;
+    bytes_read += bytes;
     if (failing_reads > 0) {
       --failing_reads;
       pending.push_back([done = std::move(done)]() mutable { done(fail(Errc::io_error, "EIO")); });
@@ -83,6 +86,17 @@ class FakeHost final : public QueueHost {
     ++reports;
     aside += messages;
   }
+  const RankedLimits& ranked_limits() const noexcept override { return limits; }
+  std::unique_ptr<storage::SortedRuns> make_sorted_runs(const Queue&, ParkedOrder order) override {
+    storage::SortedRuns::Options options;
+    options.directory = "ranks";
+    options.prefix = std::to_string(++indexes) + std::string(to_string(order));
+    options.memtable_entries = memtable_entries;
+    (void)files->create_directories(options.directory);
+    return storage::SortedRuns::make(*files, options);
+  }
+  void store_soon(Queue&) override { wants_store = true; }
+  void cannot_park(const Queue&, std::string_view) override { ++not_parked; }
   void run_released(const storage::SegmentRun& run) override { released.insert(run.segment.value); }
   void queue_unused(Queue&) override { unused = true; }
   void memory_changed(std::int64_t bytes) override { memory += bytes; }
@@ -109,6 +123,11 @@ class FakeHost final : public QueueHost {
       std::vector<Task> reading = std::move(pending);
       pending.clear();
       for (Task& task : reading) task();
+      if (may_store && std::exchange(wants_store, false)) {
+        Spill collected;
+        queue.collect_ranked(collected);
+        spill(queue, collected);
+      }
     } while (dirty || !pending.empty());
   }
 
@@ -202,6 +221,7 @@ class FakeHost final : public QueueHost {
   std::vector<LogEntry> log;
   std::vector<Got> got;
   std::vector<std::pair<std::uint64_t, DeathReason>> dead;
+  std::vector<std::size_t> dead_after;  // that had been delivered by then
   bool settle_dead_at_once = true;
   std::map<std::uint64_t, std::string> segments;
   std::uint64_t next_segment = 1;
@@ -219,7 +239,15 @@ class FakeHost final : public QueueHost {
   int reports = 0;
   int failing_reads = 0;  // so many of the next
   int reads = 0;
+  std::uint64_t bytes_read = 0;
   std::int64_t memory = 0;
+  RankedLimits limits;
+  std::unique_ptr<simulation::FileSystem> files = std::make_unique<simulation::FileSystem>();
+  std::size_t memtable_entries = 4;
+  int indexes = 0;
+  int not_parked = 0;
+  bool wants_store = false;
+  bool may_store = true;  // nothing is being written
 
  private:
   static void append_item(std::string& file, const storage::SegmentItem& item) {
