@@ -20,6 +20,14 @@ BrokerWorld::BrokerWorld(std::uint64_t seed)
   options_.log_file_bytes = (16u << 10) << luck_.below(2);
   options_.log_files = 2 + static_cast<unsigned>(luck_.below(2));
   options_.resident_bytes = (4u << 10) << luck_.below(8);
+  if (luck_.one_in(2)) {
+    // Ranked queues park most of what they have.
+    options_.ranked_limits.max_messages = 1 + luck_.below(8);
+    options_.ranked_limits.least_messages = luck_.below(3);
+    options_.ranked_limits.least_bytes = 256;
+    options_.ranked_limits.min_fetch = 1 + luck_.below(3);
+    options_.ranked_limits.max_fetch = 4;
+  }
   options_.disk_reserve_bytes = 4096;
   options_.disk_low_water_bytes = 4096;
 

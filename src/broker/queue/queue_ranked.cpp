@@ -131,9 +131,8 @@ void Queue::put_ranked(Entry&& entry) {
     return ranked_->put(std::move(entry), rank);
   }
   if (const auto it = ranked_->stored.find(entry.seq); it != ranked_->stored.end()) {
-    const std::int64_t rank = it->second;
+    const std::int64_t rank = ranked_->ranker.restore(host_, message, it->second);
     ranked_->stored.erase(it);
-    ranked_->ranker.restore(host_, message, rank);
     return ranked_->put(std::move(entry), rank);
   }
   const Ranker::Rank rank = ranked_->ranker.rank(host_, message, entry.seq, lane_of(message));
@@ -197,7 +196,7 @@ void Queue::rank_arrivals() {
   const bool waits = takes_arrivals && std::any_of(lanes_.begin(), lanes_.end(), [&](const auto& lane) {
                        return lane && (lane->has_unread() || (order.is_full() && !lane->is_empty()));
                      });  // for the disk
-  if (!waits || order.stuck) order.complete_first = false;
+  if (!waits || (order.is_full() && order.stuck)) order.complete_first = false;
   if (!waits) order.reading_again = false;
 }
 

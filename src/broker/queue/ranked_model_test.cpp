@@ -32,7 +32,7 @@ class RankedModelRun {
     if (luck_.one_in(3)) settings_.max_length = 10 + static_cast<std::int64_t>(luck_.below(20));
     settings_.scheduling.order = any_order();
     spec_ = test_spec(!luck_.one_in(4));
-    host_.limits.max_messages = 8 + luck_.below(16);
+    host_.limits.max_messages = 1 + luck_.below(20);
     host_.limits.max_bytes = luck_.one_in(2) ? 20'000 : 1u << 20;
     // What finds no room for its rank waits for the disk, and does not hold up those that have theirs.
     host_.limits.overhang_messages = faults_ == Faults::none ? 1000 : 2;

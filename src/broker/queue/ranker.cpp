@@ -78,11 +78,13 @@ Ranker::Rank Ranker::rank(MessageLook& look, const Message& message, std::uint64
   return {};
 }
 
-void Ranker::restore(MessageLook& look, const Message& message, std::int64_t rank) {
-  if (settings_.order != Scheduling::fair) return;
+std::int64_t Ranker::restore(MessageLook& look, const Message& message, std::int64_t rank) {
+  if (settings_.order != Scheduling::fair) return rank;
   std::string key = key_of(look, message);
+  if (const auto it = finished_.find(key); it != finished_.end()) rank = std::max(rank, it->second);
   const std::int64_t cost = cost_of(look, message, key);
   finish(std::move(key), rank + cost);
+  return rank;
 }
 
 void Ranker::finish(std::string key, std::int64_t time) {

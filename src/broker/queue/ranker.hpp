@@ -53,8 +53,9 @@ class Ranker {
   const SchedulingSettings& settings() const noexcept { return settings_; }
   // Ranks of one key must be asked for in the order in which its messages came.
   Rank rank(MessageLook& look, const Message& message, std::uint64_t seq, unsigned level);
-  // The message was given this rank before a restart.
-  void restore(MessageLook& look, const Message& message, std::int64_t rank);
+  // The message was given this rank before a restart. Returns it, or that of which the order of its key is
+  // still kept: others of the key may have been ranked anew.
+  std::int64_t restore(MessageLook& look, const Message& message, std::int64_t rank);
   void served(std::int64_t rank) noexcept {
     if (rank > virtual_time_) virtual_time_ = rank;
   }
