@@ -300,6 +300,7 @@ class Queue {
     struct Item {
       Retry retry;
       unsigned lane = 0;
+      bool persistent = true;  // a restart is told of it
     };
     boost::unordered_flat_map<std::uint64_t, Item> items;
     std::set<std::pair<std::int64_t, std::uint64_t>> waiting;  // (due, sequence)

@@ -8,22 +8,24 @@
 namespace millrace::broker {
 
 void Queue::put_memory(Buffer& out) const {
-  std::uint64_t retries = unread_retries_ ? unread_retries_->items.size() : 0;
-  for (const auto& [due_ms, entry] : delayed_) retries += entry.persistent;
-  put_varint(out, retries);
+  Buffer retries;
+  std::uint64_t count = 0;
   const auto put_retry = [&](std::uint64_t seq, std::int64_t due_ms, std::uint32_t returns) {
-    put_varint(out, seq);
-    put_varint(out, static_cast<std::uint64_t>(std::max<std::int64_t>(due_ms, 1)));
-    put_varint(out, returns);
+    put_varint(retries, seq);
+    put_varint(retries, static_cast<std::uint64_t>(std::max<std::int64_t>(due_ms, 1)));
+    put_varint(retries, returns);
+    ++count;
   };
   for (const auto& [due_ms, entry] : delayed_) {
     if (entry.persistent) put_retry(entry.seq, due_ms, entry.returns);
   }
   if (unread_retries_) {
     for (const auto& [seq, item] : unread_retries_->items) {
-      put_retry(seq, item.retry.due_ms, item.retry.returns);
+      if (item.persistent) put_retry(seq, item.retry.due_ms, item.retry.returns);
     }
   }
+  put_varint(out, count);
+  out.append(retries.view());
   if (window_ && spec_->durable) {
     window_->put_state(out, host_.now_ms());
   } else {
@@ -92,7 +94,7 @@ void Queue::recover_retries(RecoveredQueue& recovered) {
     const std::optional<unsigned> lane = recovered.stored_in(seq);
     if (!lane) continue;
     if (!unread_retries_) unread_retries_ = std::make_unique<UnreadRetries>();
-    unread_retries_->items.emplace(seq, UnreadRetries::Item{retry, *lane});
+    unread_retries_->items.emplace(seq, UnreadRetries::Item{retry, *lane, true});
     if (retry.due_ms <= host_.now_ms()) continue;
     unread_retries_->waiting.emplace(retry.due_ms, seq);
   }
@@ -108,7 +110,7 @@ void Queue::leave_retries(unsigned lane, const LaneRun& run) {
     }
     if (!unread_retries_) unread_retries_ = std::make_unique<UnreadRetries>();
     const Retry retry{it->first, entry.returns};
-    unread_retries_->items.emplace(entry.seq, UnreadRetries::Item{retry, lane});
+    unread_retries_->items.emplace(entry.seq, UnreadRetries::Item{retry, lane, entry.persistent});
     unread_retries_->waiting.emplace(retry.due_ms, entry.seq);
     recovered_counts_[entry.seq] = entry.delivery_count;  // it may have come back while it was written
     left_memory(entry);

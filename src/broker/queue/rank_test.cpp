@@ -377,6 +377,35 @@ TEST_F(ParkingTest, gives_memory_back_when_the_shard_needs_it) {
   EXPECT_EQ(serve_all().size(), 200u);
 }
 
+// A restart drops the message, and must not wait for its next try then.
+TEST_F(ParkingTest, forgets_the_retry_of_a_transient_message_that_a_restart_drops) {
+  QueueSettings settings = by(Scheduling::shortest_job);
+  settings.quorum = true;
+  settings.delayed_retry = DelayedRetry::all;
+  settings.delayed_retry_min_ms = settings.delayed_retry_max_ms = 1000;
+  host.limits.max_messages = 4;
+  make(settings);
+  for (int i = 0; i < 40; ++i) publish("kept", "x-size=2");
+  run();
+  host.may_store = false;
+  host.header = "x-size=1";
+  const std::uint64_t transient = host.publish(queue(), "dropped", false);
+  consume(1, 1);
+  EXPECT_EQ(delivered(), (Bodies{"dropped"}));
+  settle(1, {transient}, Settlement::requeue);
+  run();
+  settings.scheduling.order = Scheduling::lifo;
+  change(settings);
+  publish("kept");
+  Spill spill;
+  queue().collect(storage::Lsn(host.last_lsn), spill);
+  host.spill(queue(), spill);  // while what was parked is read again: it leaves memory
+  restart(host.last_lsn, state(), host.last_lsn);
+  EXPECT_EQ(queue().ready(), 41u);
+  EXPECT_EQ(queue().waiting(), 0u);
+  EXPECT_EQ(serve_all().size(), 41u);
+}
+
 TEST_F(RankedQueueTest, forgets_everything_when_purged) {
   make(by(Scheduling::shortest_job));
   consume(1, 1);
