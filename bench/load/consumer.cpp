@@ -29,10 +29,15 @@ void Consumer::subscribe() {
   consume.consumer_tag = "c";
   consume.no_ack = !manual_;
   connection_.call<amqp::basic::ConsumeOk>(consume);
+  // With the answer the first messages may have come, and behind them no more until these are acknowledged.
+  take_frames();
 }
 
 void Consumer::on_readable() {
-  if (!connection_.receive()) return;
+  if (connection_.receive()) take_frames();
+}
+
+void Consumer::take_frames() {
   const std::uint64_t now = now_ns();
   for (amqp::Frame frame; connection_.next_frame(frame);) {
     if (frame.type == amqp::FrameType::body && expect_ == Expect::body) {

@@ -25,6 +25,7 @@ class Consumer : public Peer {
   void on_writable() override { socket_full_ = !connection_.flush(); }
 
  private:
+  void take_frames();
   void on_method(const amqp::Frame& frame);
   void on_body(ByteView part, std::uint64_t now);
   void message_complete(std::uint64_t now);

@@ -83,10 +83,11 @@ void MessageLoad::open() {
     declare_topology(control_, options_);
   }
   const std::uint32_t queues = options_.queue_count();
-  const bool from_first = options_.drain_only;
+  const Order order = options_.shortest_first ? Order::size : Order::sent;
+  const bool from_first = options_.drain_only && order == Order::sent;
   for (std::uint32_t i = 0; i < queues; ++i) {
     const std::size_t consumers = options_.consumers / queues + (i < options_.consumers % queues ? 1 : 0);
-    trackers_.emplace_back(options_.queue_name(i), consumers, from_first);
+    trackers_.emplace_back(options_.queue_name(i), consumers, order, from_first);
   }
   for (std::uint32_t i = 0; i < options_.consumers; ++i) {
     const std::uint32_t queue = i % queues;
@@ -179,6 +180,9 @@ std::uint64_t MessageLoad::expected_deliveries() const {
 Report MessageLoad::run() {
   open();
   meter_.reset_peak();
+  const bool from_first_message = options_.messages != 0 || options_.drain_only;
+  counters_.measuring = from_first_message;
+  Sample from = sample();  // the first messages of a backlog come with the answer to subscribe()
   for (const auto& consumer : consumers_) consumer->subscribe();
   const std::uint64_t start = now_ns();
   for (const auto& producer : producers_) producer->start(start);
@@ -187,10 +191,8 @@ Report MessageLoad::run() {
   const auto after = [](double seconds) {
     return [end = now_ns() + static_cast<std::uint64_t>(seconds * kSecond)] { return now_ns() >= end; };
   };
-  Sample from, to;
-  if (options_.messages != 0 || options_.drain_only) {
-    counters_.measuring = true;
-    from = sample();
+  Sample to;
+  if (from_first_message) {
     run_until(arrived);
     to = sample();
   } else {

@@ -16,6 +16,7 @@ Examples:
   millrace_load --size 1024 --fanout 10 --consumers 10       every message to ten queues
   millrace_load --rate 5000 --size 1024                      latency at a fixed rate
   millrace_load --size 1024 --durable --confirm 1000 --ack manual --prefetch 1000 --backlog 1000000
+  millrace_load --size 1024 --durable --confirm 1000 --ack manual --prefetch 1000 --backlog 1000000 --shortest-first
   millrace_load --size 1024 --durable --confirm 1000 --messages 1000000 --publish-only
   millrace_load --size 1024 --durable --ack manual --prefetch 1000 --messages 1000000 --drain-only
   millrace_load --idle-connections 10000 --pid $(pidof millrace)
@@ -92,12 +93,18 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
                "Never sleep while waiting: the load's own wake-ups take no time")
       ->group("Load");
 
-  app.add_option("--backlog", options.backlog, "Publish that many without a consumer, then drain them")
+  auto* backlog =
+      app.add_option("--backlog", options.backlog, "Publish that many without a consumer, then drain them");
+  backlog->group("Other loads");
+  app.add_flag("--shortest-first", options.shortest_first,
+               "x-scheduling: sjf, sizes in no order: the backlog must be drained by size")
+      ->needs(backlog)
       ->group("Other loads");
   auto* publish = app.add_flag("--publish-only", options.publish_only, "Build a backlog and keep it");
-  publish->group("Other loads");
+  publish->excludes(backlog)->group("Other loads");
   app.add_flag("--drain-only", options.drain_only, "Consume a backlog: --messages, or what the queues hold")
       ->excludes(publish)
+      ->excludes(backlog)
       ->group("Other loads");
   app.add_option("--idle-connections,--connections", options.idle_connections,
                  "Open that many connections with a channel each")

@@ -40,6 +40,7 @@ struct Options {
   bool busy_poll = false;
 
   std::uint64_t backlog = 0;
+  bool shortest_first = false;
   bool publish_only = false;
   bool drain_only = false;
   std::uint32_t idle_connections = 0;

@@ -5,6 +5,7 @@
 
 #include "codec/amqp091/content.hpp"
 #include "codec/amqp091/properties.hpp"
+#include "codec/amqp091/table_builder.hpp"
 #include "load/body.hpp"
 #include "load/clock.hpp"
 
@@ -28,13 +29,21 @@ Producer::Producer(const Options& options, Counters& counters, std::uint32_t id,
       window_(std::max(options.confirm, 1u)) {
   if (confirms_) connection_.call<amqp::confirm::SelectOk>(amqp::confirm::Select{});
 
+  amqp::Properties fields{.delivery_mode = static_cast<std::uint8_t>(options.durable ? 2 : 1)};
+  Buffer table;
+  if (options.shortest_first) {
+    amqp::TableBuilder(table).put_long("x-size", 0);
+    fields.headers = amqp::TableView(table.view());
+  }
   Buffer properties;
-  amqp::write_properties(properties, {.delivery_mode = static_cast<std::uint8_t>(options.durable ? 2 : 1)});
+  amqp::write_properties(properties, fields);
   const amqp::basic::Publish publish{0, exchange, key, false, false};
   std::vector<std::uint8_t> body = body_pattern(options.size);
   put_head(body.data(), {id_, 0, 0});
   amqp::write_message_header(batch_, kChannel, publish, properties.view(), body.size());
   body_at_ = batch_.size() + amqp::kFrameHeaderBytes;
+  // Behind it come the delivery mode and the frame's end.
+  if (options.shortest_first) size_at_ = batch_.size() - 2 - sizeof(std::uint64_t);
   amqp::write_body(batch_, kChannel, body, connection_.frame_max());
   stride_ = batch_.size();
   slots_ = std::max<std::size_t>(1, kBatchBytes / stride_);
@@ -62,6 +71,7 @@ void Producer::fill(std::uint64_t count, std::uint64_t now) {
   std::uint8_t* body = batch_.data() + body_at_;
   for (std::uint64_t i = 0; i < count; ++i, body += stride_) {
     const std::uint64_t sent = interval_ns_ > 0 ? due_at(sequence_) : now;
+    if (size_at_ != 0) store_be(body - body_at_ + size_at_, std::uint64_t{job_size({id_, sequence_, 0})});
     store_be(body + 4, sequence_++);
     store_be(body + 12, sent_units(sent));
     if (confirms_) window_.add(sent);

@@ -53,6 +53,7 @@ class Producer : public Peer {
   Buffer batch_;
   std::size_t stride_ = 0;   // bytes of a message with its frames
   std::size_t body_at_ = 0;  // where its body begins
+  std::size_t size_at_ = 0;  // where the value of its x-size is; 0: it has none
   std::size_t slots_ = 0;
   std::size_t at_ = 0;
   std::size_t end_ = 0;

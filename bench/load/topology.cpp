@@ -17,6 +17,7 @@ void declare_topology(Connection& connection, const Options& options) {
   Buffer table;
   amqp::TableBuilder arguments(table);
   if (!options.queue_type.empty()) arguments.put_text("x-queue-type", options.queue_type);
+  if (options.shortest_first) arguments.put_text("x-scheduling", "sjf");
   const std::string exchange = exchange_of(options);
   if (!exchange.empty()) {
     amqp::exchange::Declare declare;

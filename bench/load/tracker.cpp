@@ -27,7 +27,14 @@ void Tracker::out_of_line(Producer& producer, std::size_t consumer, const BodyHe
     throw Failure(
         fmt::format("{}: message {} of producer {} came twice", name_, head.sequence, head.producer));
   std::uint64_t& last = producer.last_of_consumer[consumer];
-  if (!redelivered) {
+  if (!redelivered && order_ == Order::size) {
+    const std::uint64_t size = job_size(head);
+    if (size < last)
+      throw Failure(
+          fmt::format("{}: message {} of producer {} and size {} came after one of {}: out of order", name_,
+                      head.sequence, head.producer, size, last - 1));
+    last = size + 1;
+  } else if (!redelivered) {
     if (head.sequence < last)
       throw Failure(fmt::format("{}: message {} of producer {} came after {}: out of order", name_,
                                 head.sequence, head.producer, last - 1));

@@ -11,21 +11,25 @@
 
 namespace millrace::load {
 
+// In which order one consumer is to get a producer's messages.
+enum class Order : std::uint8_t { sent, size };
+
 // One queue's deliveries, from all its consumers. A message must come once, and to one consumer in the order
 // of each producer; only one marked as redelivered may repeat or go back.
 class Tracker {
  public:
   // `name` is for messages. With `from_first`, numbering starts at what is seen first instead of at 0 (a
   // backlog of which an earlier run took the head).
-  Tracker(std::string name, std::size_t consumers, bool from_first)
-      : name_(std::move(name)), consumers_(consumers), from_first_(from_first) {}
+  Tracker(std::string name, std::size_t consumers, Order order, bool from_first)
+      : name_(std::move(name)), consumers_(consumers), order_(order), from_first_(from_first) {}
 
   // Throws a Failure that names the message when it should not have come now.
   void received(std::size_t consumer, const BodyHead& head, bool redelivered) {
     if (head.producer >= producers_.size()) [[unlikely]]
       add_producers(head);
     Producer& producer = producers_[head.producer];
-    if (head.sequence == producer.next && producer.ahead.empty() && consumers_ == 1) [[likely]] {
+    if (head.sequence == producer.next && producer.ahead.empty() && consumers_ == 1 && order_ == Order::sent)
+        [[likely]] {
       ++producer.next;
       return;
     }
@@ -43,9 +47,10 @@ class Tracker {
  private:
   struct Producer {
     std::uint64_t first = 0;
-    std::uint64_t next = 0;                       // all below have come
-    std::unordered_set<std::uint64_t> ahead;      // those above that have come
-    std::vector<std::uint64_t> last_of_consumer;  // last number + 1, not counting redeliveries
+    std::uint64_t next = 0;                   // all below have come
+    std::unordered_set<std::uint64_t> ahead;  // those above that have come
+    // Number, or size, of the last + 1, not counting redeliveries.
+    std::vector<std::uint64_t> last_of_consumer;
     bool seen = false;
   };
 
@@ -54,6 +59,7 @@ class Tracker {
 
   std::string name_;
   std::size_t consumers_;
+  Order order_;
   bool from_first_;
   std::vector<Producer> producers_;
   std::uint64_t repeated_ = 0;
