@@ -25,6 +25,7 @@ BrokerWorld::BrokerWorld(std::uint64_t seed)
     options_.ranked_limits.max_messages = 1 + luck_.below(8);
     options_.ranked_limits.least_messages = luck_.below(3);
     options_.ranked_limits.least_bytes = 256;
+    options_.ranked_limits.store_bytes = 1024;
     options_.ranked_limits.min_fetch = 1 + luck_.below(3);
     options_.ranked_limits.max_fetch = 4;
   }

@@ -48,7 +48,7 @@ void Queue::pick_unlogged(std::vector<std::vector<const Entry*>>& picked, bool w
     for (const Entry* entry : picked[i]) through[i] = std::max(through[i], entry->seq);
   }
   if (whole_index) {
-    ranked_->for_each([&](const Entry& entry, std::int64_t) {
+    ranked_->for_each_unstored([&](const Entry& entry) {
       std::uint64_t& last = through[lane_of(*entry.message)];
       last = std::max(last, entry.seq);
     });
@@ -74,11 +74,10 @@ void Queue::pick_unlogged(std::vector<std::vector<const Entry*>>& picked, bool w
   };
   for_each_held(pick);
   ranked_->unstorable = 0;
-  ranked_->for_each([&](const Entry& entry, std::int64_t) { ranked_->unstorable += pick(entry) ? 0 : 1; });
+  ranked_->for_each_unstored([&](const Entry& entry) { ranked_->unstorable += pick(entry) ? 0 : 1; });
 }
 
 bool Queue::may_be_parked(const Entry& entry) {
-  if (!entry.stored) return false;
   const LaneRun* run = find_run(lane_for(entry).runs, entry.seq);
   return run != nullptr && run->marks.covers(entry.seq);
 }
@@ -109,14 +108,14 @@ void Queue::park_surplus() {
   for (std::size_t left = 2 * RankedOrder::kAtOnce; order.has_surplus(); --left) {
     if (left == 0) return host_.mark_dirty(*this);
     // What is served next would be fetched at once.
-    auto taken = order.ready.take_last_if(
+    auto taken = order.ready.take_last_stored_if(
         [&](const Entry& entry) { return &entry != &order.ready.front() && may_be_parked(entry); },
         RankedOrder::kLooks);
     if (!taken) {
       // What comes last must be stored first, or has been with consumers.
       order.stuck = order.storable() == 0;
-      if (!order.stuck) host_.store_soon(*this);
-      order.give_back = 0;
+      if (order.stuck) order.give_back = 0;
+      if (!order.stuck && order.is_worth_storing()) host_.store_soon(*this);
       return;
     }
     RankedMessage surplus = order.took(std::move(*taken));

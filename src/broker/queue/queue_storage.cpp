@@ -189,7 +189,8 @@ void Queue::collect_lanes(std::vector<std::size_t> tail_entries, storage::Lsn th
       youngest[lane] = std::max(youngest[lane], entry.seq);
     }
   };
-  for_each_pinned(pick);
+  for_each_held(pick);
+  if (ranked_) ranked_->for_each_unstored(pick);
   for (unsigned i = 0; i < lanes_.size(); ++i) {
     if (!lanes_[i]) continue;
     lanes_[i]->returned.for_each(pick);
@@ -227,8 +228,10 @@ void Queue::collect(storage::Lsn through, Spill& spill) {
 std::uint64_t Queue::collect_oldest(std::uint64_t bytes, Spill& spill) {
   if (ranked_) {
     ranked_->give_back = std::max(ranked_->give_back, bytes);
-    if (ranked_->unstored_bytes > std::min(bytes, ranked_->limits.least_bytes)) return collect_ranked(spill);
-    if (ranked_->has_surplus()) host_.mark_dirty(*this);
+    if (ranked_->has_surplus()) {
+      if (ranked_->is_worth_storing()) return collect_ranked(spill);
+      host_.mark_dirty(*this);
+    }
   }
   std::vector<std::size_t> tail_entries(lanes_.size(), 0);
   std::uint64_t taken = 0;
@@ -267,9 +270,10 @@ void Queue::spilled(const storage::SegmentRun& stored) {
   };
   for_each_held(pin);
   lane.returned.for_each(pin);
+  std::uint64_t ranked_through = 0;
   if (ranked_) {
-    ranked_->for_each([&](Entry& entry, std::int64_t) {
-      if (pin(entry)) ranked_->stored_now(entry);
+    ranked_->for_each_unstored([&](Entry& entry) {
+      if (pin(entry)) ranked_through = std::max(ranked_through, entry.seq);
     });
     run.marks = ranked_->writing.marks_of(index, stored);
   }
@@ -285,14 +289,13 @@ void Queue::spilled(const storage::SegmentRun& stored) {
   }
   if (lane.has_unread()) {
     // What waits behind them is to be read behind them.
-    std::uint64_t before = lane.runs.back().run.last_seq;
+    std::uint64_t before = std::max(lane.runs.back().run.last_seq, ranked_through);
     // Nor can it be read in front of what is in memory.
     const auto note = [&](const Entry& entry) {
       if (entry.stored && is_of_run(entry)) before = std::max(before, entry.seq);
     };
     for (const auto& [seq, unacked] : unacked_) note(unacked.entry);
     for (const auto& [seq, entry] : transfers_) note(entry);
-    if (ranked_) ranked_->for_each([&](const Entry& entry, std::int64_t) { note(entry); });
     for (const auto& [due_ms, entry] : delayed_) {
       if (!entry.stored || entry.seq <= before || !is_of_run(entry)) continue;
       run.read_from_seq = std::min(run.read_from_seq, entry.seq);

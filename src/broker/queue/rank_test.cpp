@@ -377,6 +377,28 @@ TEST_F(ParkingTest, gives_memory_back_when_the_shard_needs_it) {
   EXPECT_EQ(serve_all().size(), 200u);
 }
 
+TEST_F(ParkingTest, parks_what_is_stored_from_among_what_is_not_and_stores_only_what_is_worth_a_segment) {
+  host.limits.least_messages = 5;
+  host.limits.least_bytes = 1000;
+  host.limits.store_bytes = 1'000'000;
+  make(by(Scheduling::shortest_job));
+  for (int i = 0; i < 200; ++i) publish(std::string(1000, 'x'), "x-size=" + std::to_string(i));
+  run();
+  Spill spill;
+  queue().collect(storage::Lsn(host.last_lsn), spill);
+  host.spill(queue(), spill);
+  const std::uint64_t stored = queue().memory_bytes();
+  for (int i = 0; i < 50; ++i) publish(std::string(1000, 'x'), "x-size=1000");
+  run();
+  spill.items.clear();
+  queue().collect_oldest(stored, spill);
+  EXPECT_EQ(spill.items.size(), 0u);
+  run();
+  EXPECT_LT(queue().memory_bytes(), stored / 3);
+  EXPECT_EQ(host.next_segment, 3u);  // when they were most of what there was
+  EXPECT_EQ(serve_all().size(), 250u);
+}
+
 // A restart drops the message, and must not wait for its next try then.
 TEST_F(ParkingTest, forgets_the_retry_of_a_transient_message_that_a_restart_drops) {
   QueueSettings settings = by(Scheduling::shortest_job);

@@ -37,7 +37,8 @@ class RankedModelRun {
     // What finds no room for its rank waits for the disk, and does not hold up those that have theirs.
     host_.limits.overhang_messages = faults_ == Faults::none ? 1000 : 2;
     host_.limits.least_messages = luck_.below(3);
-    host_.limits.least_bytes = 0;
+    host_.limits.least_bytes = luck_.one_in(2) ? 0 : 10'000;
+    host_.limits.store_bytes = luck_.one_in(2) ? 0 : 10'000;
     host_.limits.min_fetch = 1 + luck_.below(2);
     host_.limits.max_fetch = host_.limits.min_fetch + luck_.below(8);
     make({});

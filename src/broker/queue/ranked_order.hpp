@@ -102,12 +102,17 @@ struct RankedOrder {
   }
   bool has_surplus() const noexcept {
     if (parking && (size > limits.max_messages / 8 * 7 || bytes > limits.max_bytes / 8 * 7)) return true;
-    return give_back > 0 && ready.size() > limits.least_messages && bytes > limits.least_bytes;
+    return give_back > 0 && (size > limits.least_messages || bytes > limits.least_bytes);
   }
   // So much of it is in the log alone that a segment of it is worth its while, should it have to be parked.
   bool should_be_stored() const noexcept {
     return (size > limits.max_messages / 4 * 3 && storable() > limits.max_messages / 8) ||
            (bytes > limits.max_bytes / 4 * 3 && storable() > 0 && unstored_bytes > limits.max_bytes / 8);
+  }
+  // What must be stored before more can be parked is enough for a segment, or more cannot come.
+  bool is_worth_storing() const noexcept {
+    return unstored_bytes >= std::min(limits.store_bytes, bytes / 4) ||
+           storable() > limits.max_messages / 8 || is_full();
   }
   std::size_t storable() const noexcept { return unstored - std::min(unstored, unstorable); }
   bool has_any_in_memory() const noexcept { return size > 0; }
@@ -133,15 +138,20 @@ struct RankedOrder {
     while (!earlier.empty() && earlier.front().empty()) earlier.pop_front();
     return std::move(message);
   }
-  // An entry of one of the indexes is in a segment from now on.
-  void stored_now(const Entry& entry) noexcept {
-    --unstored;
-    unstored_bytes -= entry.message->footprint();
-  }
   template <class Visit>
   void for_each(Visit visit) {
     for (RankIndex& index : earlier) index.for_each(visit);
     ready.for_each(visit);
+  }
+  // An entry that visit() calls stored is counted so.
+  template <class Visit>
+  void for_each_unstored(Visit visit) {
+    const auto visit_and_count = [&](Entry& entry) {
+      visit(entry);
+      if (entry.stored) stored_now(entry);
+    };
+    for (RankIndex& index : earlier) index.for_each_unstored(visit_and_count);
+    ready.for_each_unstored(visit_and_count);
   }
   void clear() {
     ready.clear();
@@ -183,6 +193,10 @@ struct RankedOrder {
   Buffer notes;                 // ranks for the log
 
  private:
+  void stored_now(const Entry& entry) noexcept {
+    --unstored;
+    unstored_bytes -= entry.message->footprint();
+  }
   void count(const Entry& entry) noexcept {
     const std::uint64_t footprint = entry.message->footprint();
     ++size;
