@@ -295,8 +295,10 @@ void Queue::finish_transfer(std::uint64_t seq) {
 void Queue::settled(const Entry& entry) {
   if (entry.persistent) host_.log_settled(*this, lane_of(*entry.message), entry.seq);
   if (entry.stored) release_stored(entry);
-  if (ranked_) [[unlikely]]
+  if (ranked_) [[unlikely]] {
     ranked_->given.erase(entry.seq);
+    if (!entry.stored) ranked_->writing.died(lane_of(*entry.message), entry);
+  }
   if (window_ && remembers_what_it_holds()) {
     window_->forget(host_.header_text(*entry.message, settings_->deduplication_header), entry.seq);
   }

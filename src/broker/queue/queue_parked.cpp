@@ -18,6 +18,7 @@ void RankedWriting::note(unsigned lane, std::span<const storage::SegmentItem> it
   if (items.empty()) return;
   Run& run = runs[lane];
   run.first_seq = items.front().seq;
+  run.last_seq = items.back().seq;
   for (const storage::SegmentItem& item : items) {
     run.marks.note(item.seq, run.bytes);
     run.bytes += storage::kSegmentItemHeaderBytes;
@@ -25,14 +26,20 @@ void RankedWriting::note(unsigned lane, std::span<const storage::SegmentItem> it
   }
 }
 
-RunMarks RankedWriting::marks_of(unsigned lane, const storage::SegmentRun& stored) {
+void RankedWriting::died(unsigned lane, const Entry& entry) {
+  const auto it = runs.find(lane);
+  if (it == runs.end() || entry.seq < it->second.first_seq || entry.seq > it->second.last_seq) return;
+  if (entry.lsn.value != 0 || unlogged.contains(entry.seq)) it->second.died.push_back(entry.seq);
+}
+
+RankedWriting::Run RankedWriting::take(unsigned lane, const storage::SegmentRun& stored) {
   const auto it = runs.find(lane);
   if (it == runs.end() || it->second.first_seq != stored.first_seq || it->second.bytes != stored.bytes)
     return {};
-  RunMarks marks = std::move(it->second.marks);
+  Run run = std::move(it->second);
   runs.erase(it);
-  marks.shift(stored.offset);
-  return marks;
+  run.marks.shift(stored.offset);
+  return run;
 }
 
 std::uint64_t Queue::collect_ranked(Spill& spill) {

@@ -271,11 +271,14 @@ void Queue::spilled(const storage::SegmentRun& stored) {
   for_each_held(pin);
   lane.returned.for_each(pin);
   std::uint64_t ranked_through = 0;
+  std::vector<std::uint64_t> died;
   if (ranked_) {
     ranked_->for_each_unstored([&](Entry& entry) {
       if (pin(entry)) ranked_through = std::max(ranked_through, entry.seq);
     });
-    run.marks = ranked_->writing.marks_of(index, stored);
+    RankedWriting::Run written = ranked_->writing.take(index, stored);
+    run.marks = std::move(written.marks);
+    died = std::move(written.died);
   }
   // What is left of the prefix is read again when it is due.
   while (!lane.tail.empty() && lane.tail.front().seq <= stored.last_seq) {
@@ -302,6 +305,9 @@ void Queue::spilled(const storage::SegmentRun& stored) {
     }
   }
   if (run.read_from_seq > stored.last_seq) run.next_offset = stored.offset + stored.bytes;
+  for (const std::uint64_t seq : died) {
+    if (seq >= run.read_from_seq) skip_.insert(seq);
+  }
   leave_retries(index, run);
   if (run.live == 0) {
     host_.run_released(stored);

@@ -399,6 +399,38 @@ TEST_F(ParkingTest, parks_what_is_stored_from_among_what_is_not_and_stores_only_
   EXPECT_EQ(serve_all().size(), 250u);
 }
 
+// What waits for another try goes to the segment, and with it what is read behind it.
+TEST_F(ParkingTest, does_not_serve_again_what_was_settled_while_it_was_written) {
+  QueueSettings settings = by(Scheduling::lifo);
+  settings.quorum = true;
+  settings.delayed_retry = DelayedRetry::all;
+  settings.delayed_retry_min_ms = settings.delayed_retry_max_ms = 1000;
+  host.limits.max_messages = 4;
+  make(settings);
+  for (int i = 0; i < 40; ++i) publish("kept", "x-size=2");
+  run();
+  host.may_store = false;
+  const std::uint64_t retried = publish("kept", "x-size=2");
+  consume(1, 1);
+  EXPECT_EQ(delivered().size(), 1u);
+  settle(1, {retried}, Settlement::requeue);
+  const std::uint64_t served = publish("served", "x-size=1");
+  run();
+  host.failing_reads = 1;
+  settings.scheduling.order = Scheduling::shortest_job;
+  change(settings);  // what was parked is to be read again
+  queue().grant({ConnectionId(1), ConsumerId(1)}, 1);
+  EXPECT_EQ(delivered(), (Bodies{"served"}));
+  Spill spill;
+  queue().collect(storage::Lsn(host.last_lsn), spill);
+  const auto runs = host.write(spill);
+  settle(1, {served}, Settlement::ack);
+  for (const storage::SegmentRun& written : runs) queue().spilled(written);
+  host.now += 5000;
+  queue().grant({ConnectionId(1), ConsumerId(1)}, 1000);
+  EXPECT_EQ(delivered(), Bodies(41, "kept"));
+}
+
 // A restart drops the message, and must not wait for its next try then.
 TEST_F(ParkingTest, forgets_the_retry_of_a_transient_message_that_a_restart_drops) {
   QueueSettings settings = by(Scheduling::shortest_job);

@@ -71,11 +71,16 @@ struct Fetching {
 struct RankedWriting {
   struct Run {
     std::uint64_t first_seq = 0;
+    std::uint64_t last_seq = 0;
     std::uint64_t bytes = 0;
-    RunMarks marks;  // counted from the run's first item
+    RunMarks marks;                   // counted from the run's first item
+    std::vector<std::uint64_t> died;  // settled since
   };
   void note(unsigned lane, std::span<const storage::SegmentItem> items);
-  RunMarks marks_of(unsigned lane, const storage::SegmentRun& stored);
+  // One that no segment holds yet is settled.
+  void died(unsigned lane, const Entry& entry);
+  // Written; the marks are as in the file. An empty run when another was noted.
+  Run take(unsigned lane, const storage::SegmentRun& stored);
 
   std::map<unsigned, Run> runs;
   boost::unordered_flat_set<std::uint64_t>
