@@ -25,6 +25,8 @@ constexpr Nanoseconds kInlineTook = std::chrono::microseconds(400);
 constexpr std::size_t kInlineBytes = 128u << 10;
 // Only the disk being full is waited for; somebody else must make room.
 constexpr runtime::Milliseconds kRoomRetry{100};
+// After the start: what that has to make durable, such as a new broker's users, is not to wait behind them.
+constexpr runtime::Milliseconds kFirstSpares{100};
 
 // A crash that undoes it brings a message once more, which may happen to any that is not acknowledged yet.
 constexpr bool may_wait(RecordType type) noexcept {
@@ -73,10 +75,13 @@ class ShardLog final : public Log {
     if (!write_->outcome) return write_->outcome.error();
     finish_write();
     file_taken_ = false;
-    spares_.keep(spares_wanted());
     // The listener is not ready to be asked before open() has returned.
     runtime_.executor.post([this, life = std::weak_ptr<char>(life_)] {
-      if (!life.expired() && state_ == State::open) ask_for_release();
+      if (life.expired() || state_ != State::open) return;
+      ask_for_release();
+      runtime_.timers.start(kFirstSpares, [this, life] {
+        if (!life.expired() && state_ == State::open) spares_.keep(spares_wanted());
+      });
     });
     return {};
   }

@@ -133,6 +133,14 @@ TEST_F(LogTest, all_that_comes_while_the_disk_works_is_one_group) {
   EXPECT_EQ(reported, log->appended());
 }
 
+TEST_F(LogTest, makes_spares_when_the_start_is_over) {
+  open();
+  scheduler.run_for(runtime::Milliseconds(50));
+  EXPECT_EQ(files.paths().size(), 1u);
+  scheduler.run_for(runtime::Milliseconds(10'000));
+  EXPECT_EQ(files.paths().size(), options.files);
+}
+
 TEST_F(LogTest, an_idle_shard_commits_inline) {
   open();
   scheduler.run_until_idle();
