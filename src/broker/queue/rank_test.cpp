@@ -306,6 +306,19 @@ class ParkingTest : public RankedQueueTest {
     }
     run();
   }
+  // 40 messages that are to wait for another try when they come back; nothing is stored any more then.
+  QueueSettings park_with_retries(Scheduling order) {
+    QueueSettings settings = by(order);
+    settings.quorum = true;
+    settings.delayed_retry = DelayedRetry::all;
+    settings.delayed_retry_min_ms = settings.delayed_retry_max_ms = 1000;
+    host.limits.max_messages = 4;
+    make(settings);
+    for (int i = 0; i < 40; ++i) publish("kept", "x-size=2");
+    run();
+    host.may_store = false;
+    return settings;
+  }
 };
 
 TEST_F(ParkingTest, holds_in_memory_what_is_served_next_and_fetches_the_rest_in_time) {
@@ -401,15 +414,7 @@ TEST_F(ParkingTest, parks_what_is_stored_from_among_what_is_not_and_stores_only_
 
 // What waits for another try goes to the segment, and with it what is read behind it.
 TEST_F(ParkingTest, does_not_serve_again_what_was_settled_while_it_was_written) {
-  QueueSettings settings = by(Scheduling::lifo);
-  settings.quorum = true;
-  settings.delayed_retry = DelayedRetry::all;
-  settings.delayed_retry_min_ms = settings.delayed_retry_max_ms = 1000;
-  host.limits.max_messages = 4;
-  make(settings);
-  for (int i = 0; i < 40; ++i) publish("kept", "x-size=2");
-  run();
-  host.may_store = false;
+  QueueSettings settings = park_with_retries(Scheduling::lifo);
   const std::uint64_t retried = publish("kept", "x-size=2");
   consume(1, 1);
   EXPECT_EQ(delivered().size(), 1u);
@@ -433,15 +438,7 @@ TEST_F(ParkingTest, does_not_serve_again_what_was_settled_while_it_was_written) 
 
 // A restart drops the message, and must not wait for its next try then.
 TEST_F(ParkingTest, forgets_the_retry_of_a_transient_message_that_a_restart_drops) {
-  QueueSettings settings = by(Scheduling::shortest_job);
-  settings.quorum = true;
-  settings.delayed_retry = DelayedRetry::all;
-  settings.delayed_retry_min_ms = settings.delayed_retry_max_ms = 1000;
-  host.limits.max_messages = 4;
-  make(settings);
-  for (int i = 0; i < 40; ++i) publish("kept", "x-size=2");
-  run();
-  host.may_store = false;
+  QueueSettings settings = park_with_retries(Scheduling::shortest_job);
   host.header = "x-size=1";
   const std::uint64_t transient = host.publish(queue(), "dropped", false);
   consume(1, 1);
