@@ -94,7 +94,7 @@ void Queue::recover_retries(RecoveredQueue& recovered) {
     const std::optional<unsigned> lane = recovered.stored_in(seq);
     if (!lane) continue;
     if (!unread_retries_) unread_retries_ = std::make_unique<UnreadRetries>();
-    unread_retries_->items.emplace(seq, UnreadRetries::Item{retry, *lane, true});
+    unread_retries_->items.emplace(seq, UnreadRetries::Item{retry, *lane});
     if (retry.due_ms <= host_.now_ms()) continue;
     unread_retries_->waiting.emplace(retry.due_ms, seq);
   }

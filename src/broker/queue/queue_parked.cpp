@@ -121,8 +121,11 @@ void Queue::park_surplus() {
     if (!taken) {
       // What comes last must be stored first, or has been with consumers.
       order.stuck = order.storable() == 0;
-      if (order.stuck) order.give_back = 0;
-      if (!order.stuck && order.is_worth_storing()) host_.store_soon(*this);
+      if (order.stuck) {
+        order.give_back = 0;
+      } else if (order.is_worth_storing()) {
+        host_.store_soon(*this);
+      }
       return;
     }
     RankedMessage surplus = order.took(std::move(*taken));

@@ -25,7 +25,6 @@ struct RankedMessage {
 class RankIndex {
  public:
   bool empty() const noexcept { return by_seq_.empty(); }
-  std::size_t size() const noexcept { return by_seq_.size(); }
 
   void put(Entry&& entry, std::int64_t rank) {
     const std::uint64_t seq = entry.seq;
