@@ -21,6 +21,13 @@ def exists(connection, queue):
         return False
 
 
+def is_gone(connection, queue):
+    """And not only locked by another connection."""
+    code, _ = refusal(connection.channel().queue_declare, queue, passive=True)
+    assert code in (404, 405)
+    return code == 404
+
+
 def inequivalent(queue, argument, difference):
     return 406, f"PRECONDITION_FAILED - inequivalent arg '{argument}' for queue '{queue}' in vhost '/': {difference}"
 
@@ -142,7 +149,27 @@ def test_an_exclusive_queue_goes_with_its_connection(connect, name):
     owner, other = connect(), connect()
     owner.channel().queue_declare(queue, exclusive=True)
     owner.close()
-    assert not exists(other, queue)  # at once: it is deleted before close-ok is sent
+    assert is_gone(other, queue)  # at once: it is deleted before close-ok is sent
+
+
+def test_exclusive_queues_go_with_connections_that_end_before_the_answer(broker, connect, name):
+    queues = [name() for _ in range(60)]
+    for queue in queues:
+        with RawConnection(broker) as connection:
+            connection.open().open_channel()
+            connection.send(commands.Queue.Declare(queue=queue, exclusive=True), 1)
+    other = connect()
+    wait_until(lambda: all(is_gone(other, queue) for queue in queues))
+
+
+def test_an_exclusive_queue_that_was_not_deleted_goes_with_its_connection(connect, name):
+    queue, owner, other = name(), connect(), connect()
+    channel = owner.channel()
+    channel.queue_declare(queue, exclusive=True)
+    channel.basic_consume(queue, lambda *_: None)
+    assert refusal(lambda: channel.queue_delete(queue, if_unused=True))[0] == 406
+    owner.close()
+    wait_until(lambda: is_gone(other, queue))
 
 
 def test_an_exclusive_queue_outlives_its_channel(connect, name):

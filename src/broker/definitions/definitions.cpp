@@ -51,6 +51,13 @@ void add_binding(VhostDefinitions& vhost, const BindingSpec& binding) {
   vhost.by_destination[destination_key(binding.destination, binding.to_exchange)].insert(std::move(bytes));
 }
 
+void forget_owner(VhostDefinitions& vhost, const QueueSpec& queue) {
+  const auto owned = vhost.exclusive.find(queue.exclusive_owner.value);
+  if (owned == vhost.exclusive.end()) return;
+  owned->second.erase(queue.name);
+  if (owned->second.empty()) vhost.exclusive.erase(owned);
+}
+
 bool durable_ends(const VhostDefinitions& vhost, const BindingSpec& binding) {
   const auto source = vhost.exchanges.find(binding.source);
   if (source == vhost.exchanges.end() || !source->second.durable) return false;
@@ -131,7 +138,13 @@ void Definitions::apply(const Change& change) {
                  },
                  [&](const PutQueue& c) {
                    next_queue_id_ = std::max(next_queue_id_, c.queue->address.id.value + 1);
-                   if (auto* v = vhost(c.queue->vhost)) v->queues.insert_or_assign(c.queue->name, c.queue);
+                   auto* v = vhost(c.queue->vhost);
+                   if (!v) return;
+                   const auto before = v->queues.find(c.queue->name);
+                   if (before != v->queues.end()) forget_owner(*v, *before->second);
+                   const ConnectionId owner = c.queue->exclusive_owner;
+                   if (owner.value != 0) v->exclusive[owner.value].insert(c.queue->name);
+                   v->queues.insert_or_assign(c.queue->name, c.queue);
                  },
                  [&](const DeleteQueue& c) {
                    auto* v = vhost(c.vhost);
@@ -139,6 +152,7 @@ void Definitions::apply(const Change& change) {
                    const auto it = v->queues.find(c.name);
                    if (it == v->queues.end() || it->second->address.id != c.address.id) return;
                    for (const auto& b : v->bindings_to(c.name, false)) remove_binding(*v, b);
+                   forget_owner(*v, *it->second);
                    v->queues.erase(it);
                  },
                  [&](const PutBinding& c) {

@@ -24,6 +24,7 @@ struct VhostDefinitions {
   TextMap<std::shared_ptr<const QueueSpec>> queues;
   std::map<std::string, PolicySpec, std::less<>> policies;
   std::map<std::string, PolicySpec, std::less<>> operator_policies;
+  std::map<std::uint64_t, std::set<std::string, std::less<>>> exclusive;  // connection → its queues
 
   bool has_binding(const BindingSpec& binding) const;
   bool has_bindings_from(std::string_view exchange) const;

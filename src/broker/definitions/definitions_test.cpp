@@ -68,6 +68,23 @@ TEST_F(DefinitionsTest, a_late_deletion_does_not_hit_the_queue_declared_since) {
   EXPECT_TRUE(vhost().queues.contains("q"));
 }
 
+TEST_F(DefinitionsTest, know_the_exclusive_queues_of_a_connection) {
+  using Names = std::set<std::string, std::less<>>;
+  put_queue("q", 1, true, 7);
+  put_queue("r", 2, false, 7);
+  put_queue("s", 3, false, 8);
+  put_queue("t", 4);
+  EXPECT_EQ(vhost().exclusive.size(), 2u);
+  EXPECT_EQ(vhost().exclusive.at(7), (Names{"q", "r"}));
+  definitions.apply(DeleteQueue{"/", "q", {QueueId(9), ShardId(0)}});  // another one, long gone
+  EXPECT_EQ(vhost().exclusive.at(7), (Names{"q", "r"}));
+  definitions.apply(DeleteQueue{"/", "q", {QueueId(1), ShardId(0)}});
+  EXPECT_EQ(vhost().exclusive.at(7), (Names{"r"}));
+  put_queue("r", 5, false, 8);
+  EXPECT_EQ(vhost().exclusive.size(), 1u);
+  EXPECT_EQ(vhost().exclusive.at(8), (Names{"r", "s"}));
+}
+
 TEST_F(DefinitionsTest, a_deleted_exchange_takes_the_bindings_at_both_ends_along) {
   for (const char* name : {"a", "b", "c"}) put_exchange(name);
   definitions.apply(PutBinding{binding("a", "b", "k", true)});

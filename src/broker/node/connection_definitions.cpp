@@ -254,12 +254,11 @@ void ConnectionImpl::declare_named_queue(const QueueDeclare& declare, bool serve
       }
     }
   }
-  const bool exclusive = declare.exclusive;
+  declares_exclusive_ = declares_exclusive_ || declare.exclusive;
   Done<Coordinator::DeclaredQueue> declared =
-      [this, exclusive, done = std::move(done)](result<Coordinator::DeclaredQueue> answer) mutable {
+      [this, done = std::move(done)](result<Coordinator::DeclaredQueue> answer) mutable {
         if (answer.has_error()) return done(answer.error());
         const QueueSpec& queue = answer->queue;
-        if (exclusive && answer->created) exclusive_queues_.push_back(queue.name);
         if (answer->created) return done(QueueStatus{queue.name, 0, 0});
         ask_status(queue, std::move(done));
       };
@@ -318,7 +317,6 @@ void ConnectionImpl::delete_queue(std::string_view name, bool if_unused, bool if
         if (!*answer) return done(0);
         const QueueSpec& queue = **answer;
         if (auto ok = check_unlocked(queue); ok.has_error()) return done(ok.error());
-        std::erase(exclusive_queues_, queue.name);
         remove_queue(queue, if_unused, if_empty, std::move(done));
       };
   shard_->call(ShardId(0), [&shared = shard_->shared(), vhost = vhost_, name = std::string(name),

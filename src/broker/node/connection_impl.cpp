@@ -298,7 +298,7 @@ void ConnectionImpl::close(Done<void> done) {
     if (std::find(shards.begin(), shards.end(), address.shard) == shards.end())
       shards.push_back(address.shard);
   }
-  auto waiting = std::make_shared<std::size_t>(shards.size() + exclusive_queues_.size() + 1);
+  auto waiting = std::make_shared<std::size_t>(shards.size() + 1);
   auto finished = std::make_shared<Done<void>>(std::move(done));
   const auto one_less = [this, waiting, finished] {
     if (--*waiting == 0) finish_close(std::move(*finished));
@@ -316,14 +316,20 @@ void ConnectionImpl::close(Done<void> done) {
       back({});
     });
   }
-  for (const std::string& name : std::vector<std::string>(exclusive_queues_)) {
-    const VhostReplica* vhost = shard_->replica().find_vhost(vhost_);
-    const QueueSpec* spec = vhost ? shard_->replica().find_queue(*vhost, name) : nullptr;
-    if (!spec || spec->exclusive_owner != id_) {
+  if (declares_exclusive_) {
+    ++*waiting;
+    // Only the coordinator knows of those whose declaration is still under way.
+    Done<std::vector<QueueSpec>> found = [this, waiting, one_less](result<std::vector<QueueSpec>> owned) {
+      *waiting += owned->size();
+      for (const QueueSpec& queue : *owned) {
+        remove_queue(queue, false, false, [one_less](result<std::uint64_t>) { one_less(); });
+      }
       one_less();
-      continue;
-    }
-    remove_queue(*spec, false, false, [one_less](result<std::uint64_t>) { one_less(); });
+    };
+    shard_->call(ShardId(0), [&shared = shard_->shared(), vhost = vhost_, id = id_,
+                              back = come_back(ShardId(0), std::move(found))]() mutable {
+      shared.coordinator->find_exclusive_queues(vhost, id, std::move(back));
+    });
   }
   one_less();
 }

@@ -187,7 +187,7 @@ class ConnectionImpl final : public Connection {
     }
   };
   boost::unordered_flat_set<QueueAddress, AddressHash> used_;  // queues that may hold something of ours
-  std::vector<std::string> exclusive_queues_;
+  bool declares_exclusive_ = false;
   // Of queues that this connection deletes clients expect the answer first, then that their consumers are
   // cancelled.
   std::size_t deletions_ = 0;                // asked for, not answered

@@ -240,6 +240,17 @@ void Coordinator::find_queue(std::string_view vhost_name, std::string_view name,
   commit({}, [found = std::move(found), done = std::move(done)]() mutable { done(std::move(found)); });
 }
 
+void Coordinator::find_exclusive_queues(std::string_view vhost_name, ConnectionId owner,
+                                        Done<std::vector<QueueSpec>> done) {
+  std::vector<QueueSpec> found;
+  if (const VhostDefinitions* vhost = definitions_.find_vhost(vhost_name)) {
+    if (const auto owned = vhost->exclusive.find(owner.value); owned != vhost->exclusive.end()) {
+      for (const std::string& name : owned->second) found.push_back(*vhost->queues.find(name)->second);
+    }
+  }
+  commit({}, [found = std::move(found), done = std::move(done)]() mutable { done(std::move(found)); });
+}
+
 void Coordinator::add_unused_exchanges(const VhostDefinitions& vhost, std::vector<BindingSpec> going,
                                        std::vector<Change>& changes) const {
   for (std::size_t i = 0; i < going.size(); ++i) {

@@ -53,6 +53,8 @@ class Coordinator {
   void declare_queue(QueueSpec asked, bool server_named, ShardId near, Done<DeclaredQueue> done);
   // As of all requests before this one.
   void find_queue(std::string_view vhost, std::string_view name, Done<std::optional<QueueSpec>> done);
+  // Likewise: all that the connection has declared, answered or not.
+  void find_exclusive_queues(std::string_view vhost, ConnectionId owner, Done<std::vector<QueueSpec>> done);
   // Of exactly this queue: one that took its name since is left alone.
   void delete_queue(std::string_view vhost, std::string_view name, QueueAddress address, Done<void> done);
   void declare_exchange(ExchangeSpec asked, ShardId near, Done<void> done);
