@@ -203,6 +203,7 @@ void ConnectionImpl::ask_status(const QueueSpec& queue, Done<QueueStatus> done) 
                  Queue* found = shared.shards[address.shard.value]->find_queue(address.id);
                  if (!found || found->closing())
                    return back(fail(Errc::not_found, "no " + queue_text(vhost, name)));
+                 found->catch_up();
                  found->touch();
                  back(QueueStatus{name, found->ready(), static_cast<std::uint32_t>(found->consumers())});
                });
@@ -293,6 +294,7 @@ void ConnectionImpl::purge_queue(std::string_view name, Done<std::uint64_t> done
                [&shared = shard_->shared(), address = (*queue)->address,
                 back = come_back((*queue)->address.shard, std::move(done))]() mutable {
                  Queue* found = shared.shards[address.shard.value]->find_queue(address.id);
+                 if (found) found->catch_up();
                  back(found ? found->purge() : 0);
                });
 }
@@ -335,6 +337,7 @@ void ConnectionImpl::remove_queue(const QueueSpec& spec, bool if_unused, bool if
     result<std::uint64_t> outcome = std::uint64_t{0};
     bool going = false;
     if (queue && !queue->closing()) {
+      queue->catch_up();
       if (queue->settings().quorum && (if_unused || if_empty)) {
         outcome =
             fail(Errc::not_implemented,

@@ -153,6 +153,7 @@ void ConnectionImpl::consume(const Consume& consume, Done<QueueAddress> done) {
                                text = queue_text(vhost_, consume.queue), back = std::move(back)]() mutable {
     Queue* found = shared.shards[address.shard.value]->find_queue(address.id);
     if (!found || found->closing()) return back(fail(Errc::not_found, "no " + text));
+    found->catch_up();
     if (auto added = found->add_consumer(std::move(consumer)); added.has_error()) return back(added.error());
     back(address);
   });
@@ -167,8 +168,10 @@ void ConnectionImpl::cancel(ConsumerId consumer, Done<void> done) {
   consumers_.erase(it);
   shard_->call(address.shard, [&shared = shard_->shared(), address, key = ConsumerKey{id_, consumer},
                                back = come_back<void>(address.shard, std::move(done))]() mutable {
-    if (Queue* queue = shared.shards[address.shard.value]->find_queue(address.id))
+    if (Queue* queue = shared.shards[address.shard.value]->find_queue(address.id)) {
+      queue->catch_up();
       queue->remove_consumer(key);
+    }
     back({});
   });
 }

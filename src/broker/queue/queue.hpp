@@ -217,6 +217,11 @@ class Queue {
 
   // Delivers what can be delivered, applies limits, sets the next deadline.
   void pump();
+  // For whoever looks in the middle of a turn: what was published before goes to its consumers, and over its
+  // limits, first.
+  void catch_up() {
+    if (dirty) pump();
+  }
   void on_deadline();
   // Used by a client: puts x-expires off.
   void touch();

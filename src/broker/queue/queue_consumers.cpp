@@ -113,6 +113,7 @@ void Queue::send(QueueConsumer& consumer, Entry&& entry) {
 }
 
 std::optional<GotMessage> Queue::get(ConnectionId connection, bool no_ack, bool& pending) {
+  catch_up();
   touch();
   pending = false;
   for (;;) {
