@@ -7,11 +7,43 @@ namespace millrace::broker {
 namespace {
 
 // Of the source alone, which no user's key is: those have a zero octet in them.
-std::string source_key(std::string_view source) {
-  return std::string(source);
+std::string_view source_key(std::string_view source) {
+  return source;
 }
 
 }  // namespace
+
+template <class T>
+T& LoginGuard::Memory<T>::renew(std::string_view key, std::int64_t now_ms, std::int64_t forget_ms) {
+  forget_old(now_ms);
+  const auto [at, is_new] = entries_.try_emplace(std::string(key));
+  if (!is_new) by_time_.erase({at->second.forget_ms, at->first});
+  at->second.forget_ms = forget_ms;
+  by_time_.emplace(forget_ms, at->first);
+  while (entries_.size() > kMaxEntries) {
+    const auto first = by_time_.begin();
+    const auto goes = first->second == at->first ? std::next(first) : first;
+    entries_.erase(goes->second);
+    by_time_.erase(goes);
+  }
+  return at->second.value;
+}
+
+template <class T>
+void LoginGuard::Memory<T>::forget(std::string_view key) {
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) return;
+  by_time_.erase({found->second.forget_ms, found->first});
+  entries_.erase(found);
+}
+
+template <class T>
+void LoginGuard::Memory<T>::forget_old(std::int64_t now_ms) {
+  while (!by_time_.empty() && by_time_.begin()->first <= now_ms) {
+    entries_.erase(by_time_.begin()->second);
+    by_time_.erase(by_time_.begin());
+  }
+}
 
 std::string LoginGuard::key_of(std::string_view source, std::string_view user) {
   std::string key(source);
@@ -21,59 +53,47 @@ std::string LoginGuard::key_of(std::string_view source, std::string_view user) {
 }
 
 std::int64_t LoginGuard::wait_ms(std::string_view source, std::string_view user, std::int64_t now_ms) {
-  const auto of_user = entries_.find(key_of(source, user));
-  const auto of_source = entries_.find(source_key(source));
+  failures_.forget_old(now_ms);
+  known_.forget_old(now_ms);
+  const std::string key = key_of(source, user);
+  Failures* const of_user = failures_.find(key);
+  Failures* const of_source = known_.find(key) != nullptr ? nullptr : failures_.find(source_key(source));
   std::int64_t open_ms = now_ms;
-  for (const auto& found : {of_user, of_source}) {
-    if (found != entries_.end()) open_ms = std::max(open_ms, found->second.closed_until_ms);
+  for (const Failures* found : {of_user, of_source}) {
+    if (found != nullptr) open_ms = std::max(open_ms, found->closed_until_ms);
   }
   if (open_ms - now_ms > kMaxWaitMs) return -1;
-  for (const auto& found : {of_user, of_source}) {
-    if (found == entries_.end() || found->second.delay_ms == 0) continue;
-    found->second.closed_until_ms = open_ms + found->second.delay_ms;
+  for (Failures* found : {of_user, of_source}) {
+    if (found != nullptr && found->delay_ms != 0) found->closed_until_ms = open_ms + found->delay_ms;
   }
   return open_ms - now_ms;
 }
 
 std::int64_t LoginGuard::failed(std::string_view source, std::string_view user, std::int64_t now_ms) {
-  const std::int64_t of_user = add_failure(key_of(source, user), 0, now_ms);
-  const std::int64_t of_source = add_failure(source_key(source), kFreeForSource, now_ms);
+  failures_.forget_old(now_ms);
+  const std::string key = key_of(source, user);
+  const bool is_new_name = failures_.find(key) == nullptr;
+  const std::int64_t of_user = add_failure(key, 0, now_ms);
+  const std::int64_t of_source =
+      is_new_name ? add_failure(source_key(source), kFreeForSource, now_ms) : std::int64_t{0};
   return std::max(of_user, of_source);
 }
 
 // The source's failures with other names stay: who has one account must not be free to guess for the rest.
-void LoginGuard::succeeded(std::string_view source, std::string_view user) {
-  const auto found = entries_.find(key_of(source, user));
-  if (found == entries_.end()) return;
-  const auto [first, last] = by_time_.equal_range(found->second.forget_ms);
-  const auto listed = std::find_if(first, last, [&](const auto& one) { return one.second == found->first; });
-  if (listed != last) by_time_.erase(listed);
-  entries_.erase(found);
+void LoginGuard::succeeded(std::string_view source, std::string_view user, std::int64_t now_ms) {
+  const std::string key = key_of(source, user);
+  failures_.forget(key);
+  known_.renew(key, now_ms, now_ms + kKnownMs);
 }
 
-std::int64_t LoginGuard::add_failure(std::string key, unsigned free, std::int64_t now_ms) {
-  make_room(now_ms);
-  Entry& entry = entries_[key];
-  if (entry.failures > 0) {
-    const auto [first, last] = by_time_.equal_range(entry.forget_ms);
-    const auto listed = std::find_if(first, last, [&](const auto& one) { return one.second == key; });
-    if (listed != last) by_time_.erase(listed);
-  }
-  ++entry.failures;
-  entry.forget_ms = now_ms + kForgetMs;
-  by_time_.emplace(entry.forget_ms, std::move(key));
-  if (entry.failures <= free) return 0;
-  const unsigned doublings = std::min(entry.failures - free - 1, 16u);
-  entry.delay_ms = std::min(kFirstDelayMs << doublings, kMaxDelayMs);
-  entry.closed_until_ms = std::max(entry.closed_until_ms, now_ms + entry.delay_ms);
-  return entry.delay_ms;
-}
-
-void LoginGuard::make_room(std::int64_t now_ms) {
-  while (!by_time_.empty() && (by_time_.begin()->first <= now_ms || entries_.size() >= kMaxEntries)) {
-    entries_.erase(by_time_.begin()->second);
-    by_time_.erase(by_time_.begin());
-  }
+std::int64_t LoginGuard::add_failure(std::string_view key, unsigned free, std::int64_t now_ms) {
+  Failures& failures = failures_.renew(key, now_ms, now_ms + kForgetMs);
+  ++failures.count;
+  if (failures.count <= free) return 0;
+  const unsigned doublings = std::min(failures.count - free - 1, 16u);
+  failures.delay_ms = std::min(kFirstDelayMs << doublings, kMaxDelayMs);
+  failures.closed_until_ms = std::max(failures.closed_until_ms, now_ms + failures.delay_ms);
+  return failures.delay_ms;
 }
 
 }  // namespace millrace::broker

@@ -34,7 +34,7 @@ TEST(LoginGuard, has_a_longest_delay_and_refuses_a_queue_of_attempts) {
 TEST(LoginGuard, forgets_after_a_success_and_after_a_while) {
   LoginGuard guard;
   guard.failed("a", "u", 0);
-  guard.succeeded("a", "u");
+  guard.succeeded("a", "u", 0);
   EXPECT_EQ(guard.wait_ms("a", "u", 1), 0);
   EXPECT_EQ(guard.failed("a", "u", 1), 100);
   guard.failed("b", "v", 1 + LoginGuard::kForgetMs);
@@ -47,8 +47,28 @@ TEST(LoginGuard, slows_a_source_that_tries_many_names) {
   EXPECT_EQ(guard.wait_ms("a", "new", 0), 0);
   for (int i = 0; i < 3; ++i) guard.failed("a", "v" + std::to_string(i), 0);
   EXPECT_GT(guard.wait_ms("a", "new", 0), 0);
-  guard.succeeded("a", "new");
-  EXPECT_GT(guard.wait_ms("a", "new", 0), 0);
+}
+
+TEST(LoginGuard, lets_a_name_in_that_is_known_there_whatever_others_do) {
+  LoginGuard guard;
+  guard.succeeded("a", "known", 0);
+  for (unsigned i = 0; i < 2 * LoginGuard::kFreeForSource; ++i) guard.failed("a", "u" + std::to_string(i), 0);
+  EXPECT_GT(guard.wait_ms("a", "other", 0), 0);
+  EXPECT_EQ(guard.wait_ms("a", "known", 0), 0);
+  EXPECT_EQ(guard.wait_ms("a", "known", 0), 0);
+  // But guesses of its own password wait as before.
+  EXPECT_GT(guard.failed("a", "known", 0), 0);
+  EXPECT_GT(guard.wait_ms("a", "known", 0), 0);
+  for (unsigned i = 0; i < 2 * LoginGuard::kFreeForSource; ++i)
+    guard.failed("a", "later" + std::to_string(i), LoginGuard::kKnownMs - 1);
+  EXPECT_EQ(guard.wait_ms("a", "known", LoginGuard::kKnownMs - 1), 0);
+  EXPECT_GT(guard.wait_ms("a", "known", LoginGuard::kKnownMs), 0);
+}
+
+TEST(LoginGuard, counts_a_name_that_fails_again_and_again_once) {
+  LoginGuard guard;
+  for (unsigned i = 0; i < 10 * LoginGuard::kFreeForSource; ++i) guard.failed("a", "misconfigured", i * 5000);
+  EXPECT_EQ(guard.wait_ms("a", "other", 0), 0);
 }
 
 TEST(LoginGuard, is_bounded) {
@@ -56,6 +76,11 @@ TEST(LoginGuard, is_bounded) {
   for (std::size_t i = 0; i < LoginGuard::kMaxEntries + 1000; ++i)
     guard.failed("s" + std::to_string(i), "u", 5);
   EXPECT_LE(guard.size(), LoginGuard::kMaxEntries + 1);
+  for (std::size_t i = 0; i < LoginGuard::kMaxEntries + 1000; ++i)
+    guard.succeeded("s" + std::to_string(i), "u", 5);
+  EXPECT_LE(guard.size(), 2 * LoginGuard::kMaxEntries);
+  guard.wait_ms("a", "u", 5 + LoginGuard::kKnownMs);
+  EXPECT_EQ(guard.size(), 0u);
 }
 
 }  // namespace

@@ -234,7 +234,7 @@ void Shard::tell_guard(const std::string& user, const ConnectionInfo& info, bool
          const std::string_view source = LoginGuard::source_of(peer);
          std::int64_t delay = 0;
          if (right) {
-           shared.login_guard.succeeded(source, user);
+           shared.login_guard.succeeded(source, user, steady_ms(zero.runtime_.clock));
          } else {
            delay = shared.login_guard.failed(source, user, steady_ms(zero.runtime_.clock));
          }
