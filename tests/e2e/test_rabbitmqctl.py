@@ -216,11 +216,10 @@ def watermarks(ctl):
 
 
 def publisher(ctl, told):
-    """A connection that has published, and appends to `told` when it is blocked and unblocked."""
+    """A connection that appends to `told` when it is blocked and unblocked."""
     connection = pika.BlockingConnection(parameters(ctl.broker))
     connection.add_on_connection_blocked_callback(lambda *_: told.append("blocked"))
     connection.add_on_connection_unblocked_callback(lambda *_: told.append("unblocked"))
-    publish(connection.channel(), "jobs", b"3")
     return connection
 
 
@@ -230,8 +229,10 @@ def test_a_watermark_holds_publishers_back_at_once_and_lets_them_go_on(ctl, comm
     holding, letting = (low, high) if command == "set_vm_memory_high_watermark" else (high, low)
     told = []
     with publisher(ctl, told) as connection:
+        channel = connection.channel()
         for value, state in ((holding, "blocked"), (letting, "unblocked")):
             assert ctl(command, value).status == 0
+            publish(channel, "jobs", b"3")
             wait_until(lambda: connection.process_data_events(0.1) or told[-1:] == [state], 10)
 
 

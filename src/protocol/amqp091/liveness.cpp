@@ -43,13 +43,14 @@ void Session::stop_timers() {
   close_timer_ = heartbeat_timer_ = {};
 }
 
-// Connections that have published are not read under an alarm; those that only consume are. Without a reason
-// it is over in a moment: the client need not know.
+// A connection that publishes under an alarm is not read from there on. Until then it is, whatever it did
+// before: its acknowledgements and requests make room. Without a reason it is over in a moment: the client
+// need not know. As RabbitMQ 3.10.8 does it.
 void Session::on_blocked(std::string_view reason) {
   if (broker_closing_) return;
   blocked_ = true;
   if (reason.data() != blocked_reason_.data()) blocked_reason_ = reason;
-  if (!published_) return;
+  if (!holds_publish_) return;
   pause(kBlockedByAlarm);
   if (blocked_reason_.empty()) return tell_unblocked();
   if (!blocked_notify_ || told_blocked_) return;
@@ -64,6 +65,7 @@ void Session::tell_unblocked() {
 
 void Session::on_unblocked() {
   blocked_ = false;
+  holds_publish_ = false;
   if (broker_closing_) return;
   tell_unblocked();
   resume(kBlockedByAlarm);

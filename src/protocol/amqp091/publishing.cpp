@@ -42,7 +42,6 @@ bool Session::may_publish_now(const basic::Publish& method) {
 }
 
 std::size_t Session::on_publish(Channel& channel, const basic::Publish& method, ByteView rest) {
-  published_ = true;
   if (method.immediate) {
     refuse(channel, ReplyCode::not_implemented, "immediate=true");
     return 0;

@@ -189,7 +189,7 @@ std::size_t Session::take_method(const Frame& frame, std::size_t frame_bytes, By
   Reader in(payload.subspan(sizeof method_id_));
   if (method_id_ == basic::Publish::id) {
     if (blocked_) {
-      published_ = true;
+      holds_publish_ = true;
       on_blocked(blocked_reason_);
       return 0;
     }

@@ -316,7 +316,7 @@ class Session final : public broker::ConnectionListener, private broker::BodyBud
   bool asks_rights_ = false;  // the broker asks elsewhere what the user may do
   bool broker_closing_ = false;
   bool broker_closed_ = false;
-  bool published_ = false;
+  bool holds_publish_ = false;  // until publishers are let go on
   bool blocked_ = false;
   bool told_blocked_ = false;
   bool grants_waiting_ = false;  // for the output to drain
