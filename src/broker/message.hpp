@@ -106,6 +106,7 @@ class Message final : public RefCounted {
 
   // For the creator, before the message is shared.
   std::uint8_t* body_room() noexcept { return const_cast<std::uint8_t*>(body().data()); }
+  void receive_at(std::int64_t wall_ms) noexcept { received_ms_ = wall_ms; }
   void annotate(std::unique_ptr<const Annotations> annotations) noexcept {
     annotations_ = std::move(annotations);
   }

@@ -40,6 +40,7 @@ void Session::on(Channel& channel, const tx::Commit&) {
   channel.tx->refused = false;
   ++channel.pending;  // the channel's frames wait for commit-ok
   for (TxPublish& publish : publishes) {
+    publish.message->receive_at(now_ms_);  // it has waited for the commit, not in a queue
     if (route(channel, std::move(publish.message), publish.mandatory, publish.extra_keys)) continue;
     --channel.pending;
     return channel_progress(channel);
