@@ -54,8 +54,9 @@ void Queue::deliver_ready() {
     if (!consumer) return;
     Entry* entry = front(lane);
     if (!entry) return;
-    // What expires at once (TTL 0) may still go to a consumer that waits for it.
-    if (entry->expires_ms < host_.now_ms() && entry->expires_ms != entry->arrival_ms) {
+    // What expires at once (TTL 0) may still go to a consumer that waits for it, but does not come back.
+    const bool is_new = !entry->redelivered && entry->expires_ms == entry->arrival_ms;
+    if (entry->expires_ms <= host_.now_ms() && !is_new) {
       drop_ready(lane, DeathReason::expired);
       continue;
     }
