@@ -209,7 +209,7 @@ int list_queues(Ctl& ctl) {
 
 int list_exchanges(Ctl& ctl) {
   return list(ctl, kExchanges, {"name", "type"}, {"Listing exchanges for vhost " + ctl.vhost() + " ..."},
-              api_path({"exchanges", ctl.vhost()}));
+              api_path({"exchanges", ctl.vhost()}) + "?fresh=true");
 }
 
 int list_bindings(Ctl& ctl) {
@@ -221,19 +221,20 @@ int list_bindings(Ctl& ctl) {
 
 int list_connections(Ctl& ctl) {
   return list(ctl, kConnections, {"user", "peer_host", "peer_port", "state"}, {"Listing connections ..."},
-              api_path({"connections"}));
+              api_path({"connections"}) + "?fresh=true");
 }
 
 int list_channels(Ctl& ctl) {
   return list(ctl, kChannels, {"pid", "user", "consumer_count", "messages_unacknowledged"},
-              {"Listing channels ..."}, api_path({"channels"}));
+              {"Listing channels ..."}, api_path({"channels"}) + "?fresh=true");
 }
 
 int list_consumers(Ctl& ctl) {
   return list(
       ctl, kConsumers,
       {"queue_name", "channel_pid", "consumer_tag", "ack_required", "prefetch_count", "active", "arguments"},
-      {"Listing consumers in vhost " + ctl.vhost() + " ..."}, api_path({"consumers", ctl.vhost()}));
+      {"Listing consumers in vhost " + ctl.vhost() + " ..."},
+      api_path({"consumers", ctl.vhost()}) + "?fresh=true");
 }
 
 int list_vhosts(Ctl& ctl) {
