@@ -24,12 +24,13 @@ bool Subject::has_tag(std::string_view tag) const noexcept {
 }
 
 ConnectionImpl::ConnectionImpl(Shard& shard, ConnectionId id, Subject subject, std::string vhost,
-                               ConnectionInfo info, ConnectionListener& listener)
+                               ConnectionInfo info, Uses uses, ConnectionListener& listener)
     : shard_(&shard),
       id_(id),
       subject_(std::move(subject)),
       vhost_(std::move(vhost)),
       info_(std::move(info)),
+      uses_(std::move(uses)),
       listener_(listener) {
   connected_ms_ = shard_->wall_ms();
   shard_->add_connection(*this);
@@ -63,17 +64,17 @@ void ConnectionImpl::leave() noexcept {
                                                vhost_ + "', from " + info_.peer);
   }
   shard_->remove_connection(*this);
-  using Kind = UseCounts::Kind;
-  UseCounts& uses = shard_->shared().uses;
-  uses.of(Kind::vhost_connections, vhost_).give_back();
-  uses.of(Kind::user_connections, subject_.user).give_back();
+  uses_.of_vhost->give_back();
+  uses_.of_user->give_back();
   shard_->counters().channels_closed += static_cast<std::uint64_t>(channels_);
-  if (channels_ != 0) uses.of(Kind::user_channels, subject_.user).give_back(std::exchange(channels_, 0));
+  if (channels_ != 0) uses_.channels->give_back(std::exchange(channels_, 0));
+  uses_ = {};
 }
 
 result<void> ConnectionImpl::take_channel() {
+  if (closed_) return fail(Errc::shutting_down, "the connection is closed");
   const std::int64_t limit = shard_->replica().access().limit_of(true, subject_.user, "max-channels");
-  if (!shard_->shared().uses.of(UseCounts::Kind::user_channels, subject_.user).take(limit)) {
+  if (!uses_.channels->take(limit)) {
     return fail(Errc::not_allowed, "number of channels opened for user '" + subject_.user +
                                        "' has reached the maximum allowed user limit of (" +
                                        std::to_string(limit) + ")");
@@ -89,7 +90,7 @@ void ConnectionImpl::give_back_channel() noexcept {
   --channels_;
   ++shard_->counters().channels_closed;
   announce_channel(*shard_, "channel.closed", *this);
-  shard_->shared().uses.of(UseCounts::Kind::user_channels, subject_.user).give_back();
+  uses_.channels->give_back();
 }
 
 void ConnectionImpl::drain_slots() {

@@ -29,8 +29,12 @@ struct NodeShared;
 
 class ConnectionImpl final : public Connection {
  public:
+  // What counts it, and its channels. It is counted in the first two already.
+  struct Uses {
+    std::shared_ptr<UseCount> of_vhost, of_user, channels;
+  };
   ConnectionImpl(Shard& shard, ConnectionId id, Subject subject, std::string vhost, ConnectionInfo info,
-                 ConnectionListener& listener);
+                 Uses uses, ConnectionListener& listener);
   ~ConnectionImpl() override;
 
   ConnectionId id() const noexcept override { return id_; }
@@ -96,7 +100,7 @@ class ConnectionImpl final : public Connection {
   };
   // A rate that publishes are held against.
   struct Pace {
-    UseCount* count;
+    UseCount* count;    // its own, or one that stays
     std::int64_t rate;  // in a second
     bool of_bytes;
   };
@@ -176,6 +180,7 @@ class ConnectionImpl final : public Connection {
   Subject subject_;
   std::string vhost_;
   ConnectionInfo info_;
+  Uses uses_;  // until it has left
   ConnectionListener& listener_;
   std::deque<std::shared_ptr<Slot>> slots_;
   boost::unordered_flat_map<std::uint64_t, QueueAddress> consumers_;

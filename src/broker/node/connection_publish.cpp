@@ -45,7 +45,8 @@ void ConnectionImpl::find_paces() {
   const auto shared = [&](bool of_user, std::string_view limit, Kind kind, bool of_bytes) {
     const std::string& name = of_user ? subject_.user : vhost_;
     const std::int64_t rate = access.limit_of(of_user, name, limit);
-    if (rate >= 0) cache_.paces.push_back({&uses.of(kind, name), std::max<std::int64_t>(rate, 1), of_bytes});
+    if (rate >= 0)
+      cache_.paces.push_back({uses.of(kind, name).get(), std::max<std::int64_t>(rate, 1), of_bytes});
   };
   const auto own = [&](std::string_view limit, UseCount OwnUse::*count, bool of_bytes) {
     const std::int64_t rate = access.limit_of(true, subject_.user, limit);

@@ -377,17 +377,19 @@ result<std::unique_ptr<Connection>> Shard::open(const Subject& subject, std::str
     return allowed.error();
   }
   using Kind = UseCounts::Kind;
-  UseCount& of_vhost = shared_.uses.of(Kind::vhost_connections, vhost);
-  UseCount& of_user = shared_.uses.of(Kind::user_connections, subject.user);
+  ConnectionImpl::Uses uses;
+  uses.of_vhost = shared_.uses.of(Kind::vhost_connections, vhost);
+  uses.of_user = shared_.uses.of(Kind::user_connections, subject.user);
+  uses.channels = shared_.uses.of(Kind::user_channels, subject.user);
   const std::int64_t vhost_limit = replica_.access().limit_of(false, vhost, "max-connections");
-  if (!of_vhost.take(vhost_limit)) {
+  if (!uses.of_vhost->take(vhost_limit)) {
     return fail(Errc::not_allowed, "access to vhost '" + std::string(vhost) + "' refused for user '" +
                                        subject.user + "': connection limit (" + std::to_string(vhost_limit) +
                                        ") is reached");
   }
   const std::int64_t user_limit = replica_.access().limit_of(true, subject.user, "max-connections");
-  if (!of_user.take(user_limit)) {
-    of_vhost.give_back();
+  if (!uses.of_user->take(user_limit)) {
+    uses.of_vhost->give_back();
     return fail(Errc::not_allowed, "connection refused for user '" + subject.user +
                                        "': user connection limit (" + std::to_string(user_limit) +
                                        ") is reached");
@@ -401,8 +403,8 @@ result<std::unique_ptr<Connection>> Shard::open(const Subject& subject, std::str
     own.rights = asked;
   }
   // Gives back what was taken when it ends.
-  auto connection =
-      std::make_unique<ConnectionImpl>(*this, id, std::move(own), std::string(vhost), info, listener);
+  auto connection = std::make_unique<ConnectionImpl>(*this, id, std::move(own), std::string(vhost), info,
+                                                     std::move(uses), listener);
   if (!info.is_management) {
     shared_.options.log(LogLevel::debug, "connection opened: user '" + subject.user + "', vhost '" +
                                              std::string(vhost) + "', " + info.protocol + ", from " +

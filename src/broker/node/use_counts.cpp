@@ -2,10 +2,27 @@
 
 #include <algorithm>
 #include <functional>
-#include <memory>
-#include <utility>
+#include <thread>
 
 namespace millrace::broker {
+
+namespace {
+
+// At a part of the counters. Who has it does not wait for anything else.
+class Turn {
+ public:
+  explicit Turn(std::atomic_flag& taken) noexcept : taken_(taken) {
+    while (taken_.test_and_set(std::memory_order_acquire)) std::this_thread::yield();
+  }
+  ~Turn() { taken_.clear(std::memory_order_release); }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  std::atomic_flag& taken_;
+};
+
+}  // namespace
 
 bool UseCount::take(std::int64_t limit) noexcept {
   std::int64_t used = used_.load(std::memory_order_relaxed);
@@ -24,34 +41,41 @@ std::int64_t UseCount::pace(std::int64_t now, std::int64_t step) noexcept {
   return next - now;
 }
 
-UseCounts::~UseCounts() {
-  for (std::atomic<Named*>& head : heads_) {
-    for (Named* named = head.load(); named != nullptr;) delete std::exchange(named, named->next);
+std::shared_ptr<UseCount> UseCounts::of(Kind kind, std::string_view name) {
+  std::string key(1, static_cast<char>(kind));
+  key += name;
+  Part& part = parts_[std::hash<std::string>()(key) % kParts];
+  const Turn turn(part.taken);
+  Named& named = part.counts[key];
+  if (std::shared_ptr<UseCount> count = named.count.lock()) return count;
+  const bool is_rate = kind >= Kind::user_publishes;
+  std::shared_ptr<UseCount> made;
+  if (is_rate) {
+    named.kept = made = std::make_shared<UseCount>();
+  } else {
+    made = std::shared_ptr<UseCount>(new UseCount, [this, &part, key](UseCount* count) {
+      end(part, key);
+      delete count;
+    });
   }
+  named.count = made;
+  return made;
 }
 
-UseCount& UseCounts::of(Kind kind, std::string_view name) {
-  std::atomic<Named*>& head = heads_[std::hash<std::string_view>()(name) % kBuckets];
-  const auto find = [&](Named* from, const Named* end) -> Named* {
-    for (Named* named = from; named != end; named = named->next) {
-      if (named->kind == kind && named->name == name) return named;
-    }
-    return nullptr;
-  };
-  Named* first = head.load(std::memory_order_acquire);
-  if (Named* found = find(first, nullptr)) return found->count;
-  auto made = std::make_unique<Named>();
-  made->kind = kind;
-  made->name = name;
-  for (;;) {
-    Named* const searched = first;
-    made->next = first;
-    if (head.compare_exchange_weak(first, made.get(), std::memory_order_acq_rel, std::memory_order_acquire)) {
-      return made.release()->count;
-    }
-    // Another shard was faster; perhaps with the same name.
-    if (Named* found = find(first, searched)) return found->count;
+// Somebody may have begun another one by now.
+void UseCounts::end(Part& part, const std::string& key) {
+  const Turn turn(part.taken);
+  const auto found = part.counts.find(key);
+  if (found != part.counts.end() && found->second.count.expired()) part.counts.erase(found);
+}
+
+std::size_t UseCounts::size() const {
+  std::size_t size = 0;
+  for (const Part& part : parts_) {
+    const Turn turn(part.taken);
+    size += part.counts.size();
   }
+  return size;
 }
 
 }  // namespace millrace::broker
