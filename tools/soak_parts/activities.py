@@ -1,6 +1,5 @@
 """What a long-lived broker sees, a little of each: a round is all of these, in another order each time."""
 
-import contextlib
 import os
 import subprocess
 import time
@@ -124,20 +123,22 @@ def kinds_of_queues(world):
 @activity
 def queues_of_one_connection(world):
     """Exclusive ones, with names that the server gives; they go with their connection, however it ends."""
-    for clean in (True, False):
-        connection = pika.BlockingConnection(pika.ConnectionParameters(world.broker.host, world.broker.port))
-        channel = connection.channel()
+    with world.client() as channel:
         for _ in range(10):
             queue = channel.queue_declare("", exclusive=True).method.queue
             channel.queue_bind(queue, "amq.fanout")
             channel.basic_consume(queue, lambda *_: None, auto_ack=True, consumer_tag=world.names("tag"))
             channel.basic_publish("", queue, b"m" * 100)
-        if clean:
-            connection.close()
+    for end in ("reset", "closed") * 5:
+        wire = world.wire()
+        names = [one.queue for one in wire.ask_all([isolated.Queue.Declare(exclusive=True)] * 5)]
+        isolated.each(wire, lambda name: isolated.Queue.Bind(queue=name, exchange="amq.fanout"), names)
+        isolated.each(wire, lambda name: isolated.Basic.Consume(queue=name, consumer_tag=name), names)
+        wire.send_all([content("amq.fanout", "", b"m" * 1000)] * 20)
+        if end == "reset":
+            wire.abort()
         else:
-            connection._impl._transport.abort()
-            with contextlib.suppress(pika.exceptions.AMQPError):
-                connection.process_data_events(0.1)
+            wire.socket.close()
 
 
 @activity
