@@ -19,5 +19,6 @@ add_test(NAME generate_amqp091 COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}
 list(APPEND checks generate_amqp091)
 # The totals that scripts/test closes with are only worth something if a failure is counted as one.
 add_test(NAME count_tests_self_test COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/count_tests.py --self-test)
-set_tests_properties(${checks} count_tests_self_test PROPERTIES LABELS checks TIMEOUT 120
+add_test(NAME soak_self_test COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/soak --self-test)
+set_tests_properties(${checks} count_tests_self_test soak_self_test PROPERTIES LABELS checks TIMEOUT 120
                      ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)

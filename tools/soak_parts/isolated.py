@@ -719,7 +719,7 @@ def waits_cut_off(world, count):
     world.api.delete(where)
 
 
-@feature(2_000)
+@feature(600)
 def rights_that_change(world, count):
     """Of users who are connected: set, taken away, and the user deleted under the connection."""
     for at in range(count):

@@ -14,7 +14,7 @@ from .world import World, forget_outcomes
 
 TITLES = {
     "rss_kib": "RSS KiB",
-    "anon_kib": "anon KiB",
+    "used_kib": "used KiB",
     "fds": "fds",
     "threads": "thr",
     "maps": "maps",
@@ -106,7 +106,7 @@ class Soak:
             self.failures.append(f"after round {len(self.samples) + 1} not back at its base: {error}")
             return None
         api.end()
-        return gauges.sample(self.broker)
+        return gauges.sample(self.broker, trimmed=not self.given.no_trim)
 
     def restart(self):
         """Clean ones and crashes in turn; what a start takes and needs is noted."""

@@ -1,5 +1,7 @@
 """Tells what grows steadily from what goes up and down."""
 
+import random
+
 
 def half(values):
     """The second half, in which what fills up to a bound has had its time."""
@@ -23,6 +25,11 @@ def steadiness(values):
     return signs / pairs if pairs else 0.0
 
 
+def goes_on(before, middle, after, allowed):
+    """Whether the second half adds more than is allowed. What the first took to warm up is taken once."""
+    return after - middle > allowed and after - middle > 0.3 * (middle - before)
+
+
 class Trend:
     """Of the second half of what was sampled."""
 
@@ -41,8 +48,6 @@ class Trend:
 
 
 def self_test():
-    import random
-
     luck = random.Random(1)
     noise = [luck.uniform(-300, 300) for _ in range(40)]
     assert Trend([100_000 + 50 * at + noise[at] for at in range(40)]).grows(500)
@@ -52,4 +57,6 @@ def self_test():
     assert Trend([7, 7, 7, 7, 7, 7, 7, 8, 9, 9, 10, 11, 12]).grows(1)
     assert not Trend([1, 2, 3]).grows(0)  # too few
     assert not Trend([0.0] * 20 + [5000.0] + [0.0] * 19).grows(500)
+    assert goes_on(16_000, 18_000, 20_000, 1024) and goes_on(16_000, 16_000, 17_100, 1024)
+    assert not goes_on(16_000, 90_000, 94_000, 1024) and not goes_on(16_000, 18_000, 19_000, 1024)
     assert abs(slope([3, 5, 7, 9]) - 2) < 1e-9 and steadiness([1, 2, 3]) == 1 and steadiness([3, 2, 1]) == -1

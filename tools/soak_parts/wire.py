@@ -11,7 +11,14 @@ from pamqp.header import ContentHeader
 
 from harness.raw import RawConnection, frame_bytes, plain
 
-PUSHED = (commands.Basic.Deliver, commands.Basic.Return, commands.Basic.Ack, commands.Basic.Nack)
+# Basic.Cancel, of the broker: the queue of a consumer is gone.
+PUSHED = (
+    commands.Basic.Deliver,
+    commands.Basic.Return,
+    commands.Basic.Ack,
+    commands.Basic.Nack,
+    commands.Basic.Cancel,
+)
 BODY_FRAME = 100_000
 
 
