@@ -1,6 +1,7 @@
 """What a process and its folder take, as /proc and the broker's own figures say it."""
 
 import os
+import re
 import subprocess
 import time
 
@@ -91,22 +92,26 @@ def wait_for_quiet(pid, data, seconds=20):
             return
 
 
-def trim(pid):
-    """Has the process give back what its allocator keeps for later: what it takes then, it uses."""
-    call = ["gdb", "-p", str(pid), "-batch", "-nx", "-ex", "call (int)malloc_trim(0)"]
+def in_use(broker):
+    """KiB that the process has allocated and not freed, which is less than it takes: malloc_stats writes it to its log."""
+    before = broker.log_path.stat().st_size
+    call = ["gdb", "-p", str(broker.pid), "-batch", "-nx", "-ex", "call (void)malloc_stats()"]
     said = subprocess.run(call, capture_output=True, timeout=120, check=False)
-    assert b"$1 = " in said.stdout, f"gdb could not trim: {said.stderr.decode()[-500:]}"
+    with open(broker.log_path, "rb") as log:
+        log.seek(before)
+        total = re.search(rb"Total \(incl\. mmap\):\n.*\nin use bytes *= *(\d+)", log.read())
+    assert total, f"gdb could not ask: {said.stderr.decode()[-500:]}"
+    return int(total[1]) // 1024
 
 
-def sample(broker, cpu_for=3.0, trimmed=False):
-    """Untrimmed, what is used includes what the allocator keeps, and goes up and down by much more than is allowed."""
+def sample(broker, cpu_for=3.0, exact=True):
+    """Otherwise what is used includes what the allocator keeps, and goes up and down by much more than is allowed."""
     pid, data = broker.pid, broker.directory / "data"
     wait_for_quiet(pid, data)
     cpu = idle_cpu(pid, cpu_for)
     rss, used = memory(pid)
-    if trimmed:
-        trim(pid)
-        used = memory(pid)[1]
+    if exact:
+        used = in_use(broker)
     size, files = folder(data)
     with open(f"/proc/{pid}/maps", encoding="utf-8") as maps:
         mappings = sum(1 for _ in maps)

@@ -15,11 +15,11 @@ FURTHER = 2  # times that the cycles are doubled before it is called growth
 class Trial:
     """One feature on one broker."""
 
-    def __init__(self, broker, world, name, trimmed):
+    def __init__(self, broker, world, name, exact):
         count, self.function = FEATURES[name]
         self.broker = broker
         self.world = world
-        self.trimmed = trimmed
+        self.exact = exact
         self.name = name
         self.count = world.times(count)
         self.base = gauges.objects(world.api)
@@ -32,7 +32,7 @@ class Trial:
         self.world.api.end()
         gauges.wait_for_base(self.world.api, self.base)
         self.world.api.end()
-        self.samples.append(gauges.sample(self.broker, cpu_for=2.0, trimmed=self.trimmed))
+        self.samples.append(gauges.sample(self.broker, cpu_for=2.0, exact=self.exact))
 
     def run(self):
         """What has grown. What fills up to a bound may need longer for that: what grows then is tried for twice as long,
@@ -67,7 +67,7 @@ def run(start, names, fresh, given):
         broker = start()
         began = time.monotonic()
         try:
-            trial = Trial(broker, World(broker, given.seed, fresh, given.duty, scale=given.scale), name, not given.no_trim)
+            trial = Trial(broker, World(broker, given.seed, fresh, given.duty, scale=given.scale), name, not given.no_gdb)
             found = trial.run()
         except Exception as error:  # the others are to be tried all the same
             say(f"{name:26}FAILED: {type(error).__name__} {error}\n{broker.log_tail(1000)}")

@@ -106,7 +106,7 @@ class Soak:
             self.failures.append(f"after round {len(self.samples) + 1} not back at its base: {error}")
             return None
         api.end()
-        return gauges.sample(self.broker, trimmed=not self.given.no_trim)
+        return gauges.sample(self.broker, exact=not self.given.no_gdb)
 
     def restart(self):
         """Clean ones and crashes in turn; what a start takes and needs is noted."""
