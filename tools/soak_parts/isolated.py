@@ -248,14 +248,14 @@ def users(world, count):
         world.pace()
 
 
-@feature(2_000)
+@feature(3_000)
 def vhosts(world, count):
+    """Each with somebody who logs in there."""
     for at in range(count):
-        with world.vhost() as name:
+        with world.vhost() as name, world.wire(vhost=name) as wire:
             if at % 4 == 0:
-                with world.wire(vhost=name) as wire:
-                    wire.ask_all([Queue.Declare(queue="q", durable=True)])
-                    wire.send_all([content("", "q", b"left behind", delivery_mode=2)])
+                wire.ask_all([Queue.Declare(queue="q", durable=True)])
+                wire.send_all([content("", "q", b"left behind", delivery_mode=2)])
         world.pace()
 
 
