@@ -50,6 +50,26 @@ def test_no_time_at_all_means_now_or_never(channel, declare_queue):
     assert inbox.wait(1) == [b"somebody is here"]
 
 
+def test_what_expires_at_once_does_not_come_back_to_a_consumer(channel, declare_queue):
+    queue = declare_queue(message_ttl=0)
+    inbox = Inbox(channel, queue, auto_ack=False)
+    publish(channel, queue, b"a")
+    inbox.wait(1)
+    channel.basic_reject(inbox.deliveries[0][0].delivery_tag, requeue=True)
+    channel.connection.sleep(0.3)
+    assert inbox.bodies == [b"a"]
+    assert depth(channel, queue) == 0
+
+
+def test_the_time_of_a_transaction_begins_with_its_commit(channel, declare_queue):
+    queue = declare_queue(message_ttl=1000)
+    channel.tx_select()
+    publish(channel, queue, b"a")
+    channel.connection.sleep(1.1)
+    channel.tx_commit()
+    assert get(channel, queue)[2] == b"a"
+
+
 def test_an_expired_message_is_never_delivered(channel, declare_queue):
     queue = declare_queue()
     publish(channel, queue, b"expired", expiration="50")

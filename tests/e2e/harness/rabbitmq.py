@@ -1,6 +1,8 @@
 """Starts Debian's RabbitMQ as a peer, in a directory and on ports of its own, for the differential mode."""
 
+import contextlib
 import os
+import random
 import socket
 import subprocess
 import time
@@ -21,9 +23,13 @@ READY_SECONDS = 60
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """None of those that the system gives to clients: one that reconnects while the broker is away would sit on it."""
+    first_of_clients = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(first_of_clients // 2, first_of_clients)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class RabbitMq(BrokerProcess):
