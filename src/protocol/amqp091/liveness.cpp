@@ -5,12 +5,16 @@
 namespace millrace::amqp091 {
 
 namespace {
-// Ticks come twice a heartbeat interval; a peer silent for two intervals is taken for dead.
-constexpr unsigned kSilentTicksMax = 4;
+constexpr unsigned kTicksPerInterval = 4;
+// A peer silent for two intervals is taken for dead.
+constexpr unsigned kSilentTicksMax = 2 * kTicksPerInterval;
+// So that the peer hears something within three quarters of the interval, whenever the last output was:
+// RabbitMQ's Java client, over Netty, waits for one interval and no longer.
+constexpr unsigned kQuietTicksMax = kTicksPerInterval / 2;
 }  // namespace
 
 void Session::start_heartbeats(std::uint16_t seconds) {
-  heartbeat_tick_ms_ = std::uint32_t{seconds} * 1000 / 2;
+  heartbeat_tick_ms_ = std::uint32_t{seconds} * 1000 / kTicksPerInterval;
   if (heartbeat_tick_ms_ != 0) start_heartbeat_timer();
 }
 
@@ -28,7 +32,9 @@ void Session::heartbeat_tick() {
     state_ = State::ended;
     return transport_.close_now();
   }
-  if (!sent_) {
+  quiet_ticks_ = sent_ ? 0 : quiet_ticks_ + 1;
+  if (quiet_ticks_ == kQuietTicksMax) {
+    quiet_ticks_ = 0;
     constexpr std::uint8_t kHeartbeat[] = {8, 0, 0, 0, 0, 0, 0, kFrameEnd};
     output_.tail().append(ByteView{kHeartbeat});
     transport_.want_flush();

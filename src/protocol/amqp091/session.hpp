@@ -368,6 +368,7 @@ class Session final : public broker::ConnectionListener, private broker::BodyBud
   TimerId heartbeat_timer_;
   std::uint32_t heartbeat_tick_ms_ = 0;
   unsigned silent_ticks_ = 0;
+  unsigned quiet_ticks_ = 0;  // of our own
   bool heard_ = false;
   bool sent_ = false;
 };
