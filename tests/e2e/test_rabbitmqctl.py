@@ -200,7 +200,7 @@ def test_definitions_and_connections_and_status(ctl, tmp_path):
     name = ctl("list_connections", "-s", "name").out.strip()
     assert name  # at once
     assert ctl("close_connection", name, "why").status == 0
-    with pytest.raises(pika.exceptions.ConnectionClosedByBroker, match="why"):
+    with pytest.raises(pika.exceptions.ConnectionClosedByBroker, match="'CONNECTION_FORCED - why'"):
         while True:
             connection.process_data_events(time_limit=1)
             connection.channel()

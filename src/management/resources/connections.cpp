@@ -63,7 +63,7 @@ void show(Api& api, const CallRef& call) {
 
 std::string close_reason(const Call& call) {
   const std::string reason = call.reason.empty() ? "Closed via management plugin" : call.reason;
-  return "CONNECTION_FORCED - " + reason.substr(0, 200);
+  return reason.substr(0, 200);
 }
 
 void close(Api& api, const CallRef& call) {
