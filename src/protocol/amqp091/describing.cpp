@@ -146,7 +146,7 @@ broker::SessionDetails Session::describe() const {
   broker::SessionDetails details;
   details.frame_max = frame_max_;
   details.channel_max = channel_max_;
-  details.heartbeat_s = heartbeat_tick_ms_ * 2 / 1000;
+  details.heartbeat_s = heartbeat_s_;
   details.mechanism = mechanism_;
   details.bytes_received = bytes_received_;
   details.bytes_sent = output_.consumed_bytes();

@@ -14,6 +14,7 @@ constexpr unsigned kQuietTicksMax = kTicksPerInterval / 2;
 }  // namespace
 
 void Session::start_heartbeats(std::uint16_t seconds) {
+  heartbeat_s_ = seconds;
   heartbeat_tick_ms_ = std::uint32_t{seconds} * 1000 / kTicksPerInterval;
   if (heartbeat_tick_ms_ != 0) start_heartbeat_timer();
 }

@@ -366,6 +366,7 @@ class Session final : public broker::ConnectionListener, private broker::BodyBud
 
   TimerId close_timer_;  // handshake, then the peer's answer to connection.close
   TimerId heartbeat_timer_;
+  std::uint16_t heartbeat_s_ = 0;
   std::uint32_t heartbeat_tick_ms_ = 0;
   unsigned silent_ticks_ = 0;
   unsigned quiet_ticks_ = 0;  // of our own
